@@ -1,0 +1,6 @@
+//! The heartbeat daemon for Apache Storm clusters: a drop-in replacement for Storm's Pacemaker.
+//!
+//! `docs/ARCHITECTURE.md` tells how it works; `shard::serve` is where to begin to read.
+
+pub mod limits;
+pub mod wire;

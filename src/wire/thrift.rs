@@ -1,0 +1,369 @@
+//! A borrowed reader of Thrift's TBinaryProtocol, by the rules of Java's readers.
+//! It must not panic, nor allocate or loop by a count that the bytes themselves do not bear out, nor
+//! use more stack than [`THRIFT_DEPTH`] levels of nesting need.
+
+use std::borrow::Cow;
+
+use super::DecodeError;
+use crate::limits::THRIFT_DEPTH;
+
+/// Type codes of TBinaryProtocol.
+pub mod code {
+    pub const STOP: u8 = 0;
+    pub const BOOL: u8 = 2;
+    pub const BYTE: u8 = 3;
+    pub const DOUBLE: u8 = 4;
+    pub const I16: u8 = 6;
+    pub const I32: u8 = 8;
+    pub const I64: u8 = 10;
+    /// Strings and binary alike.
+    pub const STRING: u8 = 11;
+    pub const STRUCT: u8 = 12;
+    pub const MAP: u8 = 13;
+    pub const SET: u8 = 14;
+    pub const LIST: u8 = 15;
+    /// Thrift 0.19 and later; Storm 2.6.4 knows it, 2.4.0 does not.
+    pub const UUID: u8 = 16;
+}
+
+/// The head of one field of a struct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// A type code of [`code`], or one that Thrift does not have.
+    pub kind: u8,
+    pub id: i16,
+}
+
+/// Reads values one after another. After an error its position means nothing.
+#[derive(Debug, Clone)]
+pub struct Cursor<'a> {
+    rest: &'a [u8],
+    depth: u32,
+}
+
+impl<'a> Cursor<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            depth: 0,
+        }
+    }
+
+    /// Bytes not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Steps into a struct or container. Fails past [`THRIFT_DEPTH`].
+    pub fn enter(&mut self) -> Result<(), DecodeError> {
+        if self.depth >= THRIFT_DEPTH {
+            return Err(DecodeError::TooDeep);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Steps out of what [`Self::enter`] stepped into.
+    pub fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// The head of the struct's next field, or `None` at its stop byte.
+    pub fn field(&mut self) -> Result<Option<Field>, DecodeError> {
+        match self.byte()? {
+            code::STOP => Ok(None),
+            kind => Ok(Some(Field {
+                kind,
+                id: self.i16()?,
+            })),
+        }
+    }
+
+    pub fn byte(&mut self) -> Result<u8, DecodeError> {
+        self.array().map(|[byte]| byte)
+    }
+
+    /// True for the byte 1 alone, as Java's `readBool`.
+    pub fn bool(&mut self) -> Result<bool, DecodeError> {
+        self.byte().map(|byte| byte == 1)
+    }
+
+    pub fn i16(&mut self) -> Result<i16, DecodeError> {
+        self.array().map(i16::from_be_bytes)
+    }
+
+    pub fn i32(&mut self) -> Result<i32, DecodeError> {
+        self.array().map(i32::from_be_bytes)
+    }
+
+    pub fn binary(&mut self) -> Result<&'a [u8], DecodeError> {
+        let size = self.size()?;
+        self.take(u64::from(size))
+    }
+
+    /// Borrowed if it is UTF-8, else with replacement characters as Java puts them.
+    pub fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        let bytes = self.binary()?;
+        Ok(match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => Cow::Owned(replace_malformed(bytes)),
+        })
+    }
+
+    /// The element type and the count of a list or a set. The count is only the peer's claim: loop by
+    /// it, reading at least one byte each time, and allocate nothing for it.
+    pub fn list(&mut self) -> Result<(u8, u32), DecodeError> {
+        Ok((self.byte()?, self.size()?))
+    }
+
+    /// Passes over one value of the given type.
+    pub fn skip(&mut self, kind: u8) -> Result<(), DecodeError> {
+        if let Some(bytes) = fixed_bytes(kind) {
+            return self.take(bytes).map(drop);
+        }
+        match kind {
+            code::STRING => self.binary().map(drop),
+            code::STRUCT => {
+                self.enter()?;
+                while let Some(field) = self.field()? {
+                    self.skip(field.kind)?;
+                }
+                self.leave();
+                Ok(())
+            }
+            code::LIST | code::SET => {
+                self.enter()?;
+                let (element, count) = self.list()?;
+                match fixed_bytes(element) {
+                    Some(bytes) => self.take(bytes * u64::from(count)).map(drop)?,
+                    None => (0..count).try_for_each(|_| self.skip(element))?,
+                }
+                self.leave();
+                Ok(())
+            }
+            code::MAP => {
+                self.enter()?;
+                let (key, value, count) = (self.byte()?, self.byte()?, self.size()?);
+                for _ in 0..count {
+                    self.skip(key)?;
+                    self.skip(value)?;
+                }
+                self.leave();
+                Ok(())
+            }
+            unknown => Err(DecodeError::BadFieldType(unknown)),
+        }
+    }
+
+    fn size(&mut self) -> Result<u32, DecodeError> {
+        let size = self.i32()?;
+        u32::try_from(size).map_err(|_| DecodeError::NegativeSize(size))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (array, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    /// `bytes` is at most 16 * 2^31: a `u64` so that no claimed count overflows.
+    fn take(&mut self, bytes: u64) -> Result<&'a [u8], DecodeError> {
+        let bytes = usize::try_from(bytes).map_err(|_| DecodeError::Truncated)?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(bytes)
+            .ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+}
+
+fn fixed_bytes(kind: u8) -> Option<u64> {
+    match kind {
+        code::BOOL | code::BYTE => Some(1),
+        code::I16 => Some(2),
+        code::I32 => Some(4),
+        code::I64 | code::DOUBLE => Some(8),
+        code::UUID => Some(16),
+        _ => None,
+    }
+}
+
+/// Java's `new String(bytes, UTF_8)`. It counts malformed sequences as Rust does, but for an encoded
+/// surrogate (ED A0..BF, whole or cut short), which is one sequence to Java and up to three to Rust.
+/// A stored key must be named alike by both, or a key that Java's clients write is not found again.
+fn replace_malformed(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(chunk) = rest.utf8_chunks().next() {
+        text.push_str(chunk.valid());
+        let malformed = &rest[chunk.valid().len()..];
+        let length = match malformed {
+            [] => 0,
+            [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..] => 3,
+            [0xED, 0xA0..=0xBF, ..] => 2,
+            _ => chunk.invalid().len(),
+        };
+        if length > 0 {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+        rest = &malformed[length..];
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recorded from `new String(bytes, UTF_8)` of OpenJDK 17. R stands for U+FFFD.
+    const JAVA_STRINGS: [(&[u8], &str); 34] = [
+        (b"\xED\xA0\x80", "R"),
+        (b"\xED\xBF\xBF", "R"),
+        (b"\xED\xA0", "R"),
+        (b"\xED", "R"),
+        (b"\xED\xA0A", "RA"),
+        (b"\xED\xA0\x80A", "RA"),
+        (b"A\xED\xA0\xBD\xED\xB8\x80B", "ARRB"),
+        (b"\xED\xA0\xED", "RR"),
+        (b"\xED\x9F\xBF", "\u{D7FF}"),
+        (b"\xF0\x9F\x98", "R"),
+        (b"\xF0\x9F\x98A", "RA"),
+        (b"\xF0\x9F\x98\xF0\x9F\x98\x80", "R\u{1F600}"),
+        (b"\xF0\x9F", "R"),
+        (b"\xF0", "R"),
+        (b"\xF0\x80\x80\x80", "RRRR"),
+        (b"\xC0\xAF", "RR"),
+        (b"\xC1\xBF", "RR"),
+        (b"\xE2\x82", "R"),
+        (b"\xE2\x82A", "RA"),
+        (b"\xE2A", "RA"),
+        (b"\xE0\x80\x80", "RRR"),
+        (b"\xE0\xA0", "R"),
+        (b"\xF4\x8F\xBF\xBF", "\u{10FFFF}"),
+        (b"\xF4\x90\x80\x80", "RRRR"),
+        (b"\xF5\x80\x80\x80", "RRRR"),
+        (b"\xF8\x88\x80\x80\x80", "RRRRR"),
+        (b"\xFC\x84\x80\x80\x80\x80", "RRRRRR"),
+        (b"\xFE", "R"),
+        (b"\xFF", "R"),
+        (b"\x80", "R"),
+        (b"\xC2", "R"),
+        (b"\xC2A", "RA"),
+        (b"\xEF\xBF\xBF", "\u{FFFF}"),
+        (b"", ""),
+    ];
+
+    #[test]
+    fn malformed_text_reads_as_in_java() {
+        for (bytes, expected) in JAVA_STRINGS {
+            let expected = expected.replace('R', "\u{FFFD}");
+            assert_eq!(replace_malformed(bytes), expected, "{bytes:02X?}");
+            let mut encoded = (bytes.len() as u32).to_be_bytes().to_vec();
+            encoded.extend_from_slice(bytes);
+            assert_eq!(Cursor::new(&encoded).string(), Ok(Cow::Owned(expected)));
+        }
+    }
+
+    #[test]
+    fn a_bool_is_true_for_the_byte_one_alone() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(Cursor::new(&[byte]).bool(), Ok(byte == 1));
+        }
+    }
+
+    #[test]
+    fn every_type_is_skipped_by_its_own_size() {
+        let cases: [(u8, &[u8]); 13] = [
+            (code::BOOL, &[1]),
+            (code::BYTE, &[1]),
+            (code::I16, &[0, 1]),
+            (code::I32, &[0, 0, 0, 1]),
+            (code::I64, &[0; 8]),
+            (code::DOUBLE, &[0; 8]),
+            (code::UUID, &[0; 16]),
+            (code::STRING, &[0, 0, 0, 2, b'h', b'i']),
+            (code::STRUCT, &[code::BOOL, 0, 1, 1, code::STOP]),
+            (code::LIST, &[code::I16, 0, 0, 0, 2, 0, 1, 0, 2]),
+            (code::SET, &[code::STRING, 0, 0, 0, 1, 0, 0, 0, 1, b'x']),
+            (code::MAP, &[code::BYTE, code::BOOL, 0, 0, 0, 2, 1, 1, 2, 0]),
+            // No element: their type is never looked at.
+            (code::LIST, &[99, 0, 0, 0, 0]),
+        ];
+        for (kind, bytes) in cases {
+            let mut cursor = Cursor::new(bytes);
+            assert_eq!(cursor.skip(kind), Ok(()), "type {kind}");
+            assert!(cursor.rest().is_empty(), "type {kind}");
+            for length in 0..bytes.len() {
+                let error = Cursor::new(&bytes[..length]).skip(kind);
+                assert_eq!(
+                    error,
+                    Err(DecodeError::Truncated),
+                    "type {kind}, {length} bytes"
+                );
+            }
+        }
+        for unknown in [0, 1, 5, 7, 9, 17, 255] {
+            assert_eq!(
+                Cursor::new(&[0; 64]).skip(unknown),
+                Err(DecodeError::BadFieldType(unknown))
+            );
+        }
+    }
+
+    #[test]
+    fn claimed_counts_cost_nothing() {
+        for element in [
+            code::BOOL,
+            code::I64,
+            code::STRING,
+            code::STRUCT,
+            code::LIST,
+            code::MAP,
+        ] {
+            let list = [element, 0x7F, 0xFF, 0xFF, 0xFF];
+            assert_eq!(
+                Cursor::new(&list).skip(code::LIST),
+                Err(DecodeError::Truncated)
+            );
+            let list = [element, 0xFF, 0xFF, 0xFF, 0xFF];
+            assert_eq!(
+                Cursor::new(&list).skip(code::SET),
+                Err(DecodeError::NegativeSize(-1))
+            );
+            let map = [code::BOOL, element, 0x80, 0, 0, 0];
+            assert_eq!(
+                Cursor::new(&map).skip(code::MAP),
+                Err(DecodeError::NegativeSize(i32::MIN))
+            );
+        }
+    }
+
+    #[test]
+    fn nesting_is_capped_whatever_nests() {
+        let map = [code::BOOL, code::MAP, 0, 0, 0, 1, 1];
+        let list = [code::LIST, 0, 0, 0, 1];
+        let fields = [code::STRUCT, 0, 1];
+        let cases: [(u8, &[u8]); 4] = [
+            (code::MAP, &map),
+            (code::LIST, &list),
+            (code::SET, &list),
+            (code::STRUCT, &fields),
+        ];
+        for (kind, level) in cases {
+            let hostile = level.repeat(200_000);
+            assert_eq!(
+                Cursor::new(&hostile).skip(kind),
+                Err(DecodeError::TooDeep),
+                "type {kind}"
+            );
+        }
+        let depth = THRIFT_DEPTH as usize;
+        let mut deepest = fields.repeat(depth - 1);
+        deepest.extend(std::iter::repeat_n(code::STOP, depth));
+        assert_eq!(Cursor::new(&deepest).skip(code::STRUCT), Ok(()));
+    }
+}
