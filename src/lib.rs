@@ -3,4 +3,5 @@
 //! `docs/ARCHITECTURE.md` tells how it works; `shard::serve` is where to begin to read.
 
 pub mod limits;
+pub mod store;
 pub mod wire;

@@ -1,0 +1,257 @@
+//! The pulses of one shard: puts, gets, lists and deletions, each synchronous. Pure: the time and a
+//! key's hash are passed in, and no clock, socket, log or seed of its own is in here.
+//!
+//! Paths are Storm's, textually, as its Java daemon takes them. A key is split at every '/', nothing
+//! is normalised: "/w/t1", "w/t1" and "/w//t1" are three keys. A directory is there as long as there
+//! is a key below it, and does not "exist".
+
+mod accounting;
+mod directory;
+#[cfg(test)]
+mod model;
+mod nodes;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use ahash::RandomState;
+use bytes::Bytes;
+
+pub use accounting::{Full, StoreLimits, Usage};
+
+use accounting::Accounting;
+use directory::Directory;
+use nodes::{NodeId, Pulse, ROOT};
+
+/// Bytes that [`Store::records`] counts for a record beside its key and details: what the wire
+/// needs around them, so that many empty records are not free.
+const RECORD_BYTES: u64 = 15;
+
+/// What [`Store::put`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    Inserted,
+    Replaced,
+}
+
+/// The records asked for are larger than asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLarge;
+
+/// What one call of [`Store::expire`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expired {
+    /// Keys removed.
+    pub keys: u64,
+    /// Whether every key has been looked at since the last call that said so.
+    pub finished: bool,
+}
+
+/// One shard's keys and what they hold.
+pub struct Store {
+    directory: Directory,
+    accounting: Accounting,
+    /// The slot at which [`Self::expire`] goes on.
+    next_slot: usize,
+}
+
+impl Store {
+    /// `hasher` hashes the segments of paths. Its seed should be the process's own, lest peers who
+    /// know it choose segments that collide.
+    pub fn new(limits: StoreLimits, hasher: RandomState) -> Self {
+        Self {
+            directory: Directory::new(hasher),
+            accounting: Accounting::new(limits),
+            next_slot: 0,
+        }
+    }
+
+    /// Stores a key's details in place of those that it has. `hash` is the key's, the same at every
+    /// call; `now_ms` is the time from which the pulse ages.
+    ///
+    /// Fails if the store is full, by the rules of [`StoreLimits`]; what is stored then stays.
+    pub fn put(&mut self, key: &str, hash: u64, details: Bytes, now_ms: u64) -> Result<Put, Full> {
+        let new_details = details.len() as u64;
+        let found = self.directory.find(key, hash);
+        if let Some(pulse) = found.and_then(|node| self.directory.pulse_mut(node)) {
+            let old_details = pulse.details.len() as u64;
+            self.accounting.admit_update(old_details, new_details)?;
+            self.accounting.updated(old_details, new_details);
+            pulse.details = details;
+            pulse.written_ms = now_ms;
+            return Ok(Put::Replaced);
+        }
+        let key_bytes = key.len() as u64;
+        self.accounting.admit_new(key_bytes, new_details)?;
+        if u32::try_from(key_bytes).is_err() || !self.directory.has_room_for(key) {
+            return Err(Full::Keys);
+        }
+        let pulse = Pulse {
+            details,
+            key_hash: hash,
+            written_ms: now_ms,
+        };
+        self.directory.insert(key, pulse);
+        self.accounting.added(key_bytes, new_details);
+        Ok(Put::Inserted)
+    }
+
+    /// What a key holds.
+    pub fn get(&self, key: &str, hash: u64) -> Option<&Bytes> {
+        let pulse = self.directory.pulse(self.directory.find(key, hash)?)?;
+        Some(&pulse.details)
+    }
+
+    pub fn contains(&self, key: &str, hash: u64) -> bool {
+        self.directory.find(key, hash).is_some()
+    }
+
+    /// Removes one key; says whether it was there.
+    pub fn remove(&mut self, key: &str, hash: u64) -> bool {
+        let Some(node) = self.directory.find(key, hash) else {
+            return false;
+        };
+        self.remove_pulse(node);
+        self.give_memory_back();
+        true
+    }
+
+    /// Calls `each` with the first segment that is not empty of every path below `path`, once each,
+    /// in no order. "" is above all keys, and "/" above all that begin with one; one '/' at the end
+    /// makes no difference otherwise. Costs the directory's children, and memory only if there are
+    /// keys with empty segments.
+    pub fn list(&self, path: &str, each: &mut dyn FnMut(&str)) {
+        let node = match path {
+            "" => Some(ROOT),
+            _ => self.directory.walk(Subtree::of(path).top),
+        };
+        if let Some(node) = node {
+            self.directory.names(node, each);
+        }
+    }
+
+    /// Removes the key `path` and all keys below it: those that begin with `path` and a '/', of
+    /// which `path` may bring one itself ("" then is "/", as in Java). Answers how many there were.
+    pub fn delete_path(&mut self, path: &str) -> u64 {
+        let keys_before = self.usage().keys;
+        let subtree = Subtree::of(path);
+        if let Some(top) = self.directory.walk(subtree.top) {
+            let accounting = &mut self.accounting;
+            let mut removed = |key_bytes: u32, pulse: Pulse| {
+                accounting.removed(key_bytes.into(), pulse.details.len() as u64);
+            };
+            self.directory
+                .remove_below(top, subtree.with_top, &mut removed);
+            self.give_memory_back();
+        }
+        keys_before - self.usage().keys
+    }
+
+    /// The keys that [`Self::delete_path`] would remove, with what they hold, in no order; for ""
+    /// all keys. Fails as soon as they are more than `max_bytes`, of keys, of details, and 15 for
+    /// each record.
+    pub fn records(&self, path: &str, max_bytes: u64) -> Result<Vec<(String, Bytes)>, TooLarge> {
+        let mut records = Vec::new();
+        let subtree = Subtree::of(path);
+        let top = match path {
+            "" => Some(ROOT),
+            _ => self.directory.walk(subtree.top),
+        };
+        let Some(top) = top else { return Ok(records) };
+        let mut bytes = 0;
+        let itself = subtree.with_top.then_some(top);
+        for node in itself.into_iter().chain(self.directory.below(top)) {
+            let Some(pulse) = self.directory.pulse(node) else {
+                continue;
+            };
+            let key_bytes = u64::from(self.directory.path_bytes(node));
+            bytes += RECORD_BYTES + key_bytes + pulse.details.len() as u64;
+            if bytes > max_bytes {
+                return Err(TooLarge);
+            }
+            records.push((self.directory.path(node), pulse.details.clone()));
+        }
+        Ok(records)
+    }
+
+    /// Removes keys that were last written before this time. Looks at `most_slots` places in memory,
+    /// about one for each key, and goes on behind them at the next call: a share of the keys each
+    /// time, so that no request waits long. Begins again when it has [`Expired::finished`].
+    pub fn expire(&mut self, written_before_ms: u64, most_slots: usize) -> Expired {
+        let keys_before = self.usage().keys;
+        let end = self.directory.slots();
+        let until = self.next_slot.saturating_add(most_slots).min(end);
+        for slot in self.next_slot..until {
+            let Some(node) = self.directory.at(slot) else {
+                continue;
+            };
+            let pulse = self.directory.pulse(node);
+            if pulse.is_some_and(|pulse| pulse.written_ms < written_before_ms) {
+                self.remove_pulse(node);
+            }
+        }
+        let finished = until >= end;
+        self.next_slot = if finished { 0 } else { until };
+        self.give_memory_back();
+        Expired {
+            keys: keys_before - self.usage().keys,
+            finished,
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.accounting.usage()
+    }
+
+    /// Bytes of memory that the index takes beside the keys' text and the details.
+    pub fn index_bytes(&self) -> u64 {
+        self.directory.allocated_bytes() as u64
+    }
+
+    fn remove_pulse(&mut self, node: NodeId) {
+        if let Some((key_bytes, pulse)) = self.directory.remove(node) {
+            self.accounting
+                .removed(key_bytes.into(), pulse.details.len() as u64);
+        }
+    }
+
+    fn give_memory_back(&mut self) {
+        if self.directory.pack_if_sparse() {
+            // The slots have new nodes: those looked at are looked at once more.
+            self.next_slot = 0;
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Store")
+            .field("accounting", &self.accounting)
+            .field("index_bytes", &self.index_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a path argument means: a node, by its path, and whether the node's own key is meant too.
+struct Subtree<'a> {
+    top: &'a str,
+    with_top: bool,
+}
+
+impl<'a> Subtree<'a> {
+    /// "/w" is the key "/w" and all below; "/w/" is all below. "" is the key "" and all below it,
+    /// which is what begins with a '/'.
+    fn of(path: &'a str) -> Self {
+        match path.strip_suffix('/') {
+            Some(top) => Self {
+                top,
+                with_top: false,
+            },
+            None => Self {
+                top: path,
+                with_top: true,
+            },
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The store against a plain map, by random steps: every answer, its usage, and its inner agreement.
+//! The map's rules are textual, as Java's are; they must not be written with the store's own means.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::tests::{hash, hasher, keys, list};
+use super::*;
+
+/// Keys with their details and the time of their last write. Every rule is textual.
+#[derive(Debug, Default)]
+struct Model {
+    keys: BTreeMap<String, (Vec<u8>, u64)>,
+}
+
+impl Model {
+    fn usage(&self) -> Usage {
+        Usage {
+            keys: self.keys.len() as u64,
+            key_bytes: self.keys.keys().map(|key| key.len() as u64).sum(),
+            details_bytes: self
+                .keys
+                .values()
+                .map(|(details, _)| details.len() as u64)
+                .sum(),
+        }
+    }
+
+    fn put(
+        &mut self,
+        limits: StoreLimits,
+        key: &str,
+        details: &[u8],
+        now: u64,
+    ) -> Result<Put, Full> {
+        let usage = self.usage();
+        let (bytes, grown) = (usage.bytes(), details.len() as u64);
+        let put = match self.keys.get(key) {
+            Some((old, _)) => {
+                let old = old.len() as u64;
+                if grown > old && bytes + grown - old > limits.bytes {
+                    return Err(Full::Bytes);
+                }
+                Put::Replaced
+            }
+            None if usage.keys == limits.keys => return Err(Full::Keys),
+            None if (bytes + key.len() as u64 + grown) > limits.bytes - limits.bytes / 16 => {
+                return Err(Full::Bytes);
+            }
+            None => Put::Inserted,
+        };
+        self.keys.insert(key.into(), (details.into(), now));
+        Ok(put)
+    }
+
+    fn list(&self, path: &str) -> Vec<String> {
+        let base = path.strip_suffix('/').unwrap_or(path).to_owned() + "/";
+        let below = self.keys.keys().filter_map(|key| match path {
+            "" => Some(key.as_str()),
+            _ => key.strip_prefix(&base),
+        });
+        let names = below.filter_map(|rest| rest.split('/').find(|segment| !segment.is_empty()));
+        let mut names: Vec<_> = names.map(str::to_owned).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn is_under(key: &str, path: &str) -> bool {
+        let prefix = path.strip_suffix('/').unwrap_or(path).to_owned() + "/";
+        key == path || key.starts_with(&prefix)
+    }
+
+    fn remove_if(&mut self, mut condition: impl FnMut(&str, u64) -> bool) -> u64 {
+        let before = self.keys.len();
+        self.keys
+            .retain(|key, (_, written)| !condition(key, *written));
+        (before - self.keys.len()) as u64
+    }
+
+    fn records(&self, path: &str) -> Vec<(String, Bytes)> {
+        let under = |key: &str| path.is_empty() || Self::is_under(key, path);
+        let keys = self.keys.iter().filter(|(key, _)| under(key));
+        keys.map(|(key, (details, _))| (key.clone(), Bytes::copy_from_slice(details)))
+            .collect()
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(String, Vec<u8>),
+    Get(String),
+    Remove(String),
+    List(String),
+    DeletePath(String),
+    Records(String),
+    Expire(u64, usize),
+}
+
+/// Few names, so that keys meet; empty ones, so that slashes double, lead and trail.
+fn any_path() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        3 => Just(""), 3 => Just("w"), 2 => Just("t1"), 2 => Just("t11"), 1 => Just("é"), 1 => Just("日本"),
+    ];
+    let nasty = prop_oneof![
+        Just(""),
+        Just("/"),
+        Just("//"),
+        Just("///"),
+        Just("w"),
+        Just("/w"),
+        Just("/w/"),
+        Just("/w//t1"),
+    ];
+    prop_oneof![
+        6 => vec(name, 1..6).prop_map(|names| names.join("/")),
+        1 => nasty.prop_map(str::to_owned),
+    ]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let path = any_path;
+    prop_oneof![
+        16 => (path(), vec(any::<u8>(), 0..20)).prop_map(|(key, details)| Step::Put(key, details)),
+        2 => path().prop_map(Step::Get),
+        3 => path().prop_map(Step::Remove),
+        4 => path().prop_map(Step::List),
+        1 => path().prop_map(Step::DeletePath),
+        2 => path().prop_map(Step::Records),
+        1 => (0u64..200, 0usize..100).prop_map(|(age, slots)| Step::Expire(age, slots)),
+    ]
+}
+
+fn any_limits() -> impl Strategy<Value = StoreLimits> {
+    let keys = prop_oneof![Just(u64::MAX), 0u64..20];
+    let bytes = prop_oneof![Just(u64::MAX), 0u64..500];
+    (keys, bytes).prop_map(|(keys, bytes)| StoreLimits { keys, bytes })
+}
+
+/// Two hashes for all keys, so that every look-up meets keys that are not the one.
+fn colliding_hash(key: &str) -> u64 {
+    key.len() as u64 % 2
+}
+
+/// Runs the steps on both and compares every answer, and all of the store's state.
+fn run(limits: StoreLimits, steps: Vec<Step>, hash: fn(&str) -> u64) -> Result<(), TestCaseError> {
+    let mut store = Store::new(limits, hasher());
+    let mut model = Model::default();
+    for (now, step) in (0u64..).zip(steps) {
+        match &step {
+            Step::Put(key, details) => {
+                let ours = store.put(key, hash(key), Bytes::copy_from_slice(details), now);
+                prop_assert_eq!(ours, model.put(limits, key, details, now));
+            }
+            Step::Get(key) => {
+                let ours = store.get(key, hash(key)).map(|details| details.to_vec());
+                let expected = model.keys.get(key).map(|(details, _)| details.clone());
+                prop_assert_eq!(store.contains(key, hash(key)), ours.is_some());
+                prop_assert_eq!(ours, expected);
+            }
+            Step::Remove(key) => {
+                let expected = model.keys.remove(key).is_some();
+                prop_assert_eq!(store.remove(key, hash(key)), expected);
+            }
+            Step::List(path) => prop_assert_eq!(list(&store, path), model.list(path)),
+            Step::DeletePath(path) => {
+                let expected = model.remove_if(|key, _| Model::is_under(key, path));
+                prop_assert_eq!(store.delete_path(path), expected);
+            }
+            Step::Records(path) => {
+                let mut ours = store.records(path, u64::MAX).expect("no limit");
+                ours.sort();
+                prop_assert_eq!(ours, model.records(path));
+            }
+            Step::Expire(age, slots) => {
+                let before = now.saturating_sub(*age);
+                while !store.expire(before, slots + 1).finished {}
+                while !store.expire(before, slots + 1).finished {}
+                model.remove_if(|_, written| written < before);
+            }
+        }
+        prop_assert_eq!(store.usage(), model.usage(), "after {:?}", step);
+        store.directory.check();
+    }
+    prop_assert_eq!(keys(&store), model.keys.into_keys().collect::<Vec<_>>());
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn answers_as_a_plain_map_does(limits in any_limits(), steps in vec(any_step(), 0..120)) {
+        run(limits, steps, hash)?;
+    }
+
+    #[test]
+    fn colliding_hashes_change_nothing(steps in vec(any_step(), 0..60)) {
+        run(StoreLimits { keys: u64::MAX, bytes: u64::MAX }, steps, colliding_hash)?;
+    }
+}

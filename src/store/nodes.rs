@@ -1,0 +1,280 @@
+//! The nodes of a directory tree, in one slab whose slots are used again: parents, children and
+//! siblings are linked by slot. Knows names and links only; must not know how a node is looked up.
+
+use std::ops::{Index, IndexMut};
+
+use bytes::Bytes;
+
+/// A slot of the slab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NodeId(u32);
+
+/// No node: the end of a list, the root's parent.
+const NONE: NodeId = NodeId(u32::MAX);
+
+/// The node above the first segment of every key. It is always there and has no pulse.
+pub(super) const ROOT: NodeId = NodeId(0);
+
+impl NodeId {
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    fn some(self) -> Option<Self> {
+        (self != NONE).then_some(self)
+    }
+}
+
+/// One segment of a path: a directory, a key, or both.
+pub(super) struct Node {
+    parent: NodeId,
+    first_child: NodeId,
+    /// The next sibling; of a vacant slot, the next vacant one.
+    next: NodeId,
+    previous: NodeId,
+    /// Of the names from the first segment to this one; stays when the slab is packed.
+    pub path_hash: u32,
+    /// Length of the path from the first segment to this one, slashes between them counted.
+    pub path_bytes: u32,
+    pub name: Box<str>,
+    /// What the key that ends here holds.
+    pub pulse: Option<Pulse>,
+}
+
+/// One key's heartbeat.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    pub details: Bytes,
+    /// Of the whole key, by the store's caller.
+    pub key_hash: u64,
+    /// When it was last written, on the caller's clock.
+    pub written_ms: u64,
+}
+
+const _: () = assert!(
+    size_of::<Node>() <= 88,
+    "a key costs one, its directories some more"
+);
+
+/// The slab. Slot 0 is the root.
+pub(super) struct Nodes {
+    slots: Vec<Node>,
+    first_vacant: NodeId,
+    vacant: usize,
+}
+
+impl Nodes {
+    /// The root alone.
+    pub fn new() -> Self {
+        Self {
+            slots: vec![Node::vacant(NONE)],
+            first_vacant: NONE,
+            vacant: 0,
+        }
+    }
+
+    /// Slots, vacant ones included.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Nodes, the root included.
+    pub fn live(&self) -> usize {
+        self.slots.len() - self.vacant
+    }
+
+    pub fn allocated_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Node>()
+    }
+
+    /// Whether so many nodes more can still be numbered.
+    pub fn has_room_for(&self, nodes: usize) -> bool {
+        self.live().saturating_add(nodes) < NONE.index()
+    }
+
+    /// The node in this slot, if there is one.
+    pub fn at(&self, slot: usize) -> Option<NodeId> {
+        let node = self.slots.get(slot)?;
+        (slot == ROOT.index() || node.parent != NONE).then_some(NodeId(slot as u32))
+    }
+
+    /// `None` for the root.
+    pub fn parent(&self, node: NodeId) -> Option<NodeId> {
+        self[node].parent.some()
+    }
+
+    pub fn first_child(&self, node: NodeId) -> Option<NodeId> {
+        self[node].first_child.some()
+    }
+
+    pub fn children(&self, node: NodeId) -> impl Iterator<Item = &Node> {
+        let next = |child: &NodeId| self[*child].next.some();
+        std::iter::successors(self.first_child(node), next).map(|child| &self[child])
+    }
+
+    /// The node after this one in the tree below `top`, every node before its children. Needs no
+    /// stack, however deep the tree.
+    pub fn after(&self, node: NodeId, top: NodeId) -> Option<NodeId> {
+        if let Some(child) = self.first_child(node) {
+            return Some(child);
+        }
+        let mut node = node;
+        while node != top {
+            if let Some(sibling) = self[node].next.some() {
+                return Some(sibling);
+            }
+            node = self.parent(node)?;
+        }
+        None
+    }
+
+    pub fn add_child(&mut self, parent: NodeId, name: &str, path_hash: u32) -> NodeId {
+        let above = match parent {
+            ROOT => 0,
+            _ => self[parent].path_bytes + 1,
+        };
+        let next = self[parent].first_child;
+        let node = Node {
+            parent,
+            first_child: NONE,
+            next,
+            previous: NONE,
+            path_hash,
+            path_bytes: above + name.len() as u32,
+            name: name.into(),
+            pulse: None,
+        };
+        let id = match self.first_vacant.some() {
+            Some(vacant) => {
+                self.first_vacant = self[vacant].next;
+                self.vacant -= 1;
+                self[vacant] = node;
+                vacant
+            }
+            None => {
+                let id = NodeId(self.slots.len() as u32);
+                debug_assert!(id != NONE, "the directory asks for room first");
+                self.slots.push(node);
+                id
+            }
+        };
+        self[parent].first_child = id;
+        if let Some(next) = next.some() {
+            self[next].previous = id;
+        }
+        id
+    }
+
+    /// Takes a node without children out of the tree.
+    pub fn remove(&mut self, id: NodeId) {
+        debug_assert!(id != ROOT && self[id].first_child == NONE);
+        let vacant = Node::vacant(self.first_vacant);
+        let Node {
+            parent,
+            next,
+            previous,
+            ..
+        } = std::mem::replace(&mut self[id], vacant);
+        match previous.some() {
+            Some(previous) => self[previous].next = next,
+            None => self[parent].first_child = next,
+        }
+        if let Some(next) = next.some() {
+            self[next].previous = previous;
+        }
+        self.first_vacant = id;
+        self.vacant += 1;
+    }
+
+    /// Moves all nodes to the slab's beginning and gives the rest of its memory back. Answers where
+    /// each slot's node is now.
+    pub fn pack(&mut self) -> Moved {
+        let mut moved = vec![NONE; self.slots.len()];
+        let mut live = 0;
+        for (slot, moved) in moved.iter_mut().enumerate() {
+            if self.at(slot).is_some() {
+                *moved = NodeId(live);
+                live += 1;
+            }
+        }
+        let moved = Moved(moved);
+        let mut packed = Vec::with_capacity(live as usize);
+        for (slot, mut node) in std::mem::take(&mut self.slots).into_iter().enumerate() {
+            if moved.0[slot] == NONE {
+                continue;
+            }
+            for link in [
+                &mut node.parent,
+                &mut node.first_child,
+                &mut node.next,
+                &mut node.previous,
+            ] {
+                *link = moved.to(*link);
+            }
+            packed.push(node);
+        }
+        *self = Self {
+            slots: packed,
+            first_vacant: NONE,
+            vacant: 0,
+        };
+        moved
+    }
+}
+
+/// Where [`Nodes::pack`] has moved the nodes.
+pub(super) struct Moved(Vec<NodeId>);
+
+impl Moved {
+    pub fn to(&self, old: NodeId) -> NodeId {
+        self.0.get(old.index()).copied().unwrap_or(NONE)
+    }
+}
+
+impl Node {
+    fn vacant(next: NodeId) -> Self {
+        Self {
+            parent: NONE,
+            first_child: NONE,
+            next,
+            previous: NONE,
+            path_hash: 0,
+            path_bytes: 0,
+            name: Box::default(),
+            pulse: None,
+        }
+    }
+}
+
+impl Index<NodeId> for Nodes {
+    type Output = Node;
+
+    fn index(&self, id: NodeId) -> &Node {
+        &self.slots[id.index()]
+    }
+}
+
+impl IndexMut<NodeId> for Nodes {
+    fn index_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.slots[id.index()]
+    }
+}
+
+#[cfg(test)]
+impl Nodes {
+    /// Panics unless siblings know each other and the vacant slots are all listed.
+    pub fn check(&self) {
+        for id in (0..self.slots()).filter_map(|slot| self.at(slot)) {
+            let mut previous = NONE;
+            let mut child = self[id].first_child;
+            while child != NONE {
+                assert_eq!((self[child].parent, self[child].previous), (id, previous));
+                (previous, child) = (child, self[child].next);
+            }
+        }
+        let next = |vacant: &NodeId| self[*vacant].next.some();
+        let vacant = std::iter::successors(self.first_vacant.some(), next);
+        let vacant = vacant.inspect(|vacant| assert_eq!(self.at(vacant.index()), None));
+        assert_eq!(vacant.count(), self.vacant);
+    }
+}

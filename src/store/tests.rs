@@ -1,0 +1,287 @@
+//! The store by example: Storm's paths, its limits, its memory and its speed.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+pub(super) fn hasher() -> RandomState {
+    RandomState::with_seeds(1, 2, 3, 4)
+}
+
+pub(super) fn hash(key: &str) -> u64 {
+    hasher().hash_one(key)
+}
+
+fn store(keys: u64, bytes: u64) -> Store {
+    Store::new(StoreLimits { keys, bytes }, hasher())
+}
+
+fn roomy() -> Store {
+    store(u64::MAX, u64::MAX)
+}
+
+fn put(store: &mut Store, key: &str, details: &'static [u8]) -> Result<Put, Full> {
+    store.put(key, hash(key), Bytes::from_static(details), 0)
+}
+
+pub(super) fn list(store: &Store, path: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    store.list(path, &mut |name| names.push(name.to_owned()));
+    names.sort();
+    names
+}
+
+pub(super) fn keys(store: &Store) -> Vec<String> {
+    let records = store.records("", u64::MAX).expect("everything");
+    let mut keys: Vec<_> = records.into_iter().map(|(key, _)| key).collect();
+    keys.sort();
+    keys
+}
+
+fn with_keys(keys: &[&str]) -> Store {
+    let mut store = roomy();
+    for key in keys {
+        assert_eq!(put(&mut store, key, b"xyz"), Ok(Put::Inserted));
+    }
+    store
+}
+
+// ── Storm's paths ────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_put_is_got_until_it_is_removed() {
+    let mut store = with_keys(&["/w/t1/n-1"]);
+    let key = "/w/t1/n-1";
+    assert_eq!(store.get(key, hash(key)), Some(&Bytes::from_static(b"xyz")));
+    assert_eq!(put(&mut store, key, b""), Ok(Put::Replaced));
+    assert_eq!(store.get(key, hash(key)), Some(&Bytes::new()));
+    assert!(store.contains(key, hash(key)));
+    for other in [
+        "/w/t1",
+        "/w/t1/",
+        "/w/t1/n-1/",
+        "w/t1/n-1",
+        "/w//t1/n-1",
+        "/w/t1/n-11",
+        "",
+    ] {
+        assert!(!store.contains(other, hash(other)), "{other:?}");
+        assert_eq!(store.get(other, hash(other)), None);
+    }
+    assert!(store.remove(key, hash(key)));
+    assert!(!store.remove(key, hash(key)));
+    assert_eq!(store.usage(), Usage::default());
+    assert_eq!(list(&store, ""), [""; 0]);
+}
+
+#[test]
+fn a_list_tells_the_next_segment_that_is_not_empty() {
+    let store = with_keys(&[
+        "/w/t1/a", "/w/t1/b", "/w/t11/a", "/w//t2/a", "/w//t1", "rel/x", "/w/",
+    ]);
+    assert_eq!(list(&store, ""), ["rel", "w"]);
+    assert_eq!(list(&store, "/"), ["w"]);
+    assert_eq!(list(&store, "/w"), ["t1", "t11", "t2"]);
+    assert_eq!(list(&store, "/w/"), ["t1", "t11", "t2"]);
+    assert_eq!(list(&store, "/w//"), ["t1", "t2"]);
+    assert_eq!(list(&store, "/w/t1"), ["a", "b"]);
+    assert_eq!(list(&store, "rel"), ["x"]);
+    for nothing in ["/w/t1/a", "/w/t", "w", "//", "/w/t1//", "/rel"] {
+        assert_eq!(list(&store, nothing), [""; 0], "{nothing:?}");
+    }
+}
+
+#[test]
+fn a_deletion_stops_at_the_directory() {
+    let every = [
+        "/w", "/w/", "/w/t1", "/w/t1/a", "/w/t11/a", "/x", "", "/", "w/t1",
+    ];
+    let left_by = |path: &str| {
+        let mut store = with_keys(&every);
+        let removed = store.delete_path(path);
+        let left = keys(&store);
+        assert_eq!(removed as usize, every.len() - left.len());
+        store.directory.check();
+        left
+    };
+    assert_eq!(
+        left_by("/w/t1"),
+        ["", "/", "/w", "/w/", "/w/t11/a", "/x", "w/t1"]
+    );
+    assert_eq!(
+        left_by("/w/t1/"),
+        ["", "/", "/w", "/w/", "/w/t1", "/w/t11/a", "/x", "w/t1"]
+    );
+    assert_eq!(left_by("/w"), ["", "/", "/x", "w/t1"]);
+    assert_eq!(left_by("/w/"), ["", "/", "/w", "/x", "w/t1"]);
+    assert_eq!(left_by("/"), ["", "w/t1"]);
+    assert_eq!(left_by(""), ["w/t1"]);
+    assert_eq!(left_by("/t"), keys(&with_keys(&every)));
+}
+
+#[test]
+fn records_fail_past_their_limit() {
+    let store = with_keys(&["/w/a", "/w/b"]);
+    let bytes = 2 * (RECORD_BYTES + 4 + 3);
+    assert_eq!(
+        store.records("/w", bytes).map(|records| records.len()),
+        Ok(2)
+    );
+    assert_eq!(store.records("/w", bytes - 1), Err(TooLarge));
+    assert_eq!(store.records("/x", 0), Ok(Vec::new()));
+}
+
+#[test]
+fn depth_costs_no_stack() {
+    let key = "/".repeat(100_000) + "a";
+    let mut store = roomy();
+    assert_eq!(put(&mut store, &key, b"xyz"), Ok(Put::Inserted));
+    assert!(store.contains(&key, hash(&key)));
+    assert_eq!(list(&store, ""), ["a"]);
+    assert_eq!(keys(&store), [key.as_str()]);
+    assert_eq!(store.delete_path("/"), 1);
+    assert_eq!(store.index_bytes(), roomy().index_bytes());
+}
+
+// ── Limits, age and memory ───────────────────────────────────────────────────────────────────────
+
+#[test]
+fn a_refusal_loses_nothing() {
+    let mut store = store(2, 160);
+    assert_eq!(put(&mut store, "/a", b"1234"), Ok(Put::Inserted));
+    assert_eq!(put(&mut store, "/b", &[0; 150]), Err(Full::Bytes));
+    assert_eq!(
+        put(&mut store, "/b", &[0; 142]),
+        Ok(Put::Inserted),
+        "150 bytes of 160"
+    );
+    assert_eq!(put(&mut store, "/c", b""), Err(Full::Keys));
+    assert_eq!(put(&mut store, "/a", &[0; 14]), Ok(Put::Replaced));
+    assert_eq!(put(&mut store, "/a", &[0; 15]), Err(Full::Bytes));
+    let expected = Usage {
+        keys: 2,
+        key_bytes: 4,
+        details_bytes: 156,
+    };
+    assert_eq!(store.usage(), expected);
+    assert_eq!(store.get("/a", hash("/a")).map(Bytes::len), Some(14));
+    assert_eq!(keys(&store), ["/a", "/b"]);
+    store.directory.check();
+}
+
+#[test]
+fn keys_expire_in_shares_and_updates_keep_them() {
+    let mut store = roomy();
+    for number in 0..1000 {
+        let key = format!("/w/t{}/{number}", number / 10);
+        assert!(store.put(&key, hash(&key), Bytes::new(), number).is_ok());
+    }
+    assert!(
+        store
+            .put("/w/t0/0", hash("/w/t0/0"), Bytes::new(), 5000)
+            .is_ok()
+    );
+    let mut removed = 0;
+    for call in 1.. {
+        let expired = store.expire(500, 64);
+        store.directory.check();
+        removed += expired.keys;
+        if expired.finished {
+            assert!(call > 10, "64 slots a call");
+            break;
+        }
+    }
+    assert_eq!((removed, store.usage().keys), (499, 501));
+    assert_eq!(list(&store, "/w/t0"), ["0"]);
+    assert_eq!(list(&store, "/w").len(), 51);
+    let nothing = Expired {
+        keys: 0,
+        finished: true,
+    };
+    assert_eq!(store.expire(500, usize::MAX), nothing);
+    assert_eq!(store.expire(u64::MAX, usize::MAX).keys, 501);
+    assert_eq!(store.index_bytes(), roomy().index_bytes());
+}
+
+#[test]
+fn a_pass_of_expiry_misses_no_key_when_the_slab_is_packed_under_it() {
+    let mut store = roomy();
+    for number in 0..400u64 {
+        let key = number.to_string();
+        let fresh = (390..399).contains(&number);
+        assert!(
+            store
+                .put(&key, hash(&key), Bytes::new(), if fresh { 1000 } else { 0 })
+                .is_ok()
+        );
+    }
+    let full = store.index_bytes();
+    assert_eq!(store.expire(500, 391).keys, 390);
+    assert!(store.index_bytes() < full / 10, "it was packed");
+    let rest = Expired {
+        keys: 1,
+        finished: true,
+    };
+    assert_eq!(store.expire(500, 391), rest);
+}
+
+#[test]
+fn an_emptied_store_gives_its_memory_back() {
+    let mut store = roomy();
+    let worker = |number: u32| format!("/workerbeats/topology-{}/worker-{number}", number / 400);
+    let fill = |store: &mut Store| {
+        for key in (0..20_000).map(worker) {
+            assert!(put(store, &key, b"").is_ok());
+        }
+        store.index_bytes()
+    };
+    let full = fill(&mut store);
+    for key in (400..20_000).map(worker) {
+        assert!(store.remove(&key, hash(&key)));
+    }
+    store.directory.check();
+    assert!(
+        store.index_bytes() < full / 10,
+        "a fiftieth of the keys is left"
+    );
+    assert_eq!(list(&store, "/workerbeats/topology-0").len(), 400);
+    assert_eq!(store.delete_path("/"), 400);
+    assert!(store.index_bytes() < 8192, "{} bytes", store.index_bytes());
+    let again = fill(&mut store);
+    assert_eq!(store.delete_path("/workerbeats"), 20_000);
+    assert!(again <= full && store.index_bytes() < 8192);
+}
+
+#[test]
+fn slots_are_used_again() {
+    let mut store = with_keys(&["/w/a/1", "/w/b/1", "/w/c/1"]);
+    let slots = store.directory.slots();
+    for round in 0..100 {
+        let topology = format!("/w/{round}");
+        let key = format!("{topology}/1");
+        assert!(store.delete_path(if round % 2 == 0 { "/w/a" } else { "/w/b" }) <= 1);
+        assert!(put(&mut store, &key, b"").is_ok());
+        assert_eq!(store.delete_path(&topology), 1);
+        assert!(store.directory.slots() <= slots);
+    }
+}
+
+#[test]
+#[ignore = "a measurement; run it in release, on an idle machine"]
+fn a_directory_of_400_among_100_000_keys_lists_in_100_us() {
+    let worker = |number: u32| format!("/workerbeats/topology-{}/worker-{number}", number / 400);
+    let mut store = roomy();
+    for key in (0..100_000).map(worker) {
+        assert!(put(&mut store, &key, b"").is_ok());
+    }
+    let mut fastest = Duration::MAX;
+    for topology in 0..250 {
+        let path = format!("/workerbeats/topology-{topology}");
+        let start = Instant::now();
+        let mut bytes = 0;
+        store.list(&path, &mut |name| bytes += name.len());
+        fastest = fastest.min(start.elapsed());
+        assert!(bytes > 400 * 7);
+    }
+    assert!(fastest < Duration::from_micros(100), "{fastest:?}");
+}
