@@ -2,6 +2,7 @@
 //!
 //! `docs/ARCHITECTURE.md` tells how it works; `shard::serve` is where to begin to read.
 
+pub mod config;
 pub mod limits;
 pub mod store;
 pub mod wire;

@@ -1,0 +1,169 @@
+//! The command line: what may be asked for, and what the process's exit code means. Reads arguments
+//! and the environment's two Storm variables; decides nothing about values.
+//!
+//! Exit codes: 0 done; 1 the daemon could not start or failed while it ran; 2 the command line or the
+//! configuration is wrong, or asks for what this version does not serve.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, ConfigErrors, Cores, Loaded, Sources};
+
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+
+/// The heartbeat daemon for Apache Storm clusters: a drop-in replacement for Storm's Pacemaker.
+#[derive(Debug, Parser)]
+#[command(name = "storm-pacemaker", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Clone, Copy, Debug, Default, Subcommand)]
+enum Command {
+    /// Run the daemon in the foreground (also what no command does)
+    #[default]
+    Serve,
+    /// Print the effective configuration and where each value comes from; exit 2 if it is wrong
+    CheckConfig,
+}
+
+#[derive(Args, Debug)]
+struct Options {
+    /// IP address to listen on, IPv4 or IPv6 [default: 0.0.0.0]
+    #[arg(long, value_name = "ADDR", global = true)]
+    bind: Option<String>,
+
+    /// TCP port; 0 takes a free one and prints it [default: 6699]
+    #[arg(long, value_name = "N", global = true, allow_hyphen_values = true)]
+    port: Option<String>,
+
+    /// Shards, one thread each: 1 to 256, or auto [default: auto, one for each usable core]
+    #[arg(long, value_name = "N", global = true, allow_hyphen_values = true)]
+    shards: Option<String>,
+
+    /// TOML file over the built-in defaults
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
+    /// storm.yaml over that [default: $STORM_CONF_DIR/storm.yaml, else $STORM_HOME/conf/storm.yaml]
+    #[arg(long, value_name = "FILE", global = true)]
+    storm_conf: Option<PathBuf>,
+
+    /// One setting over the files, under its TOML or its Storm name; may be repeated, the last wins
+    #[arg(short = 'c', value_name = "KEY=VALUE", global = true)]
+    overrides: Vec<String>,
+}
+
+/// Runs the command that the process's arguments ask for.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Also --help and --version. If nobody reads it, there is nobody to tell.
+            let _ = answer.print();
+            return ExitCode::from(if answer.use_stderr() { WRONG_USAGE } else { 0 });
+        }
+    };
+    let loaded = match config::load(&cli.options.sources()) {
+        Ok(loaded) => loaded,
+        Err(errors) => return wrong_configuration(&errors),
+    };
+    match cli.command.unwrap_or_default() {
+        Command::Serve => serve(loaded),
+        Command::CheckConfig => check_config(&loaded),
+    }
+}
+
+fn serve(loaded: Loaded) -> ExitCode {
+    if let Some(refusal) = loaded.config.refusal() {
+        eprintln!("storm-pacemaker: {refusal}.");
+        return ExitCode::from(WRONG_USAGE);
+    }
+    match crate::server::serve(loaded.config, loaded.notes) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("storm-pacemaker: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn check_config(loaded: &Loaded) -> ExitCode {
+    let mut output = io::BufWriter::new(io::stdout().lock());
+    let written = config::write_report(loaded, &mut output).and_then(|()| output.flush());
+    match written {
+        // A reader such as `head` that has seen enough is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("storm-pacemaker: cannot write to standard output: {error}");
+            ExitCode::from(FAILED)
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn wrong_configuration(errors: &ConfigErrors) -> ExitCode {
+    eprintln!("storm-pacemaker: the configuration is wrong:");
+    eprintln!("{errors}");
+    ExitCode::from(WRONG_USAGE)
+}
+
+impl Options {
+    /// Values stay text here, so that all that is wrong is told at once and in the same words.
+    fn sources(self) -> Sources {
+        let flags = [
+            ("--bind", "server.bind", self.bind),
+            ("--port", "server.port", self.port),
+            ("--shards", "server.shards", self.shards),
+        ];
+        Sources {
+            config: self.config,
+            storm_conf: self.storm_conf,
+            storm_conf_dir: std::env::var_os("STORM_CONF_DIR").map(PathBuf::from),
+            storm_home: std::env::var_os("STORM_HOME").map(PathBuf::from),
+            overrides: self.overrides,
+            flags: flags
+                .into_iter()
+                .filter_map(|(flag, key, value)| Some((flag, key, value?)))
+                .collect(),
+            cores: Cores::of_this_process(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        for line in [
+            "storm-pacemaker --port 1 -c a=1 -c b=2 check-config",
+            "storm-pacemaker check-config --port 1 -c a=1 -c b=2",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(matches!(cli.command, Some(Command::CheckConfig)));
+            assert_eq!(cli.options.port.as_deref(), Some("1"));
+            assert_eq!(cli.options.overrides, ["a=1", "b=2"]);
+        }
+        assert!(
+            Cli::try_parse_from(["storm-pacemaker"])
+                .unwrap()
+                .command
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! From files, environment and flags to one typed, validated `Config`. Everything raw ends here: no
+//! code past this module sees a string that it must parse, and nothing here opens a socket.
+
+mod cores;
+mod keys;
+mod load;
+mod problem;
+mod report;
+mod settle;
+mod storm_layer;
+mod toml_layer;
+mod value;
+mod yaml;
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use cores::Cores;
+pub use load::{Loaded, Sources, load};
+pub use problem::{ConfigErrors, Note, Place, Problem, Severity};
+pub use report::write_report;
+pub use settle::Origin;
+pub use value::{Size, Time};
+
+use settle::Settled;
+
+/// The defaults, as shipped.
+pub const DEFAULTS: &str = include_str!("../../config/pacemaker.toml");
+
+/// What the daemon runs by. Every value is in its allowed range.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub server: Server,
+    pub auth: Auth,
+    pub limits: Limits,
+    pub log: Log,
+    /// Every key with its effective value and where it came from, for `check-config`.
+    pub origins: Vec<Origin>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub bind: IpAddr,
+    /// 0: the kernel picks one.
+    pub port: u16,
+    /// How many shards to start; "auto" is already resolved.
+    pub shards: NonZeroUsize,
+    /// The cores that shards may be pinned to, ascending; never empty. May be fewer than shards.
+    pub cores: Vec<usize>,
+    pub shutdown_deadline: Duration,
+    /// Zero: off.
+    pub minimum_wait: Duration,
+}
+
+impl Server {
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.bind, self.port)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Auth {
+    pub method: AuthMethod,
+    /// The JAAS file.
+    pub login_config: Option<PathBuf>,
+    pub nimbus_user: Option<String>,
+}
+
+/// Who may read (`pacemaker.auth.method`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    None,
+    Digest,
+    Kerberos,
+}
+
+/// See `config/pacemaker.toml` for each; all are counts or bytes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub frame_bytes: u64,
+    pub path_bytes: u64,
+    pub path_depth: u64,
+    pub connections: u64,
+    pub in_flight: u64,
+    /// Never less than `frame_bytes`.
+    pub output_bytes: u64,
+    pub output_deadline: Duration,
+    pub buffered_bytes: u64,
+    pub stored_keys: u64,
+    pub stored_bytes: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub level: tracing::Level,
+}
+
+impl Config {
+    fn from_settled(settled: &Settled, cores: &Cores) -> Self {
+        let shards = settled
+            .auto_or_count("server.shards")
+            .and_then(|n| usize::try_from(n).ok());
+        Config {
+            server: Server {
+                bind: settled.address("server.bind"),
+                port: u16::try_from(settled.count("server.port")).expect("a port's range"),
+                shards: shards
+                    .and_then(NonZeroUsize::new)
+                    .expect("the shards' range"),
+                cores: cores.ids.clone(),
+                shutdown_deadline: settled.time("server.shutdown_deadline"),
+                minimum_wait: settled.time("server.minimum_wait"),
+            },
+            auth: Auth {
+                method: match settled.choice("auth.method") {
+                    "NONE" => AuthMethod::None,
+                    "DIGEST" => AuthMethod::Digest,
+                    "KERBEROS" => AuthMethod::Kerberos,
+                    other => unreachable!("{other} is not in the table"),
+                },
+                login_config: settled.text("auth.login_config").map(PathBuf::from),
+                nimbus_user: settled.text("auth.nimbus_user").map(str::to_owned),
+            },
+            limits: Limits {
+                frame_bytes: settled.size("limits.frame_size"),
+                path_bytes: settled.size("limits.path_length"),
+                path_depth: settled.count("limits.path_depth"),
+                connections: settled.count("limits.connections"),
+                in_flight: settled.count("limits.in_flight"),
+                output_bytes: settled.size("limits.output"),
+                output_deadline: settled.time("limits.output_deadline"),
+                buffered_bytes: settled.size("limits.buffered"),
+                stored_keys: settled.count("limits.stored_keys"),
+                stored_bytes: settled.size("limits.stored_bytes"),
+            },
+            log: Log {
+                level: settled
+                    .choice("log.level")
+                    .parse()
+                    .expect("tracing's own names"),
+            },
+            origins: settled.origins(),
+        }
+    }
+
+    /// Why this version cannot serve a sound configuration, if it cannot.
+    pub fn refusal(&self) -> Option<String> {
+        let method = match self.auth.method {
+            AuthMethod::None => return None,
+            AuthMethod::Digest => "DIGEST",
+            AuthMethod::Kerberos => "KERBEROS",
+        };
+        Some(format!(
+            "auth.method (pacemaker.auth.method) is {method}, but this version of storm-pacemaker \
+             serves no logins yet, and will not serve reads to everyone in their stead. Protect the \
+             port by other means (a firewall that admits the cluster's hosts only) and start with \
+             -c pacemaker.auth.method=NONE, the same value in the clients' storm.yaml; or keep \
+             Storm's own Pacemaker"
+        ))
+    }
+}

@@ -1,0 +1,399 @@
+//! Reads the flat top level of a YAML file the way SnakeYAML, Storm's reader, does: YAML 1.1 scalars,
+//! anchors, merge keys, the last of duplicate keys wins. Knows no key of Storm's. Nested values are
+//! skipped, never built: an alias bomb costs nothing.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
+
+use super::value::Raw;
+
+/// One key of the top level. Later entries override earlier ones of the same name.
+#[derive(Debug, PartialEq)]
+pub struct YamlEntry {
+    pub name: String,
+    pub raw: Raw,
+    /// From 1.
+    pub line: usize,
+}
+
+/// Why a file is no configuration, and where; line and column count from 1.
+#[derive(Debug, PartialEq, Eq)]
+pub struct YamlError {
+    pub line: usize,
+    pub column: usize,
+    pub text: String,
+}
+
+/// Reads the top level.
+///
+/// # Errors
+/// A syntax error, a second document, or a top level that is not a mapping: Storm reads no such file
+/// either.
+pub fn read(text: &str) -> Result<Vec<YamlEntry>, YamlError> {
+    let document = Document::parse(text)?;
+    let mut entries = Vec::new();
+    match document.nodes.first() {
+        None => {}
+        Some((Event::MappingStart(..), _)) => document.mapping(0, 0, &mut entries),
+        Some((Event::Scalar(text, ScalarStyle::Plain, ..), _)) if plain(text) == Raw::Null => {}
+        Some((_, span)) => {
+            return Err(error_at(
+                span.start,
+                "a mapping of keys to values is needed here",
+            ));
+        }
+    }
+    Ok(entries)
+}
+
+/// The events of one document, and where its anchors are.
+struct Document<'text> {
+    nodes: Vec<(Event<'text>, Span)>,
+    anchors: HashMap<usize, usize>,
+}
+
+/// Merges of merges that are followed. It bounds an anchor that merges itself.
+const MERGE_DEPTH: usize = 8;
+
+impl<'text> Document<'text> {
+    fn parse(text: &'text str) -> Result<Self, YamlError> {
+        let mut document = Document {
+            nodes: Vec::new(),
+            anchors: HashMap::new(),
+        };
+        let mut documents = 0;
+        for event in Parser::new_from_str(text) {
+            let (event, span) = event.map_err(|error| error_at(*error.marker(), error.info()))?;
+            match &event {
+                Event::DocumentStart(_) => {
+                    documents += 1;
+                    if documents > 1 {
+                        let text = "a second document starts here; Storm reads one in a file";
+                        return Err(error_at(span.start, text));
+                    }
+                    continue;
+                }
+                Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {
+                    continue;
+                }
+                Event::Scalar(_, _, anchor, _)
+                | Event::SequenceStart(anchor, _)
+                | Event::MappingStart(anchor, _) => {
+                    // Zero means none.
+                    if *anchor != 0 {
+                        document.anchors.insert(*anchor, document.nodes.len());
+                    }
+                }
+                Event::Alias(_) | Event::SequenceEnd | Event::MappingEnd => {}
+            }
+            document.nodes.push((event, span));
+        }
+        Ok(document)
+    }
+
+    /// Adds the entries of the mapping that starts at `start`: what it merges in first, so that its
+    /// own keys override it wherever the merge key stands.
+    fn mapping(&self, start: usize, depth: usize, entries: &mut Vec<YamlEntry>) {
+        let mut own = Vec::new();
+        let mut key = start + 1;
+        while !matches!(self.event(key), None | Some(Event::MappingEnd)) {
+            let value = self.after(key);
+            match self.event(self.target(key)) {
+                Some(Event::Scalar(name, ScalarStyle::Plain, _, None)) if name == "<<" => {
+                    self.merge(value, depth, entries);
+                }
+                Some(Event::Scalar(name, ..)) => own.push(YamlEntry {
+                    name: name.to_string(),
+                    raw: self.raw(value),
+                    line: self.nodes[key].1.start.line(),
+                }),
+                _ => {}
+            }
+            key = self.after(value);
+        }
+        entries.append(&mut own);
+    }
+
+    fn merge(&self, value: usize, depth: usize, entries: &mut Vec<YamlEntry>) {
+        if depth == MERGE_DEPTH {
+            return;
+        }
+        let value = self.target(value);
+        match self.event(value) {
+            Some(Event::MappingStart(..)) => self.mapping(value, depth + 1, entries),
+            Some(Event::SequenceStart(..)) => {
+                let mut items = Vec::new();
+                let mut item = value + 1;
+                while !matches!(self.event(item), None | Some(Event::SequenceEnd)) {
+                    items.push(self.target(item));
+                    item = self.after(item);
+                }
+                // Of several, the first has the last word.
+                for item in items.into_iter().rev() {
+                    if matches!(self.event(item), Some(Event::MappingStart(..))) {
+                        self.mapping(item, depth + 1, entries);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn event(&self, index: usize) -> Option<&Event<'text>> {
+        self.nodes.get(index).map(|(event, _)| event)
+    }
+
+    /// The node itself, or what it is an alias of.
+    fn target(&self, index: usize) -> usize {
+        match self.event(index) {
+            Some(Event::Alias(anchor)) => self.anchors.get(anchor).copied().unwrap_or(index),
+            _ => index,
+        }
+    }
+
+    /// The index past the node that starts at `index`.
+    fn after(&self, index: usize) -> usize {
+        let mut open = 0_usize;
+        for (offset, (event, _)) in self.nodes[index..].iter().enumerate() {
+            match event {
+                Event::MappingStart(..) | Event::SequenceStart(..) => open += 1,
+                Event::MappingEnd | Event::SequenceEnd => open = open.saturating_sub(1),
+                _ => {}
+            }
+            if open == 0 {
+                return index + offset + 1;
+            }
+        }
+        self.nodes.len()
+    }
+
+    fn raw(&self, index: usize) -> Raw {
+        match self.event(self.target(index)) {
+            Some(Event::Scalar(text, style, _, tag)) => scalar(text, *style, tag.as_ref()),
+            Some(Event::SequenceStart(..)) => Raw::Other("a list".to_owned()),
+            _ => Raw::Other("a mapping".to_owned()),
+        }
+    }
+}
+
+fn error_at(marker: Marker, text: &str) -> YamlError {
+    YamlError {
+        line: marker.line(),
+        column: marker.col() + 1,
+        text: text.to_owned(),
+    }
+}
+
+/// Quotes make text, unless a core tag says otherwise.
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>) -> Raw {
+    let tag = tag
+        .filter(|tag| tag.is_yaml_core_schema())
+        .map(|tag| tag.suffix.as_str());
+    match tag {
+        Some("str") => Raw::Text(text.to_owned()),
+        Some("int" | "null" | "bool" | "float") => plain(text),
+        _ if style == ScalarStyle::Plain => plain(text),
+        _ => Raw::Text(text.to_owned()),
+    }
+}
+
+/// What an unquoted scalar is in YAML 1.1 (<https://yaml.org/type/>), as far as a key may ask.
+fn plain(text: &str) -> Raw {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Raw::Null,
+        "yes" | "Yes" | "YES" | "no" | "No" | "NO" | "true" | "True" | "TRUE" | "false"
+        | "False" | "FALSE" | "on" | "On" | "ON" | "off" | "Off" | "OFF" => {
+            Raw::Other(text.to_owned())
+        }
+        _ => integer(text).unwrap_or_else(|| match text.parse::<f64>() {
+            Ok(_) if text.contains('.') => Raw::Other(text.to_owned()),
+            _ => Raw::Text(text.to_owned()),
+        }),
+    }
+}
+
+/// YAML 1.1 integers: `6699`, `6_699`, `0x1a2b`, `015053`, `0b11`, and `1:51:39` to the base 60.
+fn integer(text: &str) -> Option<Raw> {
+    let (negative, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if !unsigned.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    // Only the first part of a number to the base 60 may have underscores or more than two digits.
+    if unsigned
+        .split(':')
+        .skip(1)
+        .any(|part| part.len() > 2 || part.contains('_'))
+    {
+        return None;
+    }
+    let digits = unsigned.replace('_', "");
+    let (digits, radix) = if let Some(hexadecimal) = digits.strip_prefix("0x") {
+        (hexadecimal, 16)
+    } else if let Some(binary) = digits.strip_prefix("0b") {
+        (binary, 2)
+    } else if digits.len() > 1 && digits.starts_with('0') {
+        (&digits[1..], 8)
+    } else {
+        (digits.as_str(), 10)
+    };
+    // A sign after the prefix is no digit, though `from_str_radix` would take it.
+    if digits.is_empty()
+        || !digits
+            .chars()
+            .all(|digit| digit.is_digit(radix) || digit == ':')
+    {
+        return None;
+    }
+    let mut value = 0_i128;
+    for (place, part) in digits.split(':').enumerate() {
+        let part = match i128::from_str_radix(part, radix) {
+            Ok(part) if place == 0 || (radix == 10 && part < 60) => part,
+            Ok(_) => return None,
+            Err(error) if *error.kind() == std::num::IntErrorKind::Empty => return None,
+            Err(_) => return Some(Raw::Other(text.to_owned())),
+        };
+        value = value.saturating_mul(60).saturating_add(part);
+    }
+    Some(Raw::Integer(if negative { -value } else { value }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value that a reader of the whole file sees for `key`.
+    fn value(text: &str, key: &str) -> Raw {
+        let entries = read(text).unwrap();
+        entries
+            .into_iter()
+            .rev()
+            .find(|entry| entry.name == key)
+            .unwrap()
+            .raw
+    }
+
+    fn text(text: &str) -> Raw {
+        Raw::Text(text.to_owned())
+    }
+
+    #[test]
+    fn plain_scalars_are_yaml_1_1() {
+        for (written, meant) in [
+            ("6699", Raw::Integer(6699)),
+            ("+6_699", Raw::Integer(6699)),
+            ("-1", Raw::Integer(-1)),
+            ("0x1a2B", Raw::Integer(6699)),
+            ("015053", Raw::Integer(6699)),
+            ("0b11", Raw::Integer(3)),
+            ("1:51:39", Raw::Integer(6699)),
+            ("0", Raw::Integer(0)),
+            ("08", text("08")),
+            ("0x+1", text("0x+1")),
+            ("1:60", text("1:60")),
+            ("1:_3", text("1:_3")),
+            ("1:003", text("1:003")),
+            ("0o17", text("0o17")),
+            ("6699.0", Raw::Other("6699.0".into())),
+            ("no", Raw::Other("no".into())),
+            ("~", Raw::Null),
+            ("", Raw::Null),
+            ("NONE", text("NONE")),
+            ("\"6699\"", text("6699")),
+            ("'6699'", text("6699")),
+            ("!!int \"6699\"", Raw::Integer(6699)),
+            ("!!str 6699", text("6699")),
+            ("6699 # comment", Raw::Integer(6699)),
+            ("[1, 2]", Raw::Other("a list".into())),
+            ("{a: 1}", Raw::Other("a mapping".into())),
+            ("|-\n  x", text("x")),
+        ] {
+            assert_eq!(value(&format!("k: {written}\n"), "k"), meant, "{written}");
+        }
+        let huge = "9".repeat(50);
+        assert_eq!(value(&format!("k: {huge}\n"), "k"), Raw::Other(huge));
+    }
+
+    #[test]
+    fn anchors_aliases_and_merge_keys_mean_what_they_mean_to_storm() {
+        let yaml = "\
+base: &base {a: 1, b: 1, c: 1}
+more: &more
+  b: 2
+  d: [x, {y: z}]
+port: &port 6700
+alias: *port
+c: 3
+<<: [*more, *base]
+";
+        assert_eq!(value(yaml, "alias"), Raw::Integer(6700));
+        assert_eq!(value(yaml, "a"), Raw::Integer(1));
+        assert_eq!(
+            value(yaml, "b"),
+            Raw::Integer(2),
+            "the first of a merge list wins"
+        );
+        assert_eq!(
+            value(yaml, "c"),
+            Raw::Integer(3),
+            "own keys win, wherever they stand"
+        );
+        assert_eq!(value(yaml, "d"), Raw::Other("a list".into()));
+    }
+
+    #[test]
+    fn hostile_structure_is_harmless() {
+        // An anchor that merges itself, an alias bomb, deep nesting, odd keys.
+        assert!(read("&a\n<<: *a\nk: 1\n").is_ok());
+        let mut bomb = "a0: &a0 [x, x]\n".to_owned();
+        for level in 1..60 {
+            bomb += &format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1);
+        }
+        assert_eq!(read(&bomb).unwrap().len(), 60);
+        let deep = format!("k: {}{}\nz: 1\n", "[".repeat(200), "]".repeat(200));
+        assert_eq!(value(&deep, "z"), Raw::Integer(1));
+        assert_eq!(
+            value("? [a, b]\n: x\n? {c: d}\n: y\nk: 1\n", "k"),
+            Raw::Integer(1)
+        );
+    }
+
+    #[test]
+    fn the_last_of_duplicate_keys_wins() {
+        assert_eq!(value("k: 1\nother: {k: 5}\nk: 2\n", "k"), Raw::Integer(2));
+    }
+
+    #[test]
+    fn empty_files_and_files_of_other_shapes() {
+        for empty in [
+            "",
+            "\n",
+            "# only a comment\n",
+            "---\n",
+            "---\n...\n",
+            "~\n",
+            "\u{feff}",
+        ] {
+            assert_eq!(read(empty), Ok(vec![]), "{empty:?}");
+        }
+        assert_eq!(value("\u{feff}k: 1\r\n", "k"), Raw::Integer(1));
+        assert_eq!(value("%YAML 1.1\n---\nk: 1\n", "k"), Raw::Integer(1));
+        let list = read("# a list\n- a\n").unwrap_err();
+        assert_eq!((list.line, list.column), (2, 1));
+        let second = read("k: 1\n---\nk: 2\n").unwrap_err();
+        assert_eq!((second.line, second.column), (2, 1));
+    }
+
+    #[test]
+    fn syntax_errors_have_line_and_column() {
+        let error = read("a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
+        assert!(error.line >= 2, "{error:?}");
+        assert!(read("a: *nowhere\n").is_err());
+        assert!(read("a: \"open\n").is_err());
+        assert!(read("a: @x\n").is_err());
+    }
+}

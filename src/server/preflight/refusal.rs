@@ -1,0 +1,202 @@
+//! What a start that cannot succeed says to the operator: what is wrong, what is needed, what to do.
+//! Sentences only; `preflight` and `server` decide when they apply.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use super::{FEWEST_CONNECTIONS, MEMLOCK_BYTES, OLDEST_KERNEL};
+use crate::config::Size;
+
+/// Why this machine cannot run the daemon. Displays as what is wrong, what is needed, and what to do.
+#[derive(Debug)]
+pub enum PreflightError {
+    KernelTooOld {
+        found: String,
+    },
+    ForbiddenBySysctl {
+        mode: u64,
+    },
+    ForbiddenBySeccomp,
+    ForbiddenBySecurityModule,
+    NoIoUring,
+    RingFlagsUnknown {
+        kernel: String,
+    },
+    NoMemoryForRing,
+    NoFileForRing,
+    RingFailed {
+        error: io::Error,
+    },
+    /// Bytes.
+    MemlockTooLow {
+        hard: u64,
+    },
+    TooFewFiles {
+        hard: u64,
+        spare: u64,
+        wanted: u64,
+    },
+    CannotRaise {
+        what: &'static str,
+        error: io::Error,
+    },
+}
+
+impl std::error::Error for PreflightError {}
+
+impl fmt::Display for PreflightError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor) = OLDEST_KERNEL;
+        match self {
+            PreflightError::KernelTooOld { found } => write!(
+                formatter,
+                "the kernel is too old: this is Linux {found}, and the daemon needs {major}.{minor} \
+                 or newer for io_uring's multishot receive, buffer rings and deferred task running. \
+                 Boot a newer kernel (Debian 12, Ubuntu 24.04, RHEL 10 and Amazon Linux 2023 have one)"
+            ),
+            PreflightError::ForbiddenBySysctl { mode: 1 } => formatter.write_str(
+                "io_uring is forbidden: sysctl kernel.io_uring_disabled is 1, which leaves it to \
+                 processes with CAP_SYS_ADMIN or in the group kernel.io_uring_group. Set sysctl \
+                 kernel.io_uring_group to the daemon's group id, or kernel.io_uring_disabled=0 (in \
+                 a file of /etc/sysctl.d to keep it)",
+            ),
+            PreflightError::ForbiddenBySysctl { mode } => write!(
+                formatter,
+                "io_uring is forbidden: sysctl kernel.io_uring_disabled is {mode}, which shuts every \
+                 process out. Set it to 0, or to 1 with kernel.io_uring_group at the daemon's group \
+                 id (in a file of /etc/sysctl.d to keep it)"
+            ),
+            PreflightError::ForbiddenBySeccomp => formatter.write_str(
+                "io_uring is forbidden by a seccomp filter (Docker's and containerd's default \
+                 profiles forbid it). Allow the system calls io_uring_setup, io_uring_enter and \
+                 io_uring_register: --security-opt seccomp=FILE (Docker, Podman), \
+                 securityContext.seccompProfile (Kubernetes), SystemCallFilter=@aio (systemd)",
+            ),
+            PreflightError::ForbiddenBySecurityModule => formatter.write_str(
+                "io_uring is forbidden, neither by sysctl kernel.io_uring_disabled nor by seccomp: a \
+                 security module such as SELinux or a sandbox refuses it. Look for the denial in the \
+                 audit log, and allow this program io_uring",
+            ),
+            PreflightError::NoIoUring => write!(
+                formatter,
+                "the kernel has no io_uring (it is built without CONFIG_IO_URING, or this is a \
+                 sandbox such as gVisor). Use a kernel of Linux {major}.{minor} or newer that has it"
+            ),
+            PreflightError::RingFlagsUnknown { kernel } => write!(
+                formatter,
+                "the kernel ({kernel}) does not know io_uring's SINGLE_ISSUER and DEFER_TASKRUN, \
+                 which Linux has since {major}.{minor}. Use such a kernel, not an emulation of it"
+            ),
+            PreflightError::NoMemoryForRing => formatter.write_str(
+                "no memory for an io_uring of two entries: the machine or the control group is out \
+                 of memory, or the limit on locked memory is used up by other processes of this \
+                 user. Raise MemoryMax= or LimitMEMLOCK= (systemd), --memory or --ulimit memlock \
+                 (Docker)",
+            ),
+            PreflightError::NoFileForRing => formatter.write_str(
+                "no file descriptor left for an io_uring: raise LimitNOFILE= (systemd), --ulimit \
+                 nofile (Docker) or `hard nofile` in /etc/security/limits.conf",
+            ),
+            PreflightError::RingFailed { error } => {
+                write!(formatter, "setting up an io_uring fails: {error}. Look into the kernel's log")
+            }
+            PreflightError::MemlockTooLow { hard } => write!(
+                formatter,
+                "the hard limit on locked memory is {}, and the rings need {}. Set LimitMEMLOCK=8M \
+                 (systemd), --ulimit memlock=8388608 (Docker) or `hard memlock 8192` in \
+                 /etc/security/limits.conf",
+                Size(*hard),
+                Size(MEMLOCK_BYTES)
+            ),
+            PreflightError::TooFewFiles { hard, spare, wanted } => write!(
+                formatter,
+                "the hard limit on open files is {hard}: {spare} are kept for other uses, and fewer \
+                 than {FEWEST_CONNECTIONS} connections would remain. {}",
+                raise_files_to(*wanted)
+            ),
+            PreflightError::CannotRaise { what, error } => write!(
+                formatter,
+                "the soft limit on {what} cannot be raised to the hard one: {error}. Set the soft \
+                 limit as high as the hard one before the start"
+            ),
+        }
+    }
+}
+
+/// What to tell an operator whose address cannot be bound.
+pub fn explain_bind_error(address: SocketAddr, error: &io::Error) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "the port is taken. `ss -ltnp 'sport = :{port}'` shows by whom (Storm's own Pacemaker, \
+             or a second storm-pacemaker?); stop that, or choose another with --port"
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "{ip} is no address of this host (`ip address` lists them). --bind takes one of those, \
+             0.0.0.0 for all of IPv4, or :: for all"
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "port {port} needs a privilege: ports below net.ipv4.ip_unprivileged_port_start (1024) \
+             are for processes with CAP_NET_BIND_SERVICE (AmbientCapabilities= in systemd, --cap-add \
+             in Docker). Grant it, or choose a higher --port"
+        ),
+        _ if error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => {
+            format!(
+                "this host has no {}. --bind an address of the other kind",
+                if ip.is_ipv6() {
+                    "IPv6 (it is switched off)"
+                } else {
+                    "IPv4"
+                }
+            )
+        }
+        _ => error.to_string(),
+    };
+    format!("cannot listen on {address}: {advice}")
+}
+
+/// How to get a hard limit of so many open files.
+pub(super) fn raise_files_to(files: u64) -> String {
+    format!(
+        "Raise it to {files}: LimitNOFILE={files} (systemd), --ulimit nofile={files} (Docker) or \
+         `hard nofile {files}` in /etc/security/limits.conf"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_bind_error_says_what_to_do() {
+        let explain = |address: &str, errno: Errno| {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            explain_bind_error(address.parse().unwrap(), &error)
+        };
+        for (address, errno, expected) in [
+            (
+                "0.0.0.0:6699",
+                Errno::ADDRINUSE,
+                "`ss -ltnp 'sport = :6699'`",
+            ),
+            (
+                "192.0.2.1:6699",
+                Errno::ADDRNOTAVAIL,
+                "192.0.2.1 is no address of this host",
+            ),
+            ("0.0.0.0:99", Errno::ACCESS, "CAP_NET_BIND_SERVICE"),
+            ("[::]:6699", Errno::AFNOSUPPORT, "no IPv6"),
+            ("0.0.0.0:6699", Errno::NOBUFS, "No buffer space"),
+        ] {
+            let text = explain(address, errno);
+            assert!(
+                text.starts_with(&format!("cannot listen on {address}: ")),
+                "{text}"
+            );
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}
