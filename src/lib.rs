@@ -3,6 +3,8 @@
 //! `docs/ARCHITECTURE.md` tells how it works; `shard::serve` is where to begin to read.
 
 pub mod config;
+pub mod connection;
 pub mod limits;
+pub mod ring;
 pub mod store;
 pub mod wire;

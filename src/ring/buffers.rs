@@ -1,0 +1,114 @@
+//! The receive buffers that a ring's connections share: the kernel takes one when bytes have
+//! arrived and not before, so that an idle connection owns none.
+
+#![allow(unsafe_code)] // memory that the kernel writes to
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::io;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use io_uring::IoUring;
+use io_uring::types::BufRingEntry;
+
+use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS};
+
+const PAGE_BYTES: usize = 4096;
+const RING_BYTES: usize = RECEIVE_BUFFERS as usize * size_of::<BufRingEntry>();
+const DATA_BYTES: usize = RECEIVE_BUFFERS as usize * RECEIVE_BUFFER_BYTES;
+const MASK: u16 = RECEIVE_BUFFERS - 1;
+
+/// A provided-buffer ring (`io_uring_register_buf_ring_with_flags(3)`) and its buffers, in one allocation.
+/// The kernel owns a buffer from `give_back` to the completion that names it.
+#[derive(Debug)]
+pub(super) struct ReceiveBuffers {
+    /// The ring's entries, then the buffers.
+    memory: NonNull<u8>,
+    /// Where the next entry goes; the kernel sees it after `publish`.
+    tail: u16,
+}
+
+const LAYOUT: Layout = match Layout::from_size_align(
+    RING_BYTES.next_multiple_of(PAGE_BYTES) + DATA_BYTES,
+    PAGE_BYTES,
+) {
+    Ok(layout) => layout,
+    Err(_) => panic!("the receive buffers' layout is constant and valid"),
+};
+const DATA_OFFSET: usize = RING_BYTES.next_multiple_of(PAGE_BYTES);
+
+impl ReceiveBuffers {
+    pub(super) const GROUP: u16 = 0;
+
+    /// Allocates the buffers and registers them with the ring. They must be dropped after it.
+    pub(super) fn register(ring: &IoUring) -> io::Result<ReceiveBuffers> {
+        // SAFETY: the layout has a size greater than zero.
+        let Some(memory) = NonNull::new(unsafe { alloc_zeroed(LAYOUT) }) else {
+            handle_alloc_error(LAYOUT)
+        };
+        let mut buffers = ReceiveBuffers { memory, tail: 0 };
+        // SAFETY: the address is page-aligned and holds RECEIVE_BUFFERS entries; it stays valid
+        // until `self` drops, which `EventLoop` puts after the ring's own drop.
+        unsafe {
+            ring.submitter().register_buf_ring_with_flags(
+                memory.as_ptr() as u64,
+                RECEIVE_BUFFERS,
+                Self::GROUP,
+                0,
+            )?;
+        }
+        for buffer in 0..RECEIVE_BUFFERS {
+            buffers.give_back(buffer);
+        }
+        buffers.publish();
+        Ok(buffers)
+    }
+
+    /// The bytes that a completion put into a buffer.
+    pub(super) fn filled(&self, buffer: u16, len: usize) -> &[u8] {
+        assert!(buffer < RECEIVE_BUFFERS && len <= RECEIVE_BUFFER_BYTES);
+        let offset = DATA_OFFSET + usize::from(buffer) * RECEIVE_BUFFER_BYTES;
+        // SAFETY: within the allocation, by the assertion; initialised, by alloc_zeroed. The kernel
+        // does not write to a buffer it has handed over until `publish` gives it back, which takes
+        // `&mut self` and so ends this borrow.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(offset), len) }
+    }
+
+    /// Puts a buffer back at the ring's end. The kernel sees it after `publish`.
+    pub(super) fn give_back(&mut self, buffer: u16) {
+        assert!(buffer < RECEIVE_BUFFERS);
+        let offset = DATA_OFFSET + usize::from(buffer) * RECEIVE_BUFFER_BYTES;
+        // SAFETY: the entry lies within the ring, by the mask; between head and tail + 1 the kernel
+        // reads entries, and this one lies beyond the tail that it knows. The fields are set one by
+        // one: the first entry's last two bytes are the ring's tail.
+        unsafe {
+            let address = self.memory.as_ptr().add(offset) as u64;
+            let entry = &mut *self
+                .memory
+                .as_ptr()
+                .cast::<BufRingEntry>()
+                .add(usize::from(self.tail & MASK));
+            entry.set_addr(address);
+            entry.set_len(RECEIVE_BUFFER_BYTES as u32);
+            entry.set_bid(buffer);
+        }
+        self.tail = self.tail.wrapping_add(1);
+    }
+
+    /// Shows the kernel what was given back.
+    pub(super) fn publish(&mut self) {
+        // SAFETY: the tail lies within the ring's first entry; it is written by this thread alone,
+        // and atomically, as the kernel reads it on its own time.
+        unsafe {
+            let tail = BufRingEntry::tail(self.memory.as_ptr().cast()).cast_mut();
+            AtomicU16::from_ptr(tail).store(self.tail, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for ReceiveBuffers {
+    fn drop(&mut self) {
+        // SAFETY: allocated with the same layout; the ring that knew the address is gone.
+        unsafe { dealloc(self.memory.as_ptr(), LAYOUT) }
+    }
+}

@@ -1,0 +1,130 @@
+//! Making sockets: listeners whose accepted connections need no further call, and dialling ones.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, ipproto, listen,
+    socket_with, sockopt,
+};
+
+/// More than any kernel grants: it caps the backlog at net.core.somaxconn, which is the operator's
+/// word on how many workers may dial in at once.
+const BACKLOG: i32 = 65_535;
+
+/// A listening socket; port 0 lets the kernel choose one, which `local_address` tells.
+///
+/// Accepted sockets inherit its options (Linux does so for SO_LINGER and TCP_NODELAY), so that even
+/// a connection that nobody has accepted yet ends with a RST when the process dies.
+///
+/// With `shared`, further sockets may listen at the same address (SO_REUSEPORT) and the kernel
+/// spreads connections over them.
+pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
+    let socket = open(address)?;
+    // Connections of an earlier process in TIME_WAIT must not keep this one from starting.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if shared {
+        sockopt::set_socket_reuseport(&socket, true)?;
+    }
+    sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// Starts to dial, from the source address where one is given. The socket turns writable when the
+/// connection stands or has failed; `dialled` tells which.
+pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<OwnedFd> {
+    let socket = open(to)?;
+    sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    if let Some(from) = from {
+        bind_address_without_port(&socket)?;
+        bind(&socket, &SocketAddr::new(from, 0))?;
+    }
+    fcntl_setfl(&socket, OFlags::RDWR | OFlags::NONBLOCK)?;
+    match connect(&socket, &to) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How a dialling that `dial` started has ended.
+pub(super) fn dialled(socket: &OwnedFd) -> io::Result<()> {
+    fcntl_setfl(socket, OFlags::RDWR)?;
+    sockopt::socket_error(socket)??;
+    Ok(())
+}
+
+/// The port is chosen at connect, when the kernel knows both ends: a port of a source address then
+/// serves one connection to each target, not one in all.
+#[allow(unsafe_code)] // no crate at hand has IP_BIND_ADDRESS_NO_PORT
+fn bind_address_without_port(socket: &OwnedFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the option takes a c_int, which outlives the call; the descriptor is open.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Bytes that were sent and that the peer has not acknowledged.
+#[allow(unsafe_code)] // no crate at hand has SIOCOUTQ
+pub(super) fn unacknowledged_bytes(socket: &OwnedFd) -> usize {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ (the same number as TIOCOUTQ) writes one c_int; the descriptor is open.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result == 0 {
+        usize::try_from(bytes).unwrap_or(0)
+    } else {
+        0 // the connection is gone, and so is what it had to send
+    }
+}
+
+/// The address that a socket is bound to.
+pub fn local_address(socket: &OwnedFd) -> io::Result<SocketAddr> {
+    Ok(getsockname(socket)?.try_into()?)
+}
+
+pub(super) fn peer_address(socket: &OwnedFd) -> io::Result<SocketAddr> {
+    let address = rustix::net::getpeername(socket)?;
+    let Some(address) = address else {
+        return Err(io::ErrorKind::NotConnected.into());
+    };
+    Ok(address.try_into()?)
+}
+
+/// Ends the connection with a FIN when it is closed, not with a RST.
+pub(super) fn close_with_fin(socket: &OwnedFd) {
+    // If it cannot be set then the peer gets a RST, which it stands as well.
+    let _ = sockopt::set_socket_linger(socket, None);
+}
+
+fn open(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    // Not O_NONBLOCK: io_uring itself waits, and it must.
+    Ok(socket_with(
+        family,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        Some(ipproto::TCP),
+    )?)
+}
