@@ -2,9 +2,15 @@
 //!
 //! `docs/ARCHITECTURE.md` tells how it works; `shard::serve` is where to begin to read.
 
+pub mod access;
+pub mod cli;
 pub mod config;
 pub mod connection;
+pub mod fault;
 pub mod limits;
 pub mod ring;
+pub mod server;
+pub mod session;
+pub mod shard;
 pub mod store;
 pub mod wire;

@@ -1,0 +1,145 @@
+//! What goes wrong on a peer's account, sorted by what follows: a [`Fault`] ends the peer's
+//! connection, a [`Refusal`] is the answer to one request. Each has one label, which is its name in
+//! metrics and logs. Our own faults are not here: they end the process.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::store::Full;
+use crate::wire::frame::FrameError;
+use crate::wire::message::{DecodeError, MessageType};
+
+/// Ends the connection, with a RST: Storm's clients come back at once.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Fault {
+    Frame(FrameError),
+    Decode(DecodeError),
+    /// A message that only servers send.
+    NotARequest(MessageType),
+    /// A request without the data that it is about, or with another request's.
+    WrongData(MessageType),
+    /// A pulse that has an id and nothing else.
+    NoDetails,
+    /// A control or SASL message, and there is nothing to log in to.
+    LoginNotOffered,
+    /// The peer took no byte of its answers for this long.
+    SlowReader(Duration),
+    /// Half-received requests and unread answers of all connections have reached the bound, and
+    /// this connection asked for more.
+    BuffersFull,
+    TooManyConnections(u64),
+}
+
+impl Fault {
+    pub fn label(&self) -> &'static str {
+        match self {
+            Fault::Frame(_) => "bad_frame",
+            Fault::Decode(_) => "bad_message",
+            Fault::NotARequest(_) => "not_a_request",
+            Fault::WrongData(_) => "wrong_data",
+            Fault::NoDetails => "no_details",
+            Fault::LoginNotOffered => "login_not_offered",
+            Fault::SlowReader(_) => "slow_reader",
+            Fault::BuffersFull => "buffers_full",
+            Fault::TooManyConnections(_) => "too_many_connections",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Frame(error) => write!(f, "{error}"),
+            Fault::Decode(error) => write!(f, "{error}"),
+            Fault::NotARequest(kind) => {
+                write!(f, "it sent {kind:?}, which only a server sends")
+            }
+            Fault::WrongData(kind) => write!(f, "its {kind:?} lacks the data that belongs to it"),
+            Fault::NoDetails => write!(f, "its SendPulse has no details"),
+            Fault::LoginNotOffered => write!(
+                f,
+                "it tried to log in, but pacemaker.auth.method is NONE here: set it to NONE at \
+                 the client, too"
+            ),
+            Fault::SlowReader(time) => write!(
+                f,
+                "it took no byte of its answers for {} s (limits.output_deadline)",
+                time.as_secs()
+            ),
+            Fault::BuffersFull => write!(
+                f,
+                "half-received requests and unread answers have reached limits.buffered, and it \
+                 asked for more"
+            ),
+            Fault::TooManyConnections(limit) => {
+                write!(f, "{limit} connections are open (limits.connections)")
+            }
+        }
+    }
+}
+
+/// The answer to one request that is not carried out: NOT_AUTHORIZED, the only refusal that the
+/// protocol has. Nothing stored is touched, the connection stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    NotAuthorized,
+    PathTooLong {
+        bytes: usize,
+        limit: u64,
+    },
+    PathTooDeep {
+        limit: u64,
+    },
+    Store(Full),
+    /// A list that would not fit into a frame that clients accept.
+    AnswerTooLarge {
+        bytes: u64,
+        limit: u64,
+    },
+    /// Records that would not fit. The one refusal that is answered without data, as Java answers
+    /// this request always.
+    RecordsTooLarge {
+        limit: u64,
+    },
+}
+
+impl Refusal {
+    pub fn label(&self) -> &'static str {
+        match self {
+            Refusal::NotAuthorized => "not_authorized",
+            Refusal::PathTooLong { .. } => "path_too_long",
+            Refusal::PathTooDeep { .. } => "path_too_deep",
+            Refusal::Store(Full::Keys) => "keys_full",
+            Refusal::Store(Full::Bytes) => "bytes_full",
+            Refusal::AnswerTooLarge { .. } => "answer_too_large",
+            Refusal::RecordsTooLarge { .. } => "records_too_large",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NotAuthorized => write!(f, "reads need a login"),
+            Refusal::PathTooLong { bytes, limit } => write!(
+                f,
+                "the path has {bytes} bytes, {limit} are allowed (limits.path_length)"
+            ),
+            Refusal::PathTooDeep { limit } => write!(
+                f,
+                "the path has more than {limit} segments (limits.path_depth)"
+            ),
+            Refusal::Store(Full::Keys) => write!(f, "the store is full (limits.stored_keys)"),
+            Refusal::Store(Full::Bytes) => write!(f, "the store is full (limits.stored_bytes)"),
+            Refusal::AnswerTooLarge { bytes, limit } => write!(
+                f,
+                "the answer has {bytes} bytes, clients accept {limit} (limits.frame_size)"
+            ),
+            Refusal::RecordsTooLarge { limit } => write!(
+                f,
+                "all pulses of the path have more than {limit} bytes, which clients do not accept \
+                 (limits.frame_size)"
+            ),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a shard counts. Plain numbers of one thread: nobody else writes them, snapshots are copies.
+
+use std::collections::BTreeMap;
+
+use crate::access::RequestKind;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests received, by kind, whether carried out or refused.
+    pub requests: BTreeMap<&'static str, u64>,
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
+    pub connections_opened: u64,
+    pub connections_closed: u64,
+    /// Requests sent to other shards.
+    pub letters: u64,
+    /// By label of `fault::Fault`.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// By label of `fault::Refusal`.
+    pub refusals: BTreeMap<&'static str, u64>,
+}
+
+impl Counters {
+    pub(super) fn fault(&mut self, label: &'static str) {
+        *self.faults.entry(label).or_default() += 1;
+    }
+
+    pub(super) fn refusal(&mut self, label: &'static str) {
+        *self.refusals.entry(label).or_default() += 1;
+    }
+}
+
+/// Requests by kind, on the way of every pulse.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RequestCounts([u64; RequestKind::ALL.len()]);
+
+impl RequestCounts {
+    pub(super) fn count(&mut self, kind: RequestKind) {
+        self.0[kind as usize] += 1;
+    }
+
+    pub(super) fn by_name(&self) -> BTreeMap<&'static str, u64> {
+        RequestKind::ALL
+            .iter()
+            .map(|kind| (kind.label(), self.0[*kind as usize]))
+            .collect()
+    }
+}

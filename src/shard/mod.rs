@@ -1,0 +1,349 @@
+//! One shard: its connections, its share of the keys, and its part in the other shards' requests.
+//! Calls come in, commands and incidents go out; it knows no socket, no ring and no clock, so that
+//! one seeded test can drive several of them.
+//!
+//! Read `serve.rs` first: it is the way of a pulse.
+
+mod answer;
+mod counters;
+mod letters;
+mod merge;
+pub mod pace;
+mod peer;
+mod serve;
+
+pub use counters::Counters;
+pub use letters::Mailbox;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ahash::RandomState;
+
+use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
+use crate::fault::{Fault, Refusal};
+use crate::limits::SMALL_BUFFER_BYTES;
+use crate::store::{Store, StoreLimits, Usage};
+use counters::RequestCounts;
+use merge::Merges;
+use pace::Pace;
+use peer::Peer;
+
+/// What is the same for all shards of a process.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub shards: usize,
+    /// Hashes whole keys: routes them to shards, and finds them there.
+    pub key_hasher: RandomState,
+    pub bounds: Bounds,
+    /// See [`pace`].
+    pub minimum_wait: Duration,
+    /// Open connections of all shards.
+    pub connections: Arc<AtomicU64>,
+}
+
+/// See `limits.rs` for each bound's reason. Those of the process; a shard polices its share.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    pub frame_bytes: u32,
+    pub path_bytes: u64,
+    pub path_depth: u64,
+    pub connections: u64,
+    pub in_flight: usize,
+    pub output_bytes: usize,
+    pub output_deadline: Duration,
+    pub buffered_bytes: u64,
+    pub stored_keys: u64,
+    pub stored_bytes: u64,
+}
+
+/// Something to log, of a peer's making.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incident {
+    /// The connection is ended.
+    Fault(Fault),
+    /// A request was answered with a refusal.
+    Refusal(Refusal),
+}
+
+/// Where a shard reports what peers do wrong; it decides what becomes a log line.
+pub trait Incidents {
+    fn report(&mut self, peer: SocketAddr, incident: Incident);
+}
+
+#[derive(Debug)]
+pub struct Shard {
+    index: usize,
+    settings: Settings,
+    store: Store,
+    mailbox: Mailbox,
+    merges: Merges,
+    peers: Vec<Option<Box<Peer>>>,
+    /// Peers that did not take a send at once.
+    blocked: Vec<ConnectionId>,
+    /// Half-received requests and unread answers of all peers.
+    buffered_bytes: usize,
+    pace: Pace,
+    counters: Counters,
+    requests: RequestCounts,
+}
+
+/// What one call works with, besides the shard itself.
+pub struct Context<'a> {
+    pub now_us: u64,
+    pub commands: &'a mut Commands,
+    pub incidents: &'a mut dyn Incidents,
+}
+
+impl Shard {
+    pub fn new(index: usize, settings: Settings, mailbox: Mailbox) -> Shard {
+        let shards = settings.shards as u64;
+        let limits = StoreLimits {
+            keys: settings.bounds.stored_keys.div_ceil(shards),
+            bytes: settings.bounds.stored_bytes.div_ceil(shards),
+        };
+        Shard {
+            index,
+            store: Store::new(limits, settings.key_hasher.clone()),
+            mailbox,
+            merges: Merges::default(),
+            peers: Vec::new(),
+            blocked: Vec::new(),
+            buffered_bytes: 0,
+            pace: Pace::new(settings.minimum_wait),
+            counters: Counters::default(),
+            requests: RequestCounts::default(),
+            settings,
+        }
+    }
+
+    // ── What the event loop tells ────────────────────────────────────────────────────────────────
+
+    pub fn opened(&mut self, id: ConnectionId, address: SocketAddr, cx: &mut Context<'_>) {
+        let slot = id.slot as usize;
+        if slot >= self.peers.len() {
+            self.peers.resize_with(slot + 1, || None);
+        }
+        assert!(self.peers[slot].is_none(), "two connections in one slot");
+        let frame_bytes = self.settings.bounds.frame_bytes;
+        self.peers[slot] = Some(Box::new(Peer::new(id, address, frame_bytes)));
+        self.counters.connections_opened += 1;
+        let open = self.settings.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let limit = self.settings.bounds.connections;
+        if open > limit {
+            self.end(id, Fault::TooManyConnections(limit), cx);
+        }
+    }
+
+    /// Bytes from a peer, in any cut.
+    pub fn received(&mut self, id: ConnectionId, bytes: &[u8], cx: &mut Context<'_>) {
+        self.counters.received_bytes += bytes.len() as u64;
+        self.with_peer(id, cx, |shard, peer, cx| shard.read(peer, Some(bytes), cx));
+    }
+
+    /// The peer will send no more. What it asked for it still gets.
+    pub fn finished(&mut self, id: ConnectionId, cx: &mut Context<'_>) {
+        self.with_peer(id, cx, |_, peer, _| {
+            peer.finished = true;
+            Ok(())
+        });
+    }
+
+    /// The peer has taken so many bytes.
+    pub fn sent(&mut self, id: ConnectionId, bytes: usize, cx: &mut Context<'_>) {
+        self.counters.sent_bytes += bytes as u64;
+        let Some(peer) = self.peer(id) else { return };
+        peer.unsent_bytes -= bytes;
+        peer.progress_us = cx.now_us;
+        // The common case: nothing waits for this.
+        if peer.paused || peer.finished || peer.counted_bytes > 0 {
+            self.with_peer(id, cx, |_, _, _| Ok(()));
+        }
+    }
+
+    /// The peer did not take all of a send at once.
+    pub fn blocked(&mut self, id: ConnectionId, now_us: u64) {
+        let Some(peer) = self.peer(id) else { return };
+        peer.progress_us = now_us;
+        if !std::mem::replace(&mut peer.blocked, true) {
+            self.blocked.push(id);
+        }
+    }
+
+    pub fn closed(&mut self, id: ConnectionId, _why: Closed) {
+        let Some(peer) = self.take_peer(id) else {
+            return;
+        };
+        self.buffered_bytes -= peer.counted_bytes;
+        self.counters.connections_closed += 1;
+        self.settings.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What is queued for a peer. It counts as the peer's until `sent` says that it is gone.
+    pub fn take_outbox(&mut self, id: ConnectionId) -> Outbox {
+        let Some(peer) = self.peer(id) else {
+            return Outbox::default();
+        };
+        let outbox = std::mem::take(&mut peer.outbox);
+        peer.unsent_bytes += outbox.len();
+        outbox
+    }
+
+    pub fn woke(&mut self, completions: usize, gathered: bool, now_us: u64) {
+        self.pace.note_wake(completions, gathered, now_us);
+    }
+
+    // ── What the event loop asks ─────────────────────────────────────────────────────────────────
+
+    pub fn has_mail(&self) -> bool {
+        !self.mailbox.is_empty()
+    }
+
+    /// Letters wait for room in another shard's mailbox, which no bell tells of.
+    pub fn has_waiting_letters(&self) -> bool {
+        self.mailbox.has_waiting()
+    }
+
+    /// How long the next wake should let completions gather.
+    pub fn gather(&self, now_us: u64) -> Option<Duration> {
+        self.pace.gather(now_us)
+    }
+
+    /// Nothing is owed to any peer, nor to any shard.
+    pub fn is_settled(&self) -> bool {
+        self.mailbox.is_empty()
+            && !self.mailbox.has_waiting()
+            && self.peers.iter().flatten().all(|peer| peer.is_settled())
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.store.usage()
+    }
+
+    /// A copy of what was counted so far.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            requests: self.requests.by_name(),
+            ..self.counters.clone()
+        }
+    }
+
+    pub fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+        self.peers.iter().flatten().map(|peer| peer.id)
+    }
+
+    /// Letters that other shards have sent here and that nobody has read.
+    pub fn mailbox_depth(&self) -> usize {
+        self.mailbox.depth()
+    }
+
+    /// Bytes of half-received requests and unread answers.
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffered_bytes
+    }
+
+    // ── Time ─────────────────────────────────────────────────────────────────────────────────────
+
+    /// Ends peers that do not take their answers. To be called now and then.
+    pub fn tick(&mut self, cx: &mut Context<'_>) {
+        let deadline = self.settings.bounds.output_deadline;
+        let blocked = std::mem::take(&mut self.blocked);
+        for id in blocked {
+            let Some(peer) = self.peer(id) else { continue };
+            if peer.unsent_bytes == 0 {
+                peer.blocked = false;
+            } else if cx.now_us.saturating_sub(peer.progress_us) >= deadline.as_micros() as u64 {
+                peer.blocked = false;
+                self.end(id, Fault::SlowReader(deadline), cx);
+            } else {
+                self.blocked.push(id);
+            }
+        }
+    }
+
+    // ── Peers ────────────────────────────────────────────────────────────────────────────────────
+
+    fn peer(&mut self, id: ConnectionId) -> Option<&mut Peer> {
+        let peer = self.peers.get_mut(id.slot as usize)?.as_deref_mut()?;
+        (peer.id == id).then_some(peer)
+    }
+
+    fn take_peer(&mut self, id: ConnectionId) -> Option<Box<Peer>> {
+        self.peer(id)?;
+        self.peers[id.slot as usize].take()
+    }
+
+    /// Works with a peer and with the shard at once, then brings the peer's state in order: more to
+    /// send, more to read, or the end.
+    fn with_peer(
+        &mut self,
+        id: ConnectionId,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(&mut Shard, &mut Peer, &mut Context<'_>) -> Result<(), Fault>,
+    ) {
+        // Gone already: its last words are nobody's.
+        let Some(mut peer) = self.take_peer(id) else {
+            return;
+        };
+        let outcome = work(self, &mut peer, cx).and_then(|()| self.settle(&mut peer, cx));
+        self.peers[id.slot as usize] = Some(peer);
+        if let Err(fault) = outcome {
+            self.end(id, fault, cx);
+        }
+    }
+
+    fn settle(&mut self, peer: &mut Peer, cx: &mut Context<'_>) -> Result<(), Fault> {
+        // Half of the bound, so that a slow reader is not paused and resumed for every answer.
+        if peer.paused && self.has_room(peer, 2) {
+            peer.paused = false;
+            self.read(peer, None, cx)?;
+            if !peer.paused && !peer.finished {
+                cx.commands.push(Command::Resume(peer.id));
+            }
+        }
+        if !peer.outbox.is_empty() {
+            cx.commands.push(Command::Send(peer.id));
+        }
+        if peer.finished && peer.is_settled() {
+            cx.commands.push(Command::Close(peer.id, Ending::Orderly));
+        }
+        self.count_buffered(peer)
+    }
+
+    /// Whether the peer may send more requests: its bounds, divided.
+    fn has_room(&self, peer: &Peer, divisor: usize) -> bool {
+        let bounds = &self.settings.bounds;
+        peer.in_flight < bounds.in_flight.div_ceil(divisor)
+            && peer.output_bytes() < bounds.output_bytes.div_ceil(divisor)
+    }
+
+    fn count_buffered(&mut self, peer: &mut Peer) -> Result<(), Fault> {
+        let bytes = peer.buffered_bytes();
+        let grew = bytes > peer.counted_bytes;
+        self.buffered_bytes = self.buffered_bytes - peer.counted_bytes + bytes;
+        peer.counted_bytes = bytes;
+        let share = self.settings.bounds.buffered_bytes / self.settings.shards as u64;
+        if grew && bytes > SMALL_BUFFER_BYTES && self.buffered_bytes as u64 > share {
+            return Err(Fault::BuffersFull);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, id: ConnectionId, fault: Fault, cx: &mut Context<'_>) {
+        let Some(peer) = self.peer(id) else { return };
+        let address = peer.address;
+        self.counters.fault(fault.label());
+        cx.incidents.report(address, Incident::Fault(fault));
+        cx.commands.push(Command::Close(id, Ending::Reset));
+    }
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("now_us", &self.now_us)
+            .finish_non_exhaustive()
+    }
+}

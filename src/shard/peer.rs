@@ -1,0 +1,64 @@
+//! One connection as its shard sees it: what was half received, what is owed and what is queued.
+
+use std::net::SocketAddr;
+
+use crate::connection::{ConnectionId, Outbox};
+use crate::session::Session;
+use crate::wire::frame::FrameReader;
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) id: ConnectionId,
+    pub(super) address: SocketAddr,
+    pub(super) session: Session,
+    pub(super) reader: FrameReader,
+    pub(super) outbox: Outbox,
+    /// Bytes that the event loop has taken and not yet sent.
+    pub(super) unsent_bytes: usize,
+    /// Requests that other shards have not answered yet.
+    pub(super) in_flight: usize,
+    /// No more is read from it until it takes its answers.
+    pub(super) paused: bool,
+    /// It has said that it will send no more.
+    pub(super) finished: bool,
+    /// When it last took bytes of its answers, or began to owe us that.
+    pub(super) progress_us: u64,
+    /// In the list of peers that do not take their answers.
+    pub(super) blocked: bool,
+    /// Its share of the shard's buffered bytes, as last counted.
+    pub(super) counted_bytes: usize,
+}
+
+impl Peer {
+    pub(super) fn new(id: ConnectionId, address: SocketAddr, frame_bytes: u32) -> Peer {
+        Peer {
+            id,
+            address,
+            session: Session::without_login(),
+            reader: FrameReader::new(frame_bytes),
+            outbox: Outbox::default(),
+            unsent_bytes: 0,
+            in_flight: 0,
+            paused: false,
+            finished: false,
+            progress_us: 0,
+            blocked: false,
+            counted_bytes: 0,
+        }
+    }
+
+    /// Bytes of answers that it has not taken.
+    pub(super) fn output_bytes(&self) -> usize {
+        self.outbox.len() + self.unsent_bytes
+    }
+
+    /// Bytes of our memory that it makes us hold.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.reader.buffered_bytes() + self.output_bytes()
+    }
+
+    /// Nothing is owed and nothing is queued.
+    pub(super) fn is_settled(&self) -> bool {
+        self.in_flight == 0 && self.output_bytes() == 0 && !self.paused
+    }
+}

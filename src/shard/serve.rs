@@ -1,0 +1,324 @@
+//! The way of a pulse: bytes → frame → message → request → allowed? → owner → store → answer.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::letters::{AnswerLetter, Outcome, ReplyTo, RequestLetter, Work};
+use super::merge::For;
+use super::peer::Peer;
+use super::{Context, Incident, Shard, answer};
+use crate::access::{self, Decision, RequestKind};
+use crate::connection::{Command, ConnectionId};
+use crate::fault::{Fault, Refusal};
+use crate::limits::MAILBOX_BURST;
+use crate::session::Request;
+use crate::wire::frame::{Flow, FrameReader};
+use crate::wire::message;
+
+/// Whose keys a request is about.
+enum Owner {
+    Here,
+    At(usize),
+    Everyone,
+}
+
+impl Shard {
+    /// Cuts whole frames out of what has come and serves each; with None, goes on with what was
+    /// kept while the peer was paused.
+    pub(super) fn read(
+        &mut self,
+        peer: &mut Peer,
+        bytes: Option<&[u8]>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Fault> {
+        // The reader leaves the peer while its frames are served to the peer.
+        let idle = FrameReader::new(self.settings.bounds.frame_bytes);
+        let mut reader = std::mem::replace(&mut peer.reader, idle);
+        let mut fault = None;
+        let mut each = |body: &[u8]| match self.frame(peer, body, cx) {
+            Ok(()) if self.has_room(peer, 1) => Flow::Continue,
+            Ok(()) => Flow::Pause,
+            Err(ours) => {
+                fault = Some(ours);
+                Flow::Pause
+            }
+        };
+        let flow = match bytes {
+            Some(bytes) => reader.feed(bytes, &mut each),
+            None => reader.resume(&mut each),
+        };
+        peer.reader = reader;
+        match (fault, flow) {
+            (Some(fault), _) => Err(fault),
+            (None, Err(error)) => Err(Fault::Frame(error)),
+            (None, Ok(Flow::Continue)) => Ok(()),
+            (None, Ok(Flow::Pause)) => {
+                if !std::mem::replace(&mut peer.paused, true) {
+                    cx.commands.push(Command::Pause(peer.id));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// One frame in; its answer, or its letters to other shards, out.
+    fn frame(&mut self, peer: &mut Peer, body: &[u8], cx: &mut Context<'_>) -> Result<(), Fault> {
+        let message = message::decode(body).map_err(Fault::Decode)?;
+        let request = peer.session.receive(message)?;
+        self.requests.count(request.kind);
+        if request.kind.is_read() {
+            self.pace.note_read(cx.now_us);
+        }
+        if let Err(refusal) = self.allowed(peer, &request) {
+            let outcome = Outcome::Refused(refusal);
+            self.answer(peer, &request.path, request.message_id, outcome, cx);
+            return Ok(());
+        }
+        let (owner, work) = self.route(&request);
+        match owner {
+            Owner::Here => {
+                let outcome = match work {
+                    Some(work) => self.execute(&request.path, work, cx.now_us),
+                    None => Outcome::PathCreated,
+                };
+                self.answer(peer, &request.path, request.message_id, outcome, cx);
+            }
+            Owner::At(owner) => {
+                peer.in_flight += 1;
+                let reply_to = ReplyTo::Request {
+                    id: peer.id,
+                    message_id: request.message_id,
+                };
+                let path = Arc::from(&*request.path);
+                let work = work.expect("a key's owner has work to do");
+                self.post(owner, reply_to, path, work);
+            }
+            Owner::Everyone => {
+                peer.in_flight += 1;
+                let whom = For {
+                    id: peer.id,
+                    message_id: request.message_id,
+                };
+                self.ask_everyone(whom, &request, cx.now_us);
+            }
+        }
+        Ok(())
+    }
+
+    fn allowed(&self, peer: &Peer, request: &Request<'_>) -> Result<(), Refusal> {
+        match access::decide(request.kind, peer.session.login()) {
+            Decision::Allow => {}
+            Decision::Refuse => return Err(Refusal::NotAuthorized),
+        }
+        let bounds = &self.settings.bounds;
+        let bytes = request.path.len();
+        if bytes as u64 > bounds.path_bytes {
+            return Err(Refusal::PathTooLong {
+                bytes,
+                limit: bounds.path_bytes,
+            });
+        }
+        let slashes = request.path.bytes().filter(|byte| *byte == b'/').count();
+        if slashes as u64 > bounds.path_depth {
+            return Err(Refusal::PathTooDeep {
+                limit: bounds.path_depth,
+            });
+        }
+        Ok(())
+    }
+
+    /// Who has to do what. CREATE_PATH is a no-op: directories come and go with their keys.
+    fn route(&self, request: &Request<'_>) -> (Owner, Option<Work>) {
+        let keyed = |work: fn(u64) -> Work| {
+            let hash = self.settings.key_hasher.hash_one(&*request.path);
+            (self.owner(hash), Some(work(hash)))
+        };
+        match request.kind {
+            RequestKind::CreatePath => (Owner::Here, None),
+            RequestKind::SendPulse => {
+                let hash = self.settings.key_hasher.hash_one(&*request.path);
+                // The one copy on a pulse's way, of exactly its size.
+                let details = Bytes::copy_from_slice(request.details);
+                (self.owner(hash), Some(Work::Put { hash, details }))
+            }
+            RequestKind::GetPulse => keyed(|hash| Work::Get { hash }),
+            RequestKind::Exists => keyed(|hash| Work::Exists { hash }),
+            RequestKind::DeletePulseId => keyed(|hash| Work::Remove { hash }),
+            RequestKind::GetAllNodesForPath => (self.everyone(), Some(Work::List)),
+            RequestKind::DeletePath => (self.everyone(), Some(Work::DeletePath)),
+            RequestKind::GetAllPulseForPath => (self.everyone(), Some(self.records())),
+        }
+    }
+
+    fn records(&self) -> Work {
+        Work::Records {
+            max_bytes: u64::from(self.settings.bounds.frame_bytes),
+        }
+    }
+
+    fn owner(&self, hash: u64) -> Owner {
+        // The upper half of the hash chooses the shard; the store's table goes by the lower bits.
+        let shards = self.settings.shards as u64;
+        let owner = (((hash >> 32) * shards) >> 32) as usize;
+        if owner == self.index {
+            Owner::Here
+        } else {
+            Owner::At(owner)
+        }
+    }
+
+    fn everyone(&self) -> Owner {
+        if self.settings.shards == 1 {
+            Owner::Here
+        } else {
+            Owner::Everyone
+        }
+    }
+
+    fn ask_everyone(&mut self, whom: For, request: &Request<'_>, now_us: u64) {
+        let work = |shard: &Shard| match request.kind {
+            RequestKind::GetAllNodesForPath => Work::List,
+            RequestKind::DeletePath => Work::DeletePath,
+            RequestKind::GetAllPulseForPath => shard.records(),
+            RequestKind::CreatePath
+            | RequestKind::Exists
+            | RequestKind::SendPulse
+            | RequestKind::GetPulse
+            | RequestKind::DeletePulseId => unreachable!("it concerns one key"),
+        };
+        let part = self.execute(&request.path, work(self), now_us);
+        let slot = self.merges.begin(whom, part, self.settings.shards - 1);
+        let path: Arc<str> = Arc::from(&*request.path);
+        let own = self.index;
+        for shard in (0..self.settings.shards).filter(|shard| *shard != own) {
+            let work = work(self);
+            self.post(shard, ReplyTo::Merge { slot }, path.clone(), work);
+        }
+    }
+
+    fn post(&mut self, to: usize, reply_to: ReplyTo, path: Arc<str>, work: Work) {
+        self.counters.letters += 1;
+        let letter = RequestLetter {
+            from: self.index,
+            reply_to,
+            path,
+            work,
+        };
+        self.mailbox.send_request(to, letter);
+    }
+
+    /// Does what a request asks of our own keys.
+    fn execute(&mut self, path: &str, work: Work, now_us: u64) -> Outcome {
+        let store = &mut self.store;
+        match work {
+            Work::Put { hash, details } => match store.put(path, hash, details, now_us / 1000) {
+                Ok(_) => Outcome::Stored,
+                Err(full) => Outcome::Refused(Refusal::Store(full)),
+            },
+            Work::Get { hash } => Outcome::Pulse(store.get(path, hash).cloned()),
+            Work::Exists { hash } => Outcome::Exists(store.contains(path, hash)),
+            Work::Remove { hash } => {
+                store.remove(path, hash);
+                Outcome::Removed
+            }
+            Work::List => {
+                let mut names = Vec::new();
+                store.list(path, &mut |name| names.push(name.to_owned()));
+                Outcome::Names(names)
+            }
+            Work::DeletePath => {
+                store.delete_path(path);
+                Outcome::DeletedPath
+            }
+            Work::Records { max_bytes } => match store.records(path, max_bytes) {
+                Ok(records) => Outcome::Records(records),
+                Err(_) => Outcome::Refused(Refusal::RecordsTooLarge { limit: max_bytes }),
+            },
+        }
+    }
+
+    fn answer(
+        &mut self,
+        peer: &mut Peer,
+        path: &str,
+        message_id: i32,
+        outcome: Outcome,
+        cx: &mut Context<'_>,
+    ) {
+        let frame_limit = u64::from(self.settings.bounds.frame_bytes);
+        let encoded = answer::encode(&mut peer.outbox, path, message_id, outcome, frame_limit);
+        if let Err(refusal) = encoded {
+            self.counters.refusal(refusal.label());
+            cx.incidents
+                .report(peer.address, Incident::Refusal(refusal));
+        }
+    }
+
+    // ── Mail ─────────────────────────────────────────────────────────────────────────────────────
+
+    /// Reads letters: does what other shards ask, and hands on what they answer. Then sends what
+    /// waits, and rings.
+    pub fn mail(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..MAILBOX_BURST {
+            let request = self.next_request(cx.now_us);
+            let answer = self.next_answer(cx);
+            if request.is_break() && answer.is_break() {
+                break;
+            }
+        }
+        self.mailbox.send_waiting();
+        self.mailbox
+            .take_bells(|shard| cx.commands.push(Command::RingBell(shard)));
+    }
+
+    fn next_request(&mut self, now_us: u64) -> ControlFlow<()> {
+        let Some(letter) = self.mailbox.next_request() else {
+            return ControlFlow::Break(());
+        };
+        if !matches!(letter.work, Work::Put { .. }) {
+            self.pace.note_read(now_us);
+        }
+        let outcome = self.execute(&letter.path, letter.work, now_us);
+        let answer = AnswerLetter {
+            reply_to: letter.reply_to,
+            path: letter.path,
+            outcome,
+        };
+        self.mailbox.send_answer(letter.from, answer);
+        ControlFlow::Continue(())
+    }
+
+    fn next_answer(&mut self, cx: &mut Context<'_>) -> ControlFlow<()> {
+        let Some(letter) = self.mailbox.next_answer() else {
+            return ControlFlow::Break(());
+        };
+        match letter.reply_to {
+            ReplyTo::Request { id, message_id } => {
+                self.deliver(id, message_id, &letter.path, letter.outcome, cx);
+            }
+            ReplyTo::Merge { slot } => {
+                if let Some((whom, outcome)) = self.merges.add(slot, letter.outcome) {
+                    self.deliver(whom.id, whom.message_id, &letter.path, outcome, cx);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn deliver(
+        &mut self,
+        id: ConnectionId,
+        message_id: i32,
+        path: &str,
+        outcome: Outcome,
+        cx: &mut Context<'_>,
+    ) {
+        self.with_peer(id, cx, |shard, peer, cx| {
+            peer.in_flight -= 1;
+            shard.answer(peer, path, message_id, outcome, cx);
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,504 @@
+//! Several shards, good peers, hostile peers, late mail, lost doorbells and slow readers, in one
+//! thread and without a socket, from one seed. Every request of a good peer is answered exactly
+//! once, and as if the peer were alone; in the end nothing is left over.
+//!
+//! A failure prints its seed: SIMULATION_SEED=N runs that one again.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
+use storm_pacemaker::shard::{Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::wire::message::{
+    self, Data, MessageType, decode, encode_path, encode_plain, encode_pulse,
+};
+use storm_pacemaker::wire::{Flow, FrameReader};
+
+const FRAME_BYTES: u32 = 64 * 1024;
+
+/// SplitMix64: every run is its seed's.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn one_in(&mut self, chance: usize) -> bool {
+        self.below(chance) == 0
+    }
+}
+
+/// A mistake that the harness makes on purpose, to see that the checks see it.
+#[derive(Clone, Copy, PartialEq)]
+enum Planted {
+    Nothing,
+    /// An answer is lost on its way.
+    LostAnswer,
+    /// A peer's answers reach another peer.
+    ForeignAnswer,
+    /// A whole shard never reads its mail.
+    DeafShard,
+}
+
+#[derive(Default)]
+struct Faults(Vec<&'static str>);
+
+impl Incidents for Faults {
+    fn report(&mut self, _peer: SocketAddr, incident: Incident) {
+        if let Incident::Fault(fault) = incident {
+            self.0.push(fault.label());
+        }
+    }
+}
+
+/// A peer that speaks the protocol, and knows what it must be told.
+struct Peer {
+    shard: usize,
+    id: ConnectionId,
+    good: bool,
+    to_send: VecDeque<u8>,
+    reader: FrameReader,
+    paused: bool,
+    closed: bool,
+    /// Handed over by the shard, not yet "sent".
+    on_the_way: VecDeque<u8>,
+    expected: BTreeMap<i32, Expected>,
+    keys: BTreeMap<String, Vec<u8>>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Expected {
+    Plain(MessageType),
+    Exists(bool),
+    Pulse(String, Option<Vec<u8>>),
+    Nodes(BTreeSet<String>),
+    Records(BTreeMap<String, Vec<u8>>),
+}
+
+struct World {
+    random: Random,
+    shards: Vec<Shard>,
+    peers: Vec<Peer>,
+    faults: Faults,
+    connections: Arc<AtomicU64>,
+    now_us: u64,
+    planted: Planted,
+}
+
+impl World {
+    fn new(seed: u64, planted: Planted) -> World {
+        let mut random = Random(seed);
+        let count = [1, 2, 3, 4, 8][random.below(5)];
+        let count = if planted == Planted::DeafShard {
+            4
+        } else {
+            count
+        };
+        let connections = Arc::new(AtomicU64::new(0));
+        let settings = Settings {
+            shards: count,
+            key_hasher: ahash::RandomState::with_seeds(seed, 1, 2, 3),
+            bounds: Bounds {
+                frame_bytes: FRAME_BYTES,
+                path_bytes: 4096,
+                path_depth: 32,
+                connections: 1000,
+                in_flight: 1 + random.below(20),
+                output_bytes: 64 * 1024 + random.below(64 * 1024),
+                output_deadline: Duration::from_secs(3600),
+                buffered_bytes: 1 << 30,
+                stored_keys: 1_000_000,
+                stored_bytes: 1 << 30,
+            },
+            minimum_wait: Duration::from_millis(2),
+            connections: connections.clone(),
+        };
+        // Lanes that are full most of the time.
+        let shards = Mailbox::with_slots(count, 1 + random.below(6))
+            .into_iter()
+            .enumerate()
+            .map(|(index, mailbox)| Shard::new(index, settings.clone(), mailbox))
+            .collect();
+        World {
+            random,
+            shards,
+            peers: Vec::new(),
+            faults: Faults::default(),
+            connections,
+            now_us: 1,
+            planted,
+        }
+    }
+
+    /// One call into a shard, and what it commands.
+    fn call(&mut self, shard: usize, call: impl FnOnce(&mut Shard, &mut Context<'_>)) {
+        let mut commands = Commands::default();
+        let mut cx = Context {
+            now_us: self.now_us,
+            commands: &mut commands,
+            incidents: &mut self.faults,
+        };
+        call(&mut self.shards[shard], &mut cx);
+        for command in commands.drain() {
+            self.obey(shard, command);
+        }
+    }
+
+    fn obey(&mut self, shard: usize, command: Command) {
+        let of = |peers: &mut Vec<Peer>, id| {
+            peers
+                .iter_mut()
+                .position(|peer| peer.shard == shard && peer.id == id && !peer.closed)
+        };
+        match command {
+            // Outboxes are taken at a random time; bells are always lost, mail is found by chance.
+            Command::Send(_) | Command::RingBell(_) => {}
+            Command::Pause(id) => {
+                if let Some(peer) = of(&mut self.peers, id) {
+                    self.peers[peer].paused = true;
+                }
+            }
+            Command::Resume(id) => {
+                if let Some(peer) = of(&mut self.peers, id) {
+                    self.peers[peer].paused = false;
+                }
+            }
+            Command::Close(id, _) => {
+                if let Some(peer) = of(&mut self.peers, id) {
+                    self.peers[peer].closed = true;
+                    assert!(!self.peers[peer].good, "a good peer was closed");
+                    self.call(shard, |shard, _| shard.closed(id, Closed::ByUs));
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, good: bool) {
+        let shard = self.random.below(self.shards.len());
+        // Slots are reused, as the event loop does.
+        let taken: BTreeSet<u32> = self
+            .peers
+            .iter()
+            .filter(|peer| peer.shard == shard && !peer.closed)
+            .map(|peer| peer.id.slot)
+            .collect();
+        let slot = (0..).find(|slot| !taken.contains(slot)).unwrap();
+        let id = ConnectionId {
+            slot,
+            generation: self.peers.len() as u32,
+        };
+        self.peers.push(Peer {
+            shard,
+            id,
+            good,
+            to_send: VecDeque::new(),
+            reader: FrameReader::new(FRAME_BYTES),
+            paused: false,
+            closed: false,
+            on_the_way: VecDeque::new(),
+            expected: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        });
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        self.call(shard, |shard, cx| shard.opened(id, address, cx));
+    }
+
+    /// Adds a request to what a good peer will send; it touches only the peer's own directory.
+    fn ask(&mut self, peer_index: usize, message_id: i32) {
+        let random = &mut self.random;
+        let peer = &mut self.peers[peer_index];
+        let home = format!("/w/peer-{peer_index}");
+        let key = format!("{home}/k{}", random.below(12));
+        let mut bytes = Vec::new();
+        let plain = |bytes: &mut Vec<u8>, kind, path: &str, answer| {
+            encode_path(bytes, kind, path, message_id);
+            Expected::Plain(answer)
+        };
+        use MessageType as T;
+        let expected = match random.below(12) {
+            0..=4 => {
+                let details = random.next().to_be_bytes().repeat(random.below(200));
+                encode_pulse(&mut bytes, T::SendPulse, &key, Some(&details), message_id);
+                peer.keys.insert(key, details);
+                Expected::Plain(T::SendPulseResponse)
+            }
+            5..=7 => {
+                encode_path(&mut bytes, T::GetPulse, &key, message_id);
+                let details = peer.keys.get(&key).cloned();
+                Expected::Pulse(key, details)
+            }
+            8 => {
+                encode_path(&mut bytes, T::GetAllNodesForPath, &home, message_id);
+                let names = peer.keys.keys();
+                Expected::Nodes(names.map(|key| key[home.len() + 1..].to_owned()).collect())
+            }
+            9 => {
+                encode_path(&mut bytes, T::GetAllPulseForPath, &home, message_id);
+                Expected::Records(peer.keys.clone())
+            }
+            10 if random.one_in(4) => {
+                peer.keys.clear();
+                plain(&mut bytes, T::DeletePath, &home, T::DeletePathResponse)
+            }
+            10 => {
+                peer.keys.remove(&key);
+                plain(&mut bytes, T::DeletePulseId, &key, T::DeletePulseIdResponse)
+            }
+            _ => {
+                encode_path(&mut bytes, T::Exists, &key, message_id);
+                Expected::Exists(peer.keys.contains_key(&key))
+            }
+        };
+        peer.expected.insert(message_id, expected);
+        peer.to_send.extend(bytes);
+    }
+
+    fn misbehave(&mut self, peer: usize) {
+        let mut bytes = Vec::new();
+        match self.random.below(4) {
+            0 => bytes.extend((0..self.random.below(64)).map(|_| self.random.next() as u8)),
+            1 => encode_plain(&mut bytes, MessageType::NotAuthorized, 0),
+            2 => bytes.extend_from_slice(&[0, 0, 0, 0]),
+            _ => {
+                encode_path(&mut bytes, MessageType::GetPulse, "/w/peer-0/k0", 1);
+                bytes.truncate(self.random.below(bytes.len()));
+            }
+        }
+        self.peers[peer].to_send.extend(bytes);
+    }
+
+    /// Something happens.
+    fn step(&mut self) -> Result<(), String> {
+        self.now_us += self.random.next() % 1000;
+        match self.random.below(8) {
+            0..=2 => self.deliver_some(),
+            3 | 4 => {
+                let shard = self.random.below(self.shards.len());
+                if self.planted != Planted::DeafShard || shard != 0 {
+                    self.call(shard, |shard, cx| shard.mail(cx));
+                }
+            }
+            5 => self.take_an_outbox()?,
+            6 => self.take_bytes()?,
+            _ => {
+                let shard = self.random.below(self.shards.len());
+                self.call(shard, |shard, cx| shard.tick(cx));
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver_some(&mut self) {
+        let index = self.random.below(self.peers.len());
+        let peer = &mut self.peers[index];
+        if peer.closed || peer.paused || peer.to_send.is_empty() {
+            return;
+        }
+        let many = 1 + self.random.below(peer.to_send.len().min(3000));
+        let bytes: Vec<u8> = peer.to_send.drain(..many).collect();
+        let (shard, id) = (peer.shard, peer.id);
+        self.call(shard, |shard, cx| shard.received(id, &bytes, cx));
+    }
+
+    fn take_an_outbox(&mut self) -> Result<(), String> {
+        let index = self.random.below(self.peers.len());
+        let (shard, id) = (self.peers[index].shard, self.peers[index].id);
+        if self.peers[index].closed || !self.peers[index].on_the_way.is_empty() {
+            return Ok(());
+        }
+        let outbox = self.shards[shard].take_outbox(id);
+        let mut bytes: Vec<u8> = outbox.slices(0).flatten().copied().collect();
+        if bytes.len() != outbox.len() {
+            return Err("an outbox's length is not that of its slices".to_owned());
+        }
+        match self.planted {
+            Planted::LostAnswer if self.random.one_in(10) => {
+                let lost = bytes.len();
+                bytes.clear();
+                self.call(shard, |shard, cx| shard.sent(id, lost, cx));
+            }
+            Planted::ForeignAnswer if !bytes.is_empty() && self.random.one_in(10) => {
+                let other = (index + 1) % self.peers.len();
+                self.read(other, &bytes.clone())?;
+            }
+            _ => {}
+        }
+        self.peers[index].on_the_way.extend(bytes);
+        Ok(())
+    }
+
+    fn take_bytes(&mut self) -> Result<(), String> {
+        let index = self.random.below(self.peers.len());
+        let peer = &mut self.peers[index];
+        if peer.closed || peer.on_the_way.is_empty() {
+            return Ok(());
+        }
+        let many = 1 + self.random.below(peer.on_the_way.len());
+        let bytes: Vec<u8> = peer.on_the_way.drain(..many).collect();
+        let (shard, id) = (peer.shard, peer.id);
+        self.call(shard, |shard, cx| shard.sent(id, many, cx));
+        self.read(index, &bytes)
+    }
+
+    fn read(&mut self, index: usize, bytes: &[u8]) -> Result<(), String> {
+        let peer = &mut self.peers[index];
+        if !peer.good {
+            return Ok(());
+        }
+        let expected = &mut peer.expected;
+        let mut outcome = Ok(());
+        let fed = peer.reader.feed(bytes, &mut |body| {
+            if outcome.is_ok() {
+                outcome = check(expected, body);
+            }
+            Flow::Continue
+        });
+        let _ = fed.map_err(|error| error.to_string())?;
+        outcome.map_err(|why| format!("peer {index}: {why}"))
+    }
+
+    fn settled(&self) -> bool {
+        self.peers.iter().all(|peer| {
+            peer.closed
+                || (peer.to_send.is_empty() && peer.on_the_way.is_empty() && {
+                    !peer.good || peer.expected.is_empty()
+                })
+        }) && self.shards.iter().all(|shard| !shard.has_mail())
+    }
+}
+
+/// Takes one answer off what is expected.
+fn check(expected: &mut BTreeMap<i32, Expected>, body: &[u8]) -> Result<(), String> {
+    let message = decode(body).map_err(|error| error.to_string())?;
+    let Some(wanted) = expected.remove(&message.id) else {
+        return Err(format!("an answer too many: {message:?}"));
+    };
+    let got = match (message.kind, message.data) {
+        (MessageType::ExistsResponse, Some(Data::Bool(exists))) => Expected::Exists(exists),
+        (MessageType::GetPulseResponse, Some(Data::Pulse(pulse))) => {
+            Expected::Pulse(pulse.id.into_owned(), pulse.details.map(<[u8]>::to_vec))
+        }
+        (MessageType::GetAllNodesForPathResponse, Some(Data::Nodes(names))) => {
+            let count = names.len();
+            let names: BTreeSet<String> = names.into_iter().map(Into::into).collect();
+            if names.len() != count {
+                return Err("a list names something twice".to_owned());
+            }
+            Expected::Nodes(names)
+        }
+        (MessageType::GetAllPulseForPathResponse, Some(Data::Records(records))) => {
+            Expected::Records(
+                records
+                    .into_iter()
+                    .map(|pulse: message::Pulse<'_>| {
+                        let details = pulse.details.unwrap_or_default().to_vec();
+                        (pulse.id.into_owned(), details)
+                    })
+                    .collect(),
+            )
+        }
+        (kind, None) => Expected::Plain(kind),
+        (kind, data) => return Err(format!("{kind:?} with {data:?}")),
+    };
+    if got == wanted {
+        Ok(())
+    } else {
+        let short = |what: &Expected| format!("{what:?}").chars().take(200).collect::<String>();
+        let (wanted, got) = (short(&wanted), short(&got));
+        Err(format!("expected {wanted} …, got {got} …"))
+    }
+}
+
+fn run(seed: u64, planted: Planted) -> Result<(), String> {
+    let mut world = World::new(seed, planted);
+    for peer in 0..2 + world.random.below(6) {
+        let good = peer < 2 || !world.random.one_in(3);
+        world.connect(good);
+    }
+    let mut next_id = 0;
+    for _ in 0..3000 {
+        let peer = world.random.below(world.peers.len());
+        if world.peers[peer].closed {
+            world.connect(false);
+        } else if world.peers[peer].good {
+            next_id += 1;
+            world.ask(peer, next_id);
+        } else if world.random.one_in(8) {
+            world.misbehave(peer);
+        }
+        for _ in 0..world.random.below(12) {
+            world.step()?;
+        }
+    }
+    // No more requests: everything must come to rest.
+    let mut steps = 0;
+    while !world.settled() {
+        steps += 1;
+        if steps > 2_000_000 {
+            let missing: usize = world.peers.iter().map(|peer| peer.expected.len()).sum();
+            return Err(format!("{missing} requests were never answered"));
+        }
+        world.step()?;
+    }
+    leave(&mut world)
+}
+
+/// All peers go; nothing may stay but what they stored.
+fn leave(world: &mut World) -> Result<(), String> {
+    for index in 0..world.peers.len() {
+        let (shard, id) = (world.peers[index].shard, world.peers[index].id);
+        if !world.peers[index].closed {
+            world.call(shard, |shard, _| shard.closed(id, Closed::Error(104)));
+        }
+    }
+    let buffered: usize = world.shards.iter().map(Shard::buffered_bytes).sum();
+    let open = world.connections.load(Ordering::Relaxed);
+    let keys: u64 = world.shards.iter().map(|shard| shard.usage().keys).sum();
+    let good = || world.peers.iter().filter(|peer| peer.good);
+    let expected: usize = good().map(|peer| peer.keys.len()).sum();
+    if (buffered, open, keys) != (0, 0, expected as u64) {
+        return Err(format!(
+            "left: {buffered} bytes, {open} connections, {keys} keys instead of {expected}"
+        ));
+    }
+    let settled = world.shards.iter().all(Shard::is_settled);
+    settled.then_some(()).ok_or("mail is left".to_owned())
+}
+
+#[test]
+fn every_request_is_answered_once_and_right() {
+    if let Ok(seed) = std::env::var("SIMULATION_SEED") {
+        let seed = seed.parse().expect("SIMULATION_SEED is a number");
+        run(seed, Planted::Nothing).unwrap();
+        return;
+    }
+    let seeds = std::env::var("SIMULATION_SEEDS").map_or(60, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
+        if let Err(why) = run(seed, Planted::Nothing) {
+            panic!("SIMULATION_SEED={seed}: {why}");
+        }
+    }
+}
+
+#[test]
+fn planted_mistakes_are_caught() {
+    for planted in [
+        Planted::LostAnswer,
+        Planted::ForeignAnswer,
+        Planted::DeafShard,
+    ] {
+        assert!(run(1, planted).is_err());
+    }
+}
