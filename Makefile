@@ -1,0 +1,45 @@
+# The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
+
+.PHONY: run test check java load setup-run setup-test
+.DEFAULT_GOAL := run
+
+# What `make run` hands to the daemon, for example: make run ARGS="--port 7000 --shards 2"
+ARGS ?= --bind 127.0.0.1
+
+run: setup-run
+	cargo build --release --quiet --bin storm-pacemaker
+	@echo
+	@echo 'Point Storm at it: in storm.yaml, on every node,'
+	@echo '  storm.cluster.state.store: "org.apache.storm.cluster.PaceMakerStateStorageFactory"   # Storm 2.x'
+	@echo '  #                          "org.apache.storm.pacemaker.pacemaker_state_factory"      # Storm 1.x'
+	@echo '  pacemaker.servers: ["THIS_HOST"]   # Storm 1.0: pacemaker.host: "THIS_HOST"'
+	@echo '  pacemaker.port: 6699'
+	@echo 'It listens on 127.0.0.1 unless told otherwise: make run ARGS="--bind 0.0.0.0"'
+	@echo 'Ctrl-C stops it.'
+	@echo
+	exec target/release/storm-pacemaker serve $(ARGS)
+
+test: setup-test check java
+	STORM_PACEMAKER_JAVA=1 cargo test --workspace --quiet
+	$(MAKE) --no-print-directory load
+
+# Formatting, lints, licences.
+check: setup-test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	.make/cargo-deny/bin/cargo-deny --log-level warn check licenses bans sources
+
+# Storm's published clients, compiled with our programs that drive them.
+java: setup-test
+	tests/storm/build
+
+# 12 000 workers and a reader, in release mode: a minute.
+load: setup-test
+	cargo build --release --quiet --workspace
+	cargo test --release --quiet --test load -- --ignored --nocapture
+
+setup-run:
+	@tools/setup run
+
+setup-test:
+	@tools/setup test
