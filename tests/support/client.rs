@@ -1,0 +1,262 @@
+//! A client over a plain socket: sends bytes, reads whole frames, and tells how a connection ended.
+//! Everything has a timeout: a daemon that is silent fails the test.
+
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+
+use super::frames::{self, DELETE_PATH, DELETE_PULSE_ID, EXISTS, GET_ALL_NODES, GET_ALL_PULSE};
+use super::{PATIENCE, wait_until};
+
+/// How the other side ended a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// With a FIN.
+    Orderly,
+    /// With a RST.
+    Reset,
+}
+
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<TcpStream>,
+    next_id: i32,
+}
+
+impl Client {
+    pub fn connect(to: SocketAddr) -> Client {
+        Self::of(TcpStream::connect_timeout(&to, PATIENCE).expect("a connection"))
+    }
+
+    /// Connects from another address of this machine, such as 127.0.0.2.
+    pub fn connect_from(from: IpAddr, to: SocketAddr) -> Client {
+        let socket = tcp_socket();
+        bind(&socket, &SocketAddr::new(from, 0)).expect("an address of this machine");
+        connect(&socket, &to).expect("a connection");
+        Self::of(socket.into())
+    }
+
+    /// Connects with a receive buffer that holds about this much, as on a slow network.
+    pub fn connect_with_buffer(bytes: usize, to: SocketAddr) -> Client {
+        let socket = tcp_socket();
+        sockopt::set_socket_recv_buffer_size(&socket, bytes).expect("a buffer's size");
+        connect(&socket, &to).expect("a connection");
+        Self::of(socket.into())
+    }
+
+    fn of(stream: TcpStream) -> Client {
+        stream.set_nodelay(true).expect("an option");
+        stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+        stream.set_write_timeout(Some(PATIENCE)).expect("an option");
+        Client {
+            stream: BufReader::with_capacity(64 * 1024, stream),
+            next_id: 0,
+        }
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        self.stream.get_ref()
+    }
+
+    // ── Bytes ────────────────────────────────────────────────────────────────────────────────────
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream
+            .get_mut()
+            .write_all(bytes)
+            .expect("it can be sent");
+    }
+
+    /// Sends to a daemon that may end the connection meanwhile. False if it did.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        match self.stream.get_mut().write_all(bytes) {
+            Ok(()) => true,
+            Err(error) if is_reset(error.kind()) => false,
+            Err(error) => panic!("sending: {error}"),
+        }
+    }
+
+    /// One whole frame, its length included.
+    pub fn read_frame(&mut self) -> Vec<u8> {
+        match self.frame_or_end() {
+            Ok(frame) => frame,
+            Err(ended) => panic!("expected an answer, the connection ended: {ended:?}"),
+        }
+    }
+
+    pub fn read_frames(&mut self, count: usize) -> Vec<Vec<u8>> {
+        (0..count).map(|_| self.read_frame()).collect()
+    }
+
+    pub fn frame_or_end(&mut self) -> Result<Vec<u8>, Ended> {
+        let mut frame = vec![0; 4];
+        self.fill(&mut frame)?;
+        let length = i32::from_be_bytes(frame[..].try_into().expect("four bytes"));
+        frame.resize(4 + usize::try_from(length).expect("a length"), 0);
+        self.fill(&mut frame[4..])?;
+        Ok(frame)
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Ended> {
+        match self.stream.read_exact(bytes) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(Ended::Orderly),
+            Err(error) if is_reset(error.kind()) => Err(Ended::Reset),
+            Err(error) => panic!("waiting for an answer: {error}"),
+        }
+    }
+
+    /// What can be read right now, at most so much.
+    pub fn read_some(&mut self, most: usize) -> Vec<u8> {
+        let mut bytes = vec![0; most];
+        let count = self.stream.read(&mut bytes).expect("bytes of an answer");
+        bytes.truncate(count);
+        bytes
+    }
+
+    /// All that still comes, and how it ends.
+    pub fn read_to_end(&mut self) -> (Vec<u8>, Ended) {
+        let mut bytes = Vec::new();
+        match self.stream.read_to_end(&mut bytes) {
+            Ok(_) => (bytes, Ended::Orderly),
+            Err(error) if is_reset(error.kind()) => (bytes, Ended::Reset),
+            Err(error) => panic!("waiting for the end: {error}"),
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn finish(&mut self) {
+        // The daemon may have reset the connection before.
+        let _ = self.socket().shutdown(Shutdown::Write);
+    }
+
+    /// Ends the connection with a RST.
+    pub fn reset(self) {
+        sockopt::set_socket_linger(self.socket(), Some(Duration::ZERO)).expect("an option");
+    }
+
+    pub fn expect_reset(&mut self) {
+        assert_eq!(self.read_to_end(), (vec![], Ended::Reset));
+    }
+
+    pub fn expect_closed(&mut self) {
+        assert_eq!(self.read_to_end(), (vec![], Ended::Orderly));
+    }
+
+    // ── Requests ─────────────────────────────────────────────────────────────────────────────────
+
+    /// Sends one request and reads one answer.
+    pub fn ask(&mut self, request: &[u8]) -> Vec<u8> {
+        self.send(request);
+        self.read_frame()
+    }
+
+    fn ask_about(&mut self, kind: i32, path: &str) -> Vec<u8> {
+        let id = self.next_id();
+        let answer = self.ask(&frames::about(kind, path, id));
+        assert_eq!(frames::id_of(&answer), id, "an answer to another request");
+        answer
+    }
+
+    fn next_id(&mut self) -> i32 {
+        self.next_id = (self.next_id + 1) % 100;
+        self.next_id
+    }
+
+    /// The answer's type: 5, or 18 if it is refused.
+    pub fn try_put(&mut self, path: &str, details: &[u8]) -> i32 {
+        let id = self.next_id();
+        let answer = self.ask(&frames::send(path, details, id));
+        let kind = frames::kind_of(&answer);
+        assert_eq!(answer, frames::plain(kind, id));
+        kind
+    }
+
+    pub fn put(&mut self, path: &str, details: &[u8]) {
+        assert_eq!(
+            self.try_put(path, details),
+            frames::answer_to(frames::SEND_PULSE)
+        );
+    }
+
+    pub fn get(&mut self, path: &str) -> Option<Vec<u8>> {
+        frames::details_of(&self.ask_about(frames::GET_PULSE, path))
+    }
+
+    pub fn exists(&mut self, path: &str) -> bool {
+        let answer = self.ask_about(EXISTS, path);
+        let yes = frames::exists_answer(true, self.next_id);
+        assert!(answer == yes || answer == frames::exists_answer(false, self.next_id));
+        answer == yes
+    }
+
+    pub fn list(&mut self, path: &str) -> Vec<String> {
+        frames::names_of(&self.ask_about(GET_ALL_NODES, path))
+    }
+
+    /// The raw answer.
+    pub fn records(&mut self, path: &str) -> Vec<u8> {
+        self.ask_about(GET_ALL_PULSE, path)
+    }
+
+    pub fn delete_path(&mut self, path: &str) {
+        let answer = self.ask_about(DELETE_PATH, path);
+        assert_eq!(
+            answer,
+            frames::plain(frames::answer_to(DELETE_PATH), self.next_id)
+        );
+    }
+
+    pub fn delete(&mut self, path: &str) {
+        let answer = self.ask_about(DELETE_PULSE_ID, path);
+        assert_eq!(
+            answer,
+            frames::plain(frames::answer_to(DELETE_PULSE_ID), self.next_id)
+        );
+    }
+}
+
+/// A new client gets right answers, and gets them at once.
+pub fn assert_good_client_is_served(to: SocketAddr) {
+    let start = Instant::now();
+    let mut client = Client::connect(to);
+    client.put("/good/client/1", b"fine");
+    assert_eq!(client.get("/good/client/1").as_deref(), Some(&b"fine"[..]));
+    assert_eq!(client.list("/good"), ["client"]);
+    client.delete_path("/good");
+    assert_eq!(client.get("/good/client/1"), None);
+    let took = start.elapsed();
+    assert!(
+        took < Duration::from_secs(1),
+        "a good client waited {took:?}"
+    );
+}
+
+/// Waits until a connection is taken, or refused by a RST; false if it was refused.
+pub fn is_served(client: &mut Client) -> bool {
+    client.try_send(&frames::get("/nobody", 1)) && client.frame_or_end().is_ok()
+}
+
+/// Tries new connections until one is served.
+pub fn wait_until_served(to: SocketAddr) -> Client {
+    let mut served = None;
+    wait_until("a new connection is served", || {
+        let mut client = Client::connect(to);
+        if is_served(&mut client) {
+            served = Some(client);
+        }
+        served.is_some()
+    });
+    served.expect("a served client")
+}
+
+fn tcp_socket() -> OwnedFd {
+    socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket")
+}
+
+fn is_reset(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}

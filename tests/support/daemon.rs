@@ -1,0 +1,221 @@
+//! The daemon as a child process on a port of its own. Its log is kept, its end is checked, and it
+//! never outlives its test.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{PATIENCE, wait_until};
+
+pub struct Daemon {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+    log_reader: Option<JoinHandle<()>>,
+    _home: TempDir,
+}
+
+impl Daemon {
+    /// Starts on a free port of 127.0.0.1 and waits until it listens.
+    pub fn start(arguments: &[&str]) -> Daemon {
+        Self::start_at(0, arguments)
+    }
+
+    pub fn start_at(port: u16, arguments: &[&str]) -> Daemon {
+        Self::start_on(loopback(port), arguments)
+    }
+
+    pub fn start_on(address: SocketAddr, arguments: &[&str]) -> Daemon {
+        Self::spawn(Command::new(binary()), address, arguments)
+    }
+
+    /// Starts with at most so many open files, which the daemon cannot raise.
+    pub fn start_with_files(files: u32, arguments: &[&str]) -> Daemon {
+        let mut command = Command::new("sh");
+        let script = format!(r#"ulimit -n {files} && exec "$0" "$@""#);
+        command.args(["-c", &script, binary()]);
+        Self::spawn(command, loopback(0), arguments)
+    }
+
+    fn spawn(mut command: Command, address: SocketAddr, arguments: &[&str]) -> Daemon {
+        let home = TempDir::new().expect("a directory for the daemon");
+        prepare(&mut command, address, arguments)
+            .current_dir(home.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the daemon starts");
+        let first_line = first_line_of(child.stdout.take().expect("piped"));
+        let log = Arc::default();
+        let log_reader = keep(child.stderr.take().expect("piped"), &log);
+        let mut daemon = Daemon {
+            child,
+            address,
+            log,
+            log_reader: Some(log_reader),
+            _home: home,
+        };
+        let line = first_line.recv_timeout(PATIENCE).unwrap_or_default();
+        let words: Vec<_> = line.split(' ').collect();
+        match words[..] {
+            ["listening", "on", address, "with", _, "shard" | "shards"] => {
+                daemon.address = address.parse().expect("an address in the readiness line");
+            }
+            _ => panic!("no readiness line but {line:?}; the log:\n{}", daemon.log()),
+        }
+        daemon
+    }
+
+    /// Runs a daemon that is to end by itself, such as one that cannot start.
+    pub fn run(port: u16, arguments: &[&str]) -> Output {
+        let home = TempDir::new().expect("a directory for the daemon");
+        prepare(&mut Command::new(binary()), loopback(port), arguments)
+            .current_dir(home.path())
+            .output()
+            .expect("the daemon starts")
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.process(), signal).expect("the daemon is there to be signalled");
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("our child").is_none()
+    }
+
+    /// Its exit status, once it ends.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_until("the daemon ends", || {
+            status = self.child.try_wait().expect("our child");
+            status.is_some()
+        });
+        status.expect("it has ended")
+    }
+
+    /// Sends SIGTERM, checks that it ends with exit code 0, and returns its log.
+    pub fn stop(mut self) -> String {
+        assert!(
+            self.is_running(),
+            "it ended before; the log:\n{}",
+            self.log()
+        );
+        self.signal(Signal::TERM);
+        let status = self.wait();
+        let log = self.whole_log();
+        assert_eq!(status.code(), Some(0), "{status}; the log:\n{log}");
+        log
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// All that it has logged; to be called when it has ended.
+    pub fn whole_log(&mut self) -> String {
+        if let Some(reader) = self.log_reader.take() {
+            reader.join().expect("the log's reader");
+        }
+        self.log()
+    }
+
+    // ── What it uses ─────────────────────────────────────────────────────────────────────────────
+
+    pub fn open_files(&self) -> usize {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        files.expect("the daemon's files").count()
+    }
+
+    pub fn resident_bytes(&self) -> u64 {
+        let statm = fs::read_to_string(format!("/proc/{}/statm", self.pid()));
+        let statm = statm.expect("the daemon's memory");
+        let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+        pages.unwrap_or(0_u64) * rustix::param::page_size() as u64
+    }
+
+    /// Time that all its threads have run.
+    pub fn cpu_time(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid()));
+        let nanoseconds = tasks.expect("the daemon's threads").flatten().map(|task| {
+            let schedstat = fs::read_to_string(task.path().join("schedstat"));
+            let schedstat = schedstat.unwrap_or_default();
+            let running = schedstat.split(' ').next().map(str::parse);
+            running.and_then(Result::ok).unwrap_or(0)
+        });
+        Duration::from_nanos(nanoseconds.sum())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn binary() -> &'static str {
+    env!("CARGO_BIN_EXE_storm-pacemaker")
+}
+
+/// Nothing of the machine's own Storm: neither its storm.yaml nor its environment.
+fn prepare<'a>(
+    command: &'a mut Command,
+    address: SocketAddr,
+    arguments: &[&str],
+) -> &'a mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"STORM_") {
+            command.env_remove(name);
+        }
+    }
+    let (ip, port) = (address.ip().to_string(), address.port().to_string());
+    let fixed: [&OsStr; 4] = ["--bind", &ip, "--port", &port].map(OsStr::new);
+    command.args(fixed).args(arguments).stdin(Stdio::null())
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// The first line, as soon as it is there; what follows is read and dropped.
+fn first_line_of(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+fn keep(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let log = log.clone();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let mut log = log.lock().expect("the log");
+            log.push_str(&line);
+            log.push('\n');
+        }
+    })
+}
