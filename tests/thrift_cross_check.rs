@@ -1,6 +1,6 @@
 //! The codec against Apache's own Thrift library: both write the same bytes, and each reads what the
 //! other writes, whatever the order of the fields and whatever unknown fields lie between them. The
-//! schema is written out by hand below, from `docs/` and the wire, not from Storm's files.
+//! schema is written out by hand below, as it shows on the wire; none of Storm's files is copied.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -46,7 +46,7 @@ enum Unknown {
     Double(f64),
     Bytes(Vec<u8>),
     Struct(Vec<Unknown>),
-    List(Vec<i32>),
+    Set(Vec<i32>),
     Strings(Vec<String>),
     Map(Vec<(i16, Unknown)>),
 }
@@ -190,7 +190,7 @@ fn unknown_type(value: &Unknown) -> TType {
         Unknown::Double(_) => TType::Double,
         Unknown::Bytes(_) => TType::String,
         Unknown::Struct(_) => TType::Struct,
-        Unknown::List(_) => TType::Set,
+        Unknown::Set(_) => TType::Set,
         Unknown::Strings(_) => TType::List,
         Unknown::Map(_) => TType::Map,
     }
@@ -209,7 +209,7 @@ fn write_unknown(out: &mut Output<'_>, value: &Unknown) -> thrift::Result<()> {
             let layout = slots.map(|(id, value)| Slot::Unknown(id, value)).collect();
             write_struct(out, &layout, |_, _| Ok(()))
         }
-        Unknown::List(values) => {
+        Unknown::Set(values) => {
             out.write_set_begin(&TSetIdentifier::new(TType::I32, values.len() as i32))?;
             values.iter().try_for_each(|value| out.write_i32(*value))?;
             out.write_set_end()
@@ -439,7 +439,7 @@ fn any_unknown() -> impl Strategy<Value = Unknown> {
         any::<i64>().prop_map(Unknown::I64),
         any::<f64>().prop_map(Unknown::Double),
         vec(any::<u8>(), 0..16).prop_map(Unknown::Bytes),
-        vec(any::<i32>(), 0..4).prop_map(Unknown::List),
+        vec(any::<i32>(), 0..4).prop_map(Unknown::Set),
         vec(any::<String>(), 0..4).prop_map(Unknown::Strings),
     ];
     leaf.prop_recursive(4, 16, 4, |inner| {

@@ -81,16 +81,10 @@ impl Directory {
         pulse
     }
 
-    /// Removes everything below a node, its own pulse if `with_top` says so, and the node and the
-    /// directories above it unless they are still of use. Tells each key's length in bytes, and its
-    /// pulse.
-    pub fn remove_below(
-        &mut self,
-        top: NodeId,
-        with_top: bool,
-        removed: &mut impl FnMut(u32, Pulse),
-    ) {
-        if with_top && let Some((key_bytes, pulse)) = self.take_pulse(top) {
+    /// Removes a node's own pulse and everything below it, and the directories above it unless they
+    /// are still of use. Tells each key's length in bytes, and its pulse.
+    pub fn remove_subtree(&mut self, top: NodeId, removed: &mut impl FnMut(u32, Pulse)) {
+        if let Some((key_bytes, pulse)) = self.take_pulse(top) {
             removed(key_bytes, pulse);
         }
         let mut node = top;

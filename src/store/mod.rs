@@ -124,25 +124,24 @@ impl Store {
     pub fn list(&self, path: &str, each: &mut dyn FnMut(&str)) {
         let node = match path {
             "" => Some(ROOT),
-            _ => self.directory.walk(Subtree::of(path).top),
+            _ => self.directory.walk(top_of(path)),
         };
         if let Some(node) = node {
             self.directory.names(node, each);
         }
     }
 
-    /// Removes the key `path` and all keys below it: those that begin with `path` and a '/', of
-    /// which `path` may bring one itself ("" then is "/", as in Java). Answers how many there were.
+    /// Removes every key that, with a '/' at its end, begins with `path` with a '/' at its end: the
+    /// key `path` and all below it. That is Storm's rule to the letter; "" is the same as "/".
+    /// Answers how many there were.
     pub fn delete_path(&mut self, path: &str) -> u64 {
         let keys_before = self.usage().keys;
-        let subtree = Subtree::of(path);
-        if let Some(top) = self.directory.walk(subtree.top) {
+        if let Some(top) = self.directory.walk(top_of(path)) {
             let accounting = &mut self.accounting;
             let mut removed = |key_bytes: u32, pulse: Pulse| {
                 accounting.removed(key_bytes.into(), pulse.details.len() as u64);
             };
-            self.directory
-                .remove_below(top, subtree.with_top, &mut removed);
+            self.directory.remove_subtree(top, &mut removed);
             self.give_memory_back();
         }
         keys_before - self.usage().keys
@@ -153,15 +152,13 @@ impl Store {
     /// each record.
     pub fn records(&self, path: &str, max_bytes: u64) -> Result<Vec<(String, Bytes)>, TooLarge> {
         let mut records = Vec::new();
-        let subtree = Subtree::of(path);
         let top = match path {
             "" => Some(ROOT),
-            _ => self.directory.walk(subtree.top),
+            _ => self.directory.walk(top_of(path)),
         };
         let Some(top) = top else { return Ok(records) };
         let mut bytes = 0;
-        let itself = subtree.with_top.then_some(top);
-        for node in itself.into_iter().chain(self.directory.below(top)) {
+        for node in std::iter::once(top).chain(self.directory.below(top)) {
             let Some(pulse) = self.directory.pulse(node) else {
                 continue;
             };
@@ -233,25 +230,7 @@ impl fmt::Debug for Store {
     }
 }
 
-/// What a path argument means: a node, by its path, and whether the node's own key is meant too.
-struct Subtree<'a> {
-    top: &'a str,
-    with_top: bool,
-}
-
-impl<'a> Subtree<'a> {
-    /// "/w" is the key "/w" and all below; "/w/" is all below. "" is the key "" and all below it,
-    /// which is what begins with a '/'.
-    fn of(path: &'a str) -> Self {
-        match path.strip_suffix('/') {
-            Some(top) => Self {
-                top,
-                with_top: false,
-            },
-            None => Self {
-                top: path,
-                with_top: true,
-            },
-        }
-    }
+/// The directory that a path means: "/w/" is "/w", and "/" is "", above all that begins with a '/'.
+fn top_of(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
 }

@@ -70,7 +70,7 @@ impl Model {
 
     fn is_under(key: &str, path: &str) -> bool {
         let prefix = path.strip_suffix('/').unwrap_or(path).to_owned() + "/";
-        key == path || key.starts_with(&prefix)
+        format!("{key}/").starts_with(&prefix)
     }
 
     fn remove_if(&mut self, mut condition: impl FnMut(&str, u64) -> bool) -> u64 {
