@@ -294,7 +294,7 @@ impl World {
             6 => self.take_bytes()?,
             _ => {
                 let shard = self.random.below(self.shards.len());
-                self.call(shard, |shard, cx| shard.tick(cx));
+                self.call(shard, |shard, cx| shard.tick(cx, |_| 0));
             }
         }
         Ok(())

@@ -59,6 +59,11 @@ pub trait Handler {
     fn closed(&mut self, id: ConnectionId, why: Closed, commands: &mut Commands);
     /// What is queued for the connection; it is the loop's from here on.
     fn take_outbox(&mut self, id: ConnectionId) -> Outbox;
+    /// Whether something waits for `sent`, so that the loop must wake for it. Otherwise it is told
+    /// at the next wake, whatever that is for.
+    fn awaits_sent(&mut self, _id: ConnectionId) -> bool {
+        false
+    }
     /// Whether letters have come that no bell will tell of.
     fn has_mail(&self) -> bool;
     /// Accepting rests for a moment: no descriptors or no memory left.
@@ -200,6 +205,20 @@ impl EventLoop {
             .any(|connection| connection.receive != Receive::Idle)
     }
 
+    /// Whether a peer that we read from has sent what we have not taken.
+    pub fn has_unread(&self) -> bool {
+        self.connections
+            .iter()
+            .any(|connection| connection.wanted && socket::unread_bytes(&connection.socket) > 0)
+    }
+
+    /// Bytes that were sent to a peer and that it has not acknowledged.
+    pub fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {
+        self.connections.get(id).map_or(0, |connection| {
+            socket::unacknowledged_bytes(&connection.socket)
+        })
+    }
+
     /// Whether all that was handed over for sending has reached the peers.
     pub fn all_delivered(&self) -> bool {
         self.dirty.is_empty()
@@ -258,15 +277,16 @@ impl EventLoop {
                 continue;
             }
             let fd = connection.fd();
-            self.send_now(fd, Sending::new(id, outbox))?;
+            let report = handler.awaits_sent(id);
+            self.send_now(fd, Sending::new(id, outbox), report)?;
         }
         self.dirty = dirty;
         Ok(())
     }
 
-    fn send_now(&mut self, fd: Fd, mut sending: Sending) -> io::Result<()> {
+    fn send_now(&mut self, fd: Fd, mut sending: Sending, report: bool) -> io::Result<()> {
         let index = self.sends.len() as u32;
-        let entry = sending.entry_now(fd, UserData::new(Operation::SendNow, index, 0));
+        let entry = sending.entry_now(fd, UserData::new(Operation::SendNow, index, 0), report);
         // What the entry points to stays where it is when `sending` moves: see `Sending`.
         self.sends.push((sending, None));
         self.push(&entry)

@@ -57,14 +57,18 @@ impl Sending {
     /// An entry that sends all it can while it is being submitted and never waits. No completion
     /// comes unless it falls short: MSG_WAITALL makes a short send a failure, MSG_DONTWAIT keeps it
     /// from waiting for room, and SKIP_SUCCESS leaves the rest unsaid. So when io_uring_enter(2) has
-    /// taken the entry and no failure is in the completion queue, it has been sent.
+    /// taken the entry and no failure is in the completion queue, it has been sent. `report` asks
+    /// for a completion in any case, which wakes whoever waits for this.
     ///
     /// The caller keeps `self` alive and its outbox unchanged until then.
-    pub(super) fn entry_now(&mut self, fd: types::Fd, data: UserData) -> Entry {
+    pub(super) fn entry_now(&mut self, fd: types::Fd, data: UserData, report: bool) -> Entry {
         let flags = libc::MSG_DONTWAIT | libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
-        self.entry(fd, flags)
-            .flags(Flags::SKIP_SUCCESS)
-            .user_data(data.into())
+        let entry = self.entry(fd, flags).user_data(data.into());
+        if report {
+            entry
+        } else {
+            entry.flags(Flags::SKIP_SUCCESS)
+        }
     }
 
     /// An entry that waits for room and then sends what fits: each completion is progress.

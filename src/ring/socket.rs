@@ -96,6 +96,11 @@ pub(super) fn unacknowledged_bytes(socket: &OwnedFd) -> usize {
     }
 }
 
+/// Bytes that have come and that nobody has read.
+pub(super) fn unread_bytes(socket: &OwnedFd) -> u64 {
+    rustix::io::ioctl_fionread(socket).unwrap_or(0)
+}
+
 /// The address that a socket is bound to.
 pub fn local_address(socket: &OwnedFd) -> io::Result<SocketAddr> {
     Ok(getsockname(socket)?.try_into()?)

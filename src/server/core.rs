@@ -26,6 +26,9 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// A nap while letters wait for room in another shard's mailbox, or while shutting down.
 const NAP: Duration = Duration::from_millis(1);
 
+/// How long a shard that stops goes on reading while peers go on sending.
+const LAST_READS: Duration = Duration::from_millis(250);
+
 const TICK_EVERY_US: u64 = 250_000;
 
 pub(super) struct Core {
@@ -104,7 +107,7 @@ impl Core {
         self.shard.mail(&mut cx);
         if self.now_us >= self.next_tick_us {
             self.next_tick_us = self.now_us + TICK_EVERY_US;
-            self.shard.tick(&mut cx);
+            self.shard.tick(&mut cx, |id| ring.unacknowledged_bytes(id));
         }
         ring.carry_out(self, &mut commands)?;
 
@@ -131,6 +134,15 @@ impl Core {
         index: usize,
         shutdown: &Shutdown,
     ) -> io::Result<()> {
+        // What peers have sent before the signal is in flight, whether we have read it or not. The
+        // first turn accepts who has dialled, the second reads from them.
+        let last_reads = Instant::now() + LAST_READS;
+        for _ in 0..2 {
+            self.turn(ring, Duration::ZERO)?;
+        }
+        while ring.has_unread() && Instant::now() < last_reads {
+            self.turn(ring, Duration::ZERO)?;
+        }
         ring.stop_listening()?;
         let mut commands = Commands::default();
         for id in self.shard.connections() {
@@ -221,6 +233,10 @@ impl Handler for Core {
 
     fn closed(&mut self, id: ConnectionId, why: Closed, _commands: &mut Commands) {
         self.shard.closed(id, why);
+    }
+
+    fn awaits_sent(&mut self, id: ConnectionId) -> bool {
+        self.shard.awaits_sent(id)
     }
 
     fn take_outbox(&mut self, id: ConnectionId) -> Outbox {

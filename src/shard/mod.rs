@@ -181,6 +181,12 @@ impl Shard {
         self.settings.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// More is read from the peer, or it is closed, when what was taken has been sent.
+    pub fn awaits_sent(&mut self, id: ConnectionId) -> bool {
+        self.peer(id)
+            .is_some_and(|peer| peer.paused || peer.finished)
+    }
+
     /// What is queued for a peer. It counts as the peer's until `sent` says that it is gone.
     pub fn take_outbox(&mut self, id: ConnectionId) -> Outbox {
         let Some(peer) = self.peer(id) else {
@@ -246,12 +252,22 @@ impl Shard {
 
     // ── Time ─────────────────────────────────────────────────────────────────────────────────────
 
-    /// Ends peers that do not take their answers. To be called now and then.
-    pub fn tick(&mut self, cx: &mut Context<'_>) {
+    /// Ends peers that do not take their answers. To be called now and then. `unacknowledged` tells
+    /// how much of what was sent a peer's host has not acknowledged: a peer that reads slowly makes
+    /// progress there long before its socket has room for more.
+    pub fn tick(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut unacknowledged: impl FnMut(ConnectionId) -> usize,
+    ) {
         let deadline = self.settings.bounds.output_deadline;
         let blocked = std::mem::take(&mut self.blocked);
         for id in blocked {
             let Some(peer) = self.peer(id) else { continue };
+            let bytes = unacknowledged(id);
+            if std::mem::replace(&mut peer.unacknowledged_bytes, bytes) > bytes {
+                peer.progress_us = cx.now_us;
+            }
             if peer.unsent_bytes == 0 {
                 peer.blocked = false;
             } else if cx.now_us.saturating_sub(peer.progress_us) >= deadline.as_micros() as u64 {

@@ -23,6 +23,8 @@ pub(super) struct Peer {
     pub(super) finished: bool,
     /// When it last took bytes of its answers, or began to owe us that.
     pub(super) progress_us: u64,
+    /// Of what the kernel has taken, when we last looked.
+    pub(super) unacknowledged_bytes: usize,
     /// In the list of peers that do not take their answers.
     pub(super) blocked: bool,
     /// Its share of the shard's buffered bytes, as last counted.
@@ -42,6 +44,7 @@ impl Peer {
             paused: false,
             finished: false,
             progress_us: 0,
+            unacknowledged_bytes: 0,
             blocked: false,
             counted_bytes: 0,
         }
