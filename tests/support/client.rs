@@ -28,21 +28,29 @@ pub struct Client {
 
 impl Client {
     pub fn connect(to: SocketAddr) -> Client {
-        Self::of(TcpStream::connect_timeout(&to, PATIENCE).expect("a connection"))
+        Self::try_connect(to).expect("the connection is reset at once")
+    }
+
+    /// None if the connection is reset before the kernel has told us that it stands.
+    pub fn try_connect(to: SocketAddr) -> Option<Client> {
+        match TcpStream::connect_timeout(&to, PATIENCE) {
+            Ok(stream) => Some(Self::of(stream)),
+            Err(error) if is_reset(error.kind()) => None,
+            Err(error) => panic!("connecting: {error}"),
+        }
+    }
+
+    /// Connects, if the daemon then serves the connection and does not reset it.
+    pub fn connect_if_served(to: SocketAddr) -> Option<Client> {
+        let mut client = Self::try_connect(to)?;
+        let served = client.try_send(&frames::get("/nobody", 1)) && client.frame_or_end().is_ok();
+        served.then_some(client)
     }
 
     /// Connects from another address of this machine, such as 127.0.0.2.
     pub fn connect_from(from: IpAddr, to: SocketAddr) -> Client {
         let socket = tcp_socket();
         bind(&socket, &SocketAddr::new(from, 0)).expect("an address of this machine");
-        connect(&socket, &to).expect("a connection");
-        Self::of(socket.into())
-    }
-
-    /// Connects with a receive buffer that holds about this much, as on a slow network.
-    pub fn connect_with_buffer(bytes: usize, to: SocketAddr) -> Client {
-        let socket = tcp_socket();
-        sockopt::set_socket_recv_buffer_size(&socket, bytes).expect("a buffer's size");
         connect(&socket, &to).expect("a connection");
         Self::of(socket.into())
     }
@@ -235,19 +243,11 @@ pub fn assert_good_client_is_served(to: SocketAddr) {
     );
 }
 
-/// Waits until a connection is taken, or refused by a RST; false if it was refused.
-pub fn is_served(client: &mut Client) -> bool {
-    client.try_send(&frames::get("/nobody", 1)) && client.frame_or_end().is_ok()
-}
-
 /// Tries new connections until one is served.
 pub fn wait_until_served(to: SocketAddr) -> Client {
     let mut served = None;
     wait_until("a new connection is served", || {
-        let mut client = Client::connect(to);
-        if is_served(&mut client) {
-            served = Some(client);
-        }
+        served = Client::connect_if_served(to);
         served.is_some()
     });
     served.expect("a served client")

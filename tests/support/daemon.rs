@@ -38,10 +38,15 @@ impl Daemon {
         Self::spawn(Command::new(binary()), address, arguments)
     }
 
-    /// Starts with at most so many open files, which the daemon cannot raise.
-    pub fn start_with_files(files: u32, arguments: &[&str]) -> Daemon {
-        let mut command = Command::new("sh");
-        let script = format!(r#"ulimit -n {files} && exec "$0" "$@""#);
+    /// Starts with at most so many open files, which the daemon cannot raise, and with some of them
+    /// open already.
+    pub fn start_with_files(files: u32, open: u32, arguments: &[&str]) -> Daemon {
+        let script = format!(
+            r#"ulimit -n {files}
+               for ((file = 20; file < 20 + {open}; file++)); do eval "exec $file</dev/null"; done
+               exec "$0" "$@""#
+        );
+        let mut command = Command::new("bash");
         command.args(["-c", &script, binary()]);
         Self::spawn(command, loopback(0), arguments)
     }

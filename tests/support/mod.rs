@@ -7,6 +7,7 @@ pub mod client;
 pub mod conformance;
 pub mod daemon;
 pub mod frames;
+pub mod mixed;
 pub mod script;
 pub mod storm;
 
