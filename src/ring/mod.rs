@@ -387,7 +387,10 @@ impl EventLoop {
         self.bells.fall_asleep(self.index);
         let awake = self.dirty_again() || handler.has_mail();
         let at_most = if awake { Duration::ZERO } else { rest.at_most };
-        let gather = rest.gather.filter(|_| self.can_gather && !awake);
+        // Less than the kernel's microsecond would be no minimum at all, and wait for the count.
+        let gather = rest.gather.filter(|gather| {
+            self.can_gather && !awake && gather.at_least >= Duration::from_micros(1)
+        });
         let outcome = self.submit_and_sleep(at_most, gather);
         self.bells.wake_up(self.index);
         outcome

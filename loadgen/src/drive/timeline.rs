@@ -1,0 +1,66 @@
+//! What is due when: a heap of instants. Knows no clock.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What a worker does at an instant of the plan.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Step {
+    Dial,
+    Pulse,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Due {
+    pub at_us: u64,
+    /// Index among the thread's workers.
+    pub worker: u32,
+    pub step: Step,
+}
+
+#[derive(Debug, Default)]
+pub struct Timeline {
+    heap: BinaryHeap<Reverse<Due>>,
+}
+
+impl Timeline {
+    pub fn add(&mut self, due: Due) {
+        self.heap.push(Reverse(due));
+    }
+
+    /// The next step, if its instant has come.
+    pub fn take(&mut self, now_us: u64) -> Option<Due> {
+        match self.heap.peek() {
+            Some(Reverse(due)) if due.at_us <= now_us => self.heap.pop().map(|Reverse(due)| due),
+            _ => None,
+        }
+    }
+
+    pub fn next_us(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse(due)| due.at_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_what_is_due_in_order() {
+        let mut timeline = Timeline::default();
+        for (at_us, step) in [(30, Step::Pulse), (10, Step::Pulse), (10, Step::Dial)] {
+            timeline.add(Due {
+                at_us,
+                worker: 1,
+                step,
+            });
+        }
+        assert_eq!(timeline.next_us(), Some(10));
+        assert_eq!(timeline.take(9), None);
+        assert_eq!(timeline.take(10).unwrap().step, Step::Dial);
+        assert_eq!(timeline.take(10).unwrap().step, Step::Pulse);
+        assert_eq!(timeline.take(29), None);
+        assert_eq!(timeline.take(31).unwrap().at_us, 30);
+        assert_eq!(timeline.next_us(), None);
+    }
+}

@@ -1,0 +1,292 @@
+//! Limits that a run must keep: `errors=0,pulse.max<1s,get.p99<50ms`. Parses them, and compares them
+//! with what was measured.
+
+use crate::record::ErrorKind;
+use crate::report::Report;
+use crate::units::{parse_bytes, parse_time_us, show_bytes, show_time};
+
+/// One stated limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// As it was written.
+    pub text: String,
+    quantity: Quantity,
+    relation: Relation,
+    limit: f64,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Verdict {
+    pub limit: String,
+    /// `None`: nothing of the kind was measured, and so the limit is missed.
+    pub actual: Option<f64>,
+    pub met: bool,
+    /// For people.
+    #[serde(skip)]
+    pub shown: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quantity {
+    Valid,
+    Errors(Option<ErrorKind>),
+    Times(Measured, Statistic),
+    PulsesPerSecond,
+    ServerCpuPerPulse,
+    ServerResident,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    Pulse,
+    Get,
+    List,
+    Pass,
+    Connect,
+    Lateness,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistic {
+    P50,
+    P90,
+    P99,
+    P999,
+    Max,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Less,
+    AtMost,
+    Equal,
+    AtLeast,
+    More,
+}
+
+/// Longer signs first: `<=` begins with `<`.
+const RELATIONS: [(&str, Relation); 5] = [
+    ("<=", Relation::AtMost),
+    (">=", Relation::AtLeast),
+    ("<", Relation::Less),
+    (">", Relation::More),
+    ("=", Relation::Equal),
+];
+
+const MEASURED: [(&str, Measured); 6] = [
+    ("pulse", Measured::Pulse),
+    ("get", Measured::Get),
+    ("list", Measured::List),
+    ("pass", Measured::Pass),
+    ("connect", Measured::Connect),
+    ("lateness", Measured::Lateness),
+];
+
+const STATISTICS: [(&str, Statistic); 5] = [
+    ("p50", Statistic::P50),
+    ("p90", Statistic::P90),
+    ("p99", Statistic::P99),
+    ("p99.9", Statistic::P999),
+    ("max", Statistic::Max),
+];
+
+/// Limits separated by commas.
+pub fn parse(text: &str) -> Result<Vec<Expectation>, String> {
+    text.split(',').map(|one| parse_one(one.trim())).collect()
+}
+
+fn parse_one(text: &str) -> Result<Expectation, String> {
+    let quantity = |name: &str| {
+        parse_quantity(name)
+            .ok_or_else(|| format!("\"{name}\" in \"{text}\" is not measured: {}", known()))
+    };
+    if text == "valid" {
+        return Ok(Expectation {
+            text: text.to_owned(),
+            quantity: Quantity::Valid,
+            relation: Relation::Equal,
+            limit: 1.0,
+        });
+    }
+    let Some(at) = text.find(['<', '>', '=']) else {
+        return Err(format!(
+            "\"{text}\" is not a limit: NAME<VALUE, with one of < <= = >= >"
+        ));
+    };
+    let (name, rest) = text.split_at(at);
+    let (sign, relation) = RELATIONS
+        .iter()
+        .find(|(sign, _)| rest.starts_with(sign))
+        .expect("one of the three signs is there");
+    let quantity = quantity(name.trim())?;
+    let value = rest[sign.len()..].trim();
+    let limit = quantity
+        .parse_limit(value)
+        .map_err(|why| format!("in \"{text}\": {why}"))?;
+    Ok(Expectation {
+        text: text.to_owned(),
+        quantity,
+        relation: *relation,
+        limit,
+    })
+}
+
+fn parse_quantity(name: &str) -> Option<Quantity> {
+    match name {
+        "errors" => return Some(Quantity::Errors(None)),
+        "pulses.per_second" => return Some(Quantity::PulsesPerSecond),
+        "server.cpu_per_pulse" => return Some(Quantity::ServerCpuPerPulse),
+        "server.resident" => return Some(Quantity::ServerResident),
+        _ => {}
+    }
+    let (group, part) = name.split_once('.')?;
+    if group == "errors" {
+        let kind = ErrorKind::ALL
+            .into_iter()
+            .find(|kind| kind.label() == part)?;
+        return Some(Quantity::Errors(Some(kind)));
+    }
+    let (_, measured) = MEASURED.iter().find(|(name, _)| *name == group)?;
+    let (_, statistic) = STATISTICS.iter().find(|(name, _)| *name == part)?;
+    Some(Quantity::Times(*measured, *statistic))
+}
+
+fn known() -> String {
+    let kinds: Vec<&str> = ErrorKind::ALL.iter().map(|kind| kind.label()).collect();
+    format!(
+        "there are valid, errors, errors.KIND ({}), pulses.per_second, server.cpu_per_pulse, \
+         server.resident, and p50 p90 p99 p99.9 max of pulse, get, list, pass, connect, lateness \
+         (get.p99)",
+        kinds.join(" ")
+    )
+}
+
+impl Quantity {
+    fn parse_limit(self, text: &str) -> Result<f64, String> {
+        match self {
+            Quantity::Times(..) | Quantity::ServerCpuPerPulse => {
+                parse_time_us(text).map(|us| us as f64)
+            }
+            Quantity::ServerResident => parse_bytes(text).map(|bytes| bytes as f64),
+            Quantity::Valid | Quantity::Errors(_) | Quantity::PulsesPerSecond => text
+                .parse::<u64>()
+                .map(|count| count as f64)
+                .map_err(|_| format!("\"{text}\" is not a count")),
+        }
+    }
+
+    fn actual(self, report: &Report) -> Option<f64> {
+        match self {
+            Quantity::Valid => Some(f64::from(u8::from(report.valid))),
+            Quantity::Errors(None) => Some(report.errors.total as f64),
+            Quantity::Errors(Some(kind)) => Some(report.errors.count(kind) as f64),
+            Quantity::Times(measured, statistic) => report.times.statistic(measured, statistic),
+            Quantity::PulsesPerSecond => Some(report.pulses.per_second),
+            Quantity::ServerCpuPerPulse => report.server.as_ref()?.cpu_us_per_pulse,
+            Quantity::ServerResident => Some(report.server.as_ref()?.resident_bytes as f64),
+        }
+    }
+
+    fn show(self, value: f64) -> String {
+        match self {
+            Quantity::Valid if value == 1.0 => "valid".to_owned(),
+            Quantity::Valid => "invalid".to_owned(),
+            Quantity::Times(..) | Quantity::ServerCpuPerPulse => show_time(value),
+            Quantity::ServerResident => show_bytes(value),
+            Quantity::Errors(_) | Quantity::PulsesPerSecond => format!("{value:.0}"),
+        }
+    }
+}
+
+impl Expectation {
+    pub fn compare(&self, report: &Report) -> Verdict {
+        let actual = self.quantity.actual(report);
+        Verdict {
+            limit: self.text.clone(),
+            actual,
+            met: actual.is_some_and(|actual| self.relation.holds(actual, self.limit)),
+            shown: actual.map_or("not measured".to_owned(), |actual| {
+                self.quantity.show(actual)
+            }),
+        }
+    }
+}
+
+impl Relation {
+    fn holds(self, actual: f64, limit: f64) -> bool {
+        match self {
+            Relation::Less => actual < limit,
+            Relation::AtMost => actual <= limit,
+            Relation::Equal => actual == limit,
+            Relation::AtLeast => actual >= limit,
+            Relation::More => actual > limit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_limits() {
+        let parsed = parse("errors=0, pulse.max<1s,get.p99.9<=50ms,errors.stale=0,valid").unwrap();
+        let read: Vec<_> = parsed
+            .iter()
+            .map(|e| (e.quantity, e.relation, e.limit))
+            .collect();
+        let expected = [
+            (Quantity::Errors(None), Relation::Equal, 0.0),
+            (
+                Quantity::Times(Measured::Pulse, Statistic::Max),
+                Relation::Less,
+                1e6,
+            ),
+            (
+                Quantity::Times(Measured::Get, Statistic::P999),
+                Relation::AtMost,
+                50e3,
+            ),
+            (
+                Quantity::Errors(Some(ErrorKind::Stale)),
+                Relation::Equal,
+                0.0,
+            ),
+            (Quantity::Valid, Relation::Equal, 1.0),
+        ];
+        assert_eq!(read, expected);
+        let parsed = parse("server.resident<100MiB,pulses.per_second>=3990").unwrap();
+        assert_eq!((parsed[0].limit, parsed[1].limit), (104_857_600.0, 3990.0));
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for (text, why) in [
+            ("", "is not a limit"),
+            ("errors", "is not a limit"),
+            ("errors=0,", "is not a limit"),
+            (
+                "speed<1s",
+                "\"speed\" in \"speed<1s\" is not measured: there are valid, errors",
+            ),
+            ("errors.typo=0", "is not measured"),
+            ("pulse.p98<1s", "is not measured"),
+            ("pulse.max<1", "\"1\" is not a duration"),
+            ("pulse.max<", "\"\" is not a duration"),
+            ("errors=0.5", "\"0.5\" is not a count"),
+            ("errors==0", "\"=0\" is not a count"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn relations_hold_as_they_are_read() {
+        let holding = |actual| RELATIONS.map(|(_, relation)| relation.holds(actual, 2.0));
+        assert_eq!(holding(1.0), [true, false, true, false, false]);
+        assert_eq!(holding(2.0), [true, true, false, false, true]);
+        assert_eq!(holding(3.0), [false, true, false, true, false]);
+    }
+}

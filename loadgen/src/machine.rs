@@ -1,0 +1,57 @@
+//! What the generator takes from its host: file descriptors, cores, local ports.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::thread::{CpuSet, gettid, sched_setaffinity};
+
+/// Raises the open-file limit to `needed` if it is lower: the soft one, and the hard one too where
+/// the process may.
+pub fn raise_open_files(needed: u64) -> Result<(), String> {
+    let limit = getrlimit(Resource::Nofile);
+    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
+    if enough(limit.current) {
+        return Ok(());
+    }
+    let raised = Rlimit {
+        current: Some(needed),
+        maximum: match enough(limit.maximum) {
+            true => limit.maximum,
+            false => Some(needed),
+        },
+    };
+    setrlimit(Resource::Nofile, raised).map_err(|error| {
+        let allowed = limit.maximum.unwrap_or_default();
+        format!(
+            "this many connections need {needed} open files, and the hard limit is {allowed} ({error}): \
+             raise it (ulimit -Hn, LimitNOFILE) with the right to, CAP_SYS_RESOURCE, or share the \
+             cluster between several generators"
+        )
+    })
+}
+
+/// Keeps the calling thread on one core.
+pub fn pin_to(core: usize) -> Result<(), String> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    sched_setaffinity(None, &set)
+        .map_err(|error| format!("cannot pin a thread to core {core}: {error}"))
+}
+
+/// Lets the calling thread run before the driving ones, where the process may: what the reader
+/// measures is then the server's time, not its own wait for a core that pulses keep busy.
+pub fn take_precedence() {
+    const NICENESS: i32 = -10;
+    // Without the privilege it takes its turn like the others.
+    let _ = setpriority_process(Some(gettid()), NICENESS);
+}
+
+/// Ports that the kernel gives to connections from one address.
+pub fn local_ports() -> u32 {
+    const LINUX_DEFAULT: u32 = 60_999 - 32_768 + 1;
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let ports = range.ok().and_then(|range| {
+        let mut ends = range.split_whitespace().map(|end| end.parse::<u32>().ok());
+        let (first, last) = (ends.next()??, ends.next()??);
+        Some(last.checked_sub(first)? + 1)
+    });
+    ports.unwrap_or(LINUX_DEFAULT)
+}

@@ -1,0 +1,204 @@
+//! What a simulated pulse holds: a stamp (run, worker, sequence number) and a body that follows from
+//! the stamp. No two pulses are alike, none compresses, and a reader can prove every byte of one.
+
+use crate::random::{Random, mix};
+use crate::record::ErrorKind;
+
+/// The stamp, and enough of a body that no accident passes for it.
+pub const MIN_BYTES: u64 = (STAMP_BYTES + 8) as u64;
+
+const MAGIC: [u8; 8] = *b"loadgen\x01";
+const STAMP_BYTES: usize = 32;
+
+/// Whose pulse it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stamp {
+    /// Tells the runs apart: a server may still hold an earlier one's pulses.
+    pub run: u64,
+    pub worker: u32,
+    /// From 1 on, one more with each pulse of a worker.
+    pub sequence: u32,
+}
+
+/// Appends a pulse's details, `bytes` of them, at least [`MIN_BYTES`].
+pub fn append(out: &mut Vec<u8>, stamp: Stamp, bytes: usize) {
+    let start = out.len();
+    out.resize(start + bytes, 0);
+    let (head, body) = out[start..].split_at_mut(STAMP_BYTES);
+    head[..8].copy_from_slice(&MAGIC);
+    head[8..16].copy_from_slice(&stamp.run.to_le_bytes());
+    head[16..20].copy_from_slice(&stamp.worker.to_le_bytes());
+    head[20..24].copy_from_slice(&stamp.sequence.to_le_bytes());
+    head[24..32].copy_from_slice(&(bytes as u64).to_le_bytes());
+    let mut random = body_of(stamp);
+    let mut words = body.chunks_exact_mut(8);
+    for word in &mut words {
+        word.copy_from_slice(&random.next().to_le_bytes());
+    }
+    let rest = words.into_remainder();
+    let last = random.next().to_le_bytes();
+    rest.copy_from_slice(&last[..rest.len()]);
+}
+
+/// The stamp of a pulse that is whole; `None` if any byte of it is not as it was sent.
+pub fn read(details: &[u8]) -> Option<Stamp> {
+    let (head, body) = details.split_at_checked(STAMP_BYTES)?;
+    let stamp = Stamp {
+        run: u64::from_le_bytes(*head[8..].first_chunk()?),
+        worker: u32::from_le_bytes(*head[16..].first_chunk()?),
+        sequence: u32::from_le_bytes(*head[20..].first_chunk()?),
+    };
+    let bytes = u64::from_le_bytes(*head[24..].first_chunk()?);
+    if head[..8] != MAGIC || bytes != details.len() as u64 || body.len() < 8 {
+        return None;
+    }
+    let mut random = body_of(stamp);
+    let mut words = body.chunks_exact(8);
+    let whole = words.all(|word| word == random.next().to_le_bytes());
+    let rest = words.remainder();
+    (whole && rest == &random.next().to_le_bytes()[..rest.len()]).then_some(stamp)
+}
+
+/// What a reader may expect of a worker's key.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    pub run: u64,
+    pub worker: u32,
+    /// The last sequence number that was acknowledged before the reader asked; 0 is none.
+    pub acknowledged: u32,
+}
+
+/// Judges what a GET has returned.
+pub fn judge(details: Option<&[u8]>, expected: Expected) -> Result<(), ErrorKind> {
+    let Some(details) = details else {
+        // Before the first acknowledgement there need not be anything.
+        return match expected.acknowledged {
+            0 => Ok(()),
+            _ => Err(ErrorKind::Missing),
+        };
+    };
+    let stamp = read(details).ok_or(ErrorKind::Corrupt)?;
+    if stamp.worker != expected.worker {
+        return Err(ErrorKind::Foreign);
+    }
+    // A pulse of an earlier run is older than any of this one.
+    let sequence = if stamp.run == expected.run {
+        stamp.sequence
+    } else {
+        0
+    };
+    if sequence < expected.acknowledged {
+        return Err(ErrorKind::Stale);
+    }
+    Ok(())
+}
+
+fn body_of(stamp: Stamp) -> Random {
+    let who = u64::from(stamp.worker) << 32 | u64::from(stamp.sequence);
+    Random::new(mix(mix(stamp.run) ^ who))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAMP: Stamp = Stamp {
+        run: 7,
+        worker: 3,
+        sequence: 5,
+    };
+
+    fn pulse(stamp: Stamp, bytes: usize) -> Vec<u8> {
+        let mut details = Vec::new();
+        append(&mut details, stamp, bytes);
+        details
+    }
+
+    fn judged(details: &[u8], acknowledged: u32) -> Result<(), ErrorKind> {
+        judge(
+            Some(details),
+            Expected {
+                run: STAMP.run,
+                worker: STAMP.worker,
+                acknowledged,
+            },
+        )
+    }
+
+    #[test]
+    fn every_size_reads_back() {
+        for bytes in (MIN_BYTES as usize..100).chain([4095, 4096]) {
+            let details = pulse(STAMP, bytes);
+            assert_eq!(details.len(), bytes);
+            assert_eq!(read(&details), Some(STAMP), "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_caught() {
+        let details = pulse(STAMP, 99);
+        for bit in 0..details.len() * 8 {
+            let mut flipped = details.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(judged(&flipped, 1), Err(ErrorKind::Corrupt), "bit {bit}");
+        }
+        for length in 0..details.len() {
+            assert_eq!(judged(&details[..length], 1), Err(ErrorKind::Corrupt));
+        }
+    }
+
+    #[test]
+    fn another_workers_pulse_is_foreign() {
+        let foreign = pulse(Stamp { worker: 4, ..STAMP }, 64);
+        assert_eq!(judged(&foreign, 0), Err(ErrorKind::Foreign));
+    }
+
+    #[test]
+    fn older_than_acknowledged_is_stale() {
+        let details = pulse(STAMP, 64);
+        assert_eq!(judged(&details, 5), Ok(()));
+        assert_eq!(judged(&details, 4), Ok(())); // its acknowledgement is still on its way
+        assert_eq!(judged(&details, 6), Err(ErrorKind::Stale));
+        let earlier_run = pulse(Stamp { run: 6, ..STAMP }, 64);
+        assert_eq!(judged(&earlier_run, 0), Ok(()));
+        assert_eq!(judged(&earlier_run, 1), Err(ErrorKind::Stale));
+    }
+
+    #[test]
+    fn nothing_is_an_error_once_a_pulse_was_acknowledged() {
+        let expected = |acknowledged| Expected {
+            run: 1,
+            worker: 1,
+            acknowledged,
+        };
+        assert_eq!(judge(None, expected(0)), Ok(()));
+        assert_eq!(judge(None, expected(1)), Err(ErrorKind::Missing));
+    }
+
+    #[test]
+    fn does_not_compress() {
+        // Bytes of a pulse come close to eight bits of entropy each.
+        let details = pulse(STAMP, 64 * 1024);
+        let mut counts = [0f64; 256];
+        for byte in &details {
+            counts[usize::from(*byte)] += 1.0;
+        }
+        let total = details.len() as f64;
+        let entropy: f64 = counts
+            .iter()
+            .filter(|count| **count > 0.0)
+            .map(|count| -(count / total) * (count / total).log2())
+            .sum();
+        assert!(entropy > 7.99, "{entropy} bits a byte");
+        assert_ne!(
+            pulse(
+                Stamp {
+                    sequence: 6,
+                    ..STAMP
+                },
+                64
+            )[32..],
+            pulse(STAMP, 64)[32..]
+        );
+    }
+}

@@ -1,0 +1,305 @@
+//! What a run comes to: numbers from its record, whether they are the server's or the generator's,
+//! and whether the limits held. One structure for people (`text`) and for programs (JSON).
+
+mod text;
+mod validity;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::drive::{self, ServerUse, ThreadUse};
+use crate::expect::{Measured, Statistic, Verdict};
+use crate::plan::Pace;
+use crate::record::{self, ErrorKind, Record};
+use crate::settings::{Nimbus, Output, Settings};
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Whether all limits held; without limits, whether there was no error.
+    pub passed: bool,
+    /// Whether the numbers are the server's.
+    pub valid: bool,
+    pub invalid_because: Vec<String>,
+    pub run: Run,
+    pub pulses: Pulses,
+    pub bytes: Bytes,
+    pub times: Times,
+    pub errors: Errors,
+    /// Connections that stood, over the whole run.
+    pub connections: u64,
+    pub generator: Vec<Thread>,
+    pub server: Option<Server>,
+    pub limits: Vec<Verdict>,
+}
+
+/// What was run.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    pub targets: Vec<String>,
+    pub workers: u32,
+    pub topologies: u32,
+    /// `None`: each worker's next pulse follows the last answer.
+    pub interval_us: Option<u64>,
+    pub payload_bytes: usize,
+    pub nimbus: &'static str,
+    pub seed: u64,
+    pub warmup_us: u64,
+    pub window_us: u64,
+}
+
+/// Of those due in the window.
+#[derive(Debug, Serialize)]
+pub struct Pulses {
+    pub planned: u64,
+    pub sent: u64,
+    pub acknowledged: u64,
+    pub per_second: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Bytes {
+    pub sent_per_second: f64,
+    pub received_per_second: f64,
+}
+
+/// Microseconds; what was not measured is absent.
+#[derive(Debug, Serialize)]
+pub struct Times {
+    pub pulse: Option<Summary>,
+    pub get: Option<Summary>,
+    pub list: Option<Summary>,
+    pub pass: Option<Summary>,
+    pub connect: Option<Summary>,
+    pub lateness: Option<Summary>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Summary {
+    pub count: u64,
+    pub p50_us: u64,
+    pub p90_us: u64,
+    pub p99_us: u64,
+    pub p99_9_us: u64,
+    pub max_us: u64,
+}
+
+/// Of the whole run, warm-up included.
+#[derive(Debug, Serialize)]
+pub struct Errors {
+    pub total: u64,
+    /// Every kind, by its name.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Why dials failed and connections were lost, in the operating system's words.
+    pub reasons: BTreeMap<String, u64>,
+}
+
+/// A driving thread's share of its core: what it used, and what it wanted while others had it.
+#[derive(Debug, Serialize)]
+pub struct Thread {
+    pub core: usize,
+    pub busy: f64,
+    pub waiting: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Server {
+    /// All CPU time of the window, reads included, over the acknowledged pulses.
+    pub cpu_us_per_pulse: Option<f64>,
+    /// In cores.
+    pub busy: f64,
+    pub waiting: f64,
+    pub cores: u32,
+    pub resident_bytes: u64,
+    pub peak_resident_bytes: u64,
+}
+
+impl Report {
+    pub fn new(settings: &Settings, measured: &drive::Measured) -> Report {
+        let record = &measured.record;
+        // Rates go by the planned window: that is what the counts are of.
+        let seconds = settings.duration_us as f64 / 1e6;
+        let mut report = Report {
+            passed: false,
+            valid: false,
+            invalid_because: Vec::new(),
+            run: Run::new(settings),
+            pulses: Pulses {
+                planned: record.planned,
+                sent: record.sent,
+                acknowledged: record.acknowledged,
+                per_second: record.acknowledged as f64 / seconds,
+            },
+            bytes: Bytes {
+                sent_per_second: record.bytes_sent as f64 / seconds,
+                received_per_second: record.bytes_received as f64 / seconds,
+            },
+            times: Times::new(record),
+            errors: Errors::new(&record.errors),
+            connections: record.connected,
+            generator: shares(&measured.threads, measured.window_us),
+            server: measured
+                .server
+                .map(|server| Server::new(&server, measured.window_us, record)),
+            limits: Vec::new(),
+        };
+        report.invalid_because = validity::doubts(settings, &report);
+        report.valid = report.invalid_because.is_empty();
+        report.limits = settings
+            .expectations
+            .iter()
+            .map(|limit| limit.compare(&report))
+            .collect();
+        report.passed = match report.limits.is_empty() {
+            true => report.errors.total == 0 && report.pulses.acknowledged > 0,
+            false => report.limits.iter().all(|limit| limit.met),
+        };
+        report
+    }
+
+    /// Prints it. A reader that has seen enough is no failure.
+    pub fn write(&self, output: Output) {
+        let text = match output {
+            Output::Text => text::render(self),
+            Output::Json => {
+                let json = serde_json::to_string_pretty(self).expect("a report is plain data");
+                json + "\n"
+            }
+        };
+        let mut stdout = io::stdout().lock();
+        let _ = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush());
+    }
+}
+
+impl Run {
+    fn new(settings: &Settings) -> Run {
+        let cluster = &settings.cluster;
+        Run {
+            targets: settings
+                .targets
+                .iter()
+                .map(|target| target.name.clone())
+                .collect(),
+            workers: cluster.workers,
+            topologies: cluster.topologies,
+            interval_us: match cluster.pace {
+                Pace::Every { interval_us } => Some(interval_us),
+                Pace::Saturate => None,
+            },
+            payload_bytes: settings.payload_bytes,
+            nimbus: match settings.nimbus {
+                Nimbus::Off => "off",
+                Nimbus::EveryTenSeconds => "every 10 s",
+                Nimbus::Continuous => "continuous",
+            },
+            seed: settings.seed,
+            warmup_us: settings.warmup_us,
+            window_us: settings.duration_us,
+        }
+    }
+}
+
+impl Times {
+    fn new(record: &Record) -> Times {
+        Times {
+            pulse: Summary::of(&record.pulse),
+            get: Summary::of(&record.get),
+            list: Summary::of(&record.list),
+            pass: Summary::of(&record.pass),
+            connect: Summary::of(&record.connect),
+            lateness: Summary::of(&record.lateness),
+        }
+    }
+
+    pub fn statistic(&self, measured: Measured, statistic: Statistic) -> Option<f64> {
+        let summary = match measured {
+            Measured::Pulse => self.pulse,
+            Measured::Get => self.get,
+            Measured::List => self.list,
+            Measured::Pass => self.pass,
+            Measured::Connect => self.connect,
+            Measured::Lateness => self.lateness,
+        }?;
+        let us = match statistic {
+            Statistic::P50 => summary.p50_us,
+            Statistic::P90 => summary.p90_us,
+            Statistic::P99 => summary.p99_us,
+            Statistic::P999 => summary.p99_9_us,
+            Statistic::Max => summary.max_us,
+        };
+        Some(us as f64)
+    }
+}
+
+impl Summary {
+    fn of(times: &record::Times) -> Option<Summary> {
+        let histogram = times.histogram();
+        if histogram.is_empty() {
+            return None;
+        }
+        // A bucket's upper end may lie beyond the longest time that was seen.
+        let at = |quantile| histogram.value_at_quantile(quantile).min(histogram.max());
+        Some(Summary {
+            count: histogram.len(),
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p99_9_us: at(0.999),
+            max_us: histogram.max(),
+        })
+    }
+}
+
+impl Errors {
+    fn new(errors: &record::Errors) -> Errors {
+        let reason = |number: i32| match number {
+            0 => "unknown".to_owned(),
+            number => io::Error::from_raw_os_error(number).to_string(),
+        };
+        Errors {
+            total: errors.total(),
+            kinds: ErrorKind::ALL
+                .map(|kind| (kind.label(), errors.count(kind)))
+                .into(),
+            reasons: errors
+                .reasons()
+                .iter()
+                .map(|(number, n)| (reason(*number), *n))
+                .collect(),
+        }
+    }
+
+    pub fn count(&self, kind: ErrorKind) -> u64 {
+        self.kinds[kind.label()]
+    }
+}
+
+impl Server {
+    fn new(server: &ServerUse, window_us: u64, record: &Record) -> Server {
+        let pulses = record.acknowledged as f64;
+        Server {
+            cpu_us_per_pulse: (pulses > 0.0).then(|| server.time.on_cpu_ns as f64 / 1e3 / pulses),
+            busy: share(server.time.on_cpu_ns, window_us),
+            waiting: share(server.time.waiting_ns, window_us),
+            cores: server.cores,
+            resident_bytes: server.memory.resident_bytes,
+            peak_resident_bytes: server.memory.peak_bytes,
+        }
+    }
+}
+
+fn shares(threads: &[ThreadUse], window_us: u64) -> Vec<Thread> {
+    let threads = threads.iter().map(|thread| Thread {
+        core: thread.core,
+        busy: share(thread.time.on_cpu_ns, window_us),
+        waiting: share(thread.time.waiting_ns, window_us),
+    });
+    threads.collect()
+}
+
+fn share(ns: u64, of_us: u64) -> f64 {
+    ns as f64 / (of_us as f64 * 1e3)
+}

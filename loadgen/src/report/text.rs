@@ -1,0 +1,169 @@
+//! The report as a closing table for people.
+
+use std::fmt::Write;
+
+use super::{Report, Summary};
+use crate::units::{show_bytes, show_time};
+
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(report, &mut out);
+    out
+}
+
+fn write(report: &Report, out: &mut String) -> std::fmt::Result {
+    write_run(report, out)?;
+    write_counts(report, out)?;
+    write_times(report, out)?;
+    write_errors(report, out)?;
+    write_sides(report, out)?;
+    write_verdict(report, out)
+}
+
+fn write_run(report: &Report, out: &mut String) -> std::fmt::Result {
+    let run = &report.run;
+    let pace = match run.interval_us {
+        Some(interval_us) => format!("every {}", show_time(interval_us as f64)),
+        None => "after each answer".to_owned(),
+    };
+    writeln!(out)?;
+    writeln!(
+        out,
+        "{} workers of {} topologies on {}: a pulse of {} {pace}; Nimbus {}; seed {}",
+        run.workers,
+        run.topologies,
+        run.targets.join(", "),
+        show_bytes(run.payload_bytes as f64),
+        run.nimbus,
+        run.seed
+    )?;
+    writeln!(
+        out,
+        "measured for {} after {} of warm-up (errors and connects: of the whole run)",
+        show_time(run.window_us as f64),
+        show_time(run.warmup_us as f64)
+    )?;
+    writeln!(out)
+}
+
+fn write_counts(report: &Report, out: &mut String) -> std::fmt::Result {
+    let (pulses, bytes) = (&report.pulses, &report.bytes);
+    writeln!(
+        out,
+        "pulses     {} planned, {} sent, {} acknowledged: {:.1}/s",
+        pulses.planned, pulses.sent, pulses.acknowledged, pulses.per_second
+    )?;
+    writeln!(
+        out,
+        "bytes      {}/s sent, {}/s received",
+        show_bytes(bytes.sent_per_second),
+        show_bytes(bytes.received_per_second)
+    )
+}
+
+fn write_times(report: &Report, out: &mut String) -> std::fmt::Result {
+    let times = &report.times;
+    writeln!(out)?;
+    let heads = ["p50", "p90", "p99", "p99.9", "max", "count"];
+    writeln!(
+        out,
+        "           {}",
+        heads.map(|head| format!("{head:>9}")).join(" ")
+    )?;
+    for (name, summary) in [
+        ("pulse", times.pulse),
+        ("get", times.get),
+        ("list", times.list),
+        ("pass", times.pass),
+        ("connect", times.connect),
+        ("lateness", times.lateness),
+    ] {
+        if let Some(summary) = summary {
+            writeln!(out, "{name:<10} {}", row(&summary))?;
+        }
+    }
+    writeln!(out)
+}
+
+fn row(summary: &Summary) -> String {
+    let times = [
+        summary.p50_us,
+        summary.p90_us,
+        summary.p99_us,
+        summary.p99_9_us,
+        summary.max_us,
+    ];
+    let times = times
+        .map(|us| format!("{:>9}", show_time(us as f64)))
+        .join(" ");
+    format!("{times} {:>9}", summary.count)
+}
+
+fn write_errors(report: &Report, out: &mut String) -> std::fmt::Result {
+    let errors = &report.errors;
+    if errors.total == 0 {
+        return writeln!(
+            out,
+            "errors     none; {} connections stood",
+            report.connections
+        );
+    }
+    let kinds = errors.kinds.iter().filter(|(_, count)| **count > 0);
+    let kinds: Vec<String> = kinds
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    writeln!(out, "errors     {}: {}", errors.total, kinds.join(", "))?;
+    for (reason, count) in &errors.reasons {
+        writeln!(out, "           {count} x {reason}")?;
+    }
+    writeln!(out, "           {} connections stood", report.connections)
+}
+
+fn write_sides(report: &Report, out: &mut String) -> std::fmt::Result {
+    if let Some(server) = &report.server {
+        let per_pulse = server
+            .cpu_us_per_pulse
+            .map_or("no pulses".to_owned(), |us| {
+                format!("{us:.1} µs CPU a pulse")
+            });
+        writeln!(
+            out,
+            "server     {per_pulse}, {:.1}% of a core (waited for it {:.1}%), {} resident ({} at most)",
+            server.busy * 100.0,
+            server.waiting * 100.0,
+            show_bytes(server.resident_bytes as f64),
+            show_bytes(server.peak_resident_bytes as f64)
+        )?;
+    }
+    for thread in &report.generator {
+        writeln!(
+            out,
+            "generator  thread on core {}: {:.1}% busy (waited for it {:.1}%)",
+            thread.core,
+            thread.busy * 100.0,
+            thread.waiting * 100.0
+        )?;
+    }
+    Ok(())
+}
+
+fn write_verdict(report: &Report, out: &mut String) -> std::fmt::Result {
+    match report.valid {
+        true => writeln!(out, "validity   valid: the generator kept up")?,
+        false => writeln!(
+            out,
+            "validity   INVALID: {}",
+            report.invalid_because.join("; ")
+        )?,
+    }
+    for limit in &report.limits {
+        let verdict = if limit.met { "met" } else { "MISSED" };
+        writeln!(
+            out,
+            "limit      {} {verdict} ({})",
+            limit.limit, limit.shown
+        )?;
+    }
+    Ok(())
+}
