@@ -36,7 +36,7 @@ java: setup-test
 # 12 000 workers and a reader, in release mode: a minute.
 load: setup-test
 	cargo build --release --quiet --workspace
-	cargo test --release --quiet --test load -- --ignored --nocapture
+	cargo test --release --quiet --test load -- --nocapture
 
 setup-run:
 	@tools/setup run

@@ -15,7 +15,8 @@ use storm_pacemaker::ring::{Bells, EventLoop, Gather, Handler, Rest, listen_at, 
 use storm_pacemaker::shard::pace::{ENOUGH, Pace};
 use storm_pacemaker::wire::{Flow, FrameReader, MessageType, message};
 
-const MINIMUM_WAIT: Duration = Duration::from_millis(2);
+/// As in config/pacemaker.toml.
+const MINIMUM_WAIT: Duration = Duration::from_millis(5);
 
 struct Floor {
     peers: Vec<Option<Peer>>,

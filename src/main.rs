@@ -1,3 +1,5 @@
+//! The daemon's process: the command line, and nothing else.
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

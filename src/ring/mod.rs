@@ -584,8 +584,11 @@ impl EventLoop {
         if result >= 0 {
             // SAFETY: the kernel has just made this descriptor for us, and says so only once.
             let socket = unsafe { OwnedFd::from_raw_fd(result) };
-            // A peer that has gone already has no address: nothing to serve.
-            if let Ok(peer) = socket::peer_address(&socket) {
+            let wanted =
+                matches!(&self.listener, Some(listener) if listener.state == Accept::Armed);
+            // A peer that has gone already has no address: nothing to serve. One that comes while we
+            // stop is reset.
+            if wanted && let Ok(peer) = socket::peer_address(&socket) {
                 let id = self.connections.insert(socket).id;
                 handler.opened(id, peer, &mut self.commands);
                 self.obey_all(handler)?;

@@ -145,9 +145,12 @@ impl Core {
         }
         ring.stop_listening()?;
         let mut commands = Commands::default();
-        for id in self.shard.connections() {
-            commands.push(Command::Pause(id));
-        }
+        let mut cx = Context {
+            now_us: self.now_us,
+            commands: &mut commands,
+            incidents: &mut self.incidents,
+        };
+        self.shard.stop_reading(&mut cx);
         ring.carry_out(self, &mut commands)?;
         info!(
             shard = index,

@@ -85,6 +85,8 @@ pub struct Shard {
     blocked: Vec<ConnectionId>,
     /// Half-received requests and unread answers of all peers.
     buffered_bytes: usize,
+    /// No more is read from anyone.
+    stopping: bool,
     pace: Pace,
     counters: Counters,
     requests: RequestCounts,
@@ -112,6 +114,7 @@ impl Shard {
             peers: Vec::new(),
             blocked: Vec::new(),
             buffered_bytes: 0,
+            stopping: false,
             pace: Pace::new(settings.minimum_wait),
             counters: Counters::default(),
             requests: RequestCounts::default(),
@@ -199,6 +202,14 @@ impl Shard {
 
     pub fn woke(&mut self, completions: usize, gathered: bool, now_us: u64) {
         self.pace.note_wake(completions, gathered, now_us);
+    }
+
+    /// Reads no more from any peer. What has been read is still served and answered.
+    pub fn stop_reading(&mut self, cx: &mut Context<'_>) {
+        self.stopping = true;
+        for peer in self.peers.iter().flatten() {
+            cx.commands.push(Command::Pause(peer.id));
+        }
     }
 
     // ── What the event loop asks ─────────────────────────────────────────────────────────────────
@@ -315,7 +326,7 @@ impl Shard {
         if peer.paused && self.has_room(peer, 2) {
             peer.paused = false;
             self.read(peer, None, cx)?;
-            if !peer.paused && !peer.finished {
+            if !peer.paused && !peer.finished && !self.stopping {
                 cx.commands.push(Command::Resume(peer.id));
             }
         }
