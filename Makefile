@@ -17,7 +17,7 @@ run: setup-run
 	@echo 'It listens on 127.0.0.1 unless told otherwise: make run ARGS="--bind 0.0.0.0"'
 	@echo 'Ctrl-C stops it.'
 	@echo
-	exec target/release/storm-pacemaker serve $(ARGS)
+	@exec target/release/storm-pacemaker serve $(ARGS)
 
 test: setup-test check java
 	STORM_PACEMAKER_JAVA=1 cargo test --workspace --quiet

@@ -8,7 +8,10 @@
 mod buffers;
 mod connections;
 mod doorbell;
+mod ending;
+mod opening;
 mod operation;
+mod receiving;
 mod sending;
 mod socket;
 
@@ -16,18 +19,19 @@ pub use doorbell::{Bells, Ringer};
 pub use socket::{listen_at, local_address};
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use io_uring::squeue::Entry;
-use io_uring::types::{Fd, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode};
+use io_uring::types::{SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue};
 
-use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
+use crate::connection::{Closed, Command, Commands, ConnectionId, Outbox};
 use buffers::ReceiveBuffers;
 use connections::{Connections, Receive};
+use opening::Listener;
 use operation::{Operation, UserData};
 use sending::Sending;
 
@@ -36,9 +40,6 @@ const SUBMISSIONS: u32 = 2048;
 
 /// Entries of the completion queue. What does not fit waits in the kernel (IORING_FEAT_NODROP).
 const COMPLETIONS: u32 = 16_384;
-
-/// How long accepting rests when the process or the host has run out of what a connection takes.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// The logic that an event loop serves. All calls come from its thread.
 pub trait Handler {
@@ -104,21 +105,6 @@ pub struct EventLoop {
     can_gather: bool,
 }
 
-#[derive(Debug)]
-struct Listener {
-    socket: OwnedFd,
-    state: Accept,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Accept {
-    Armed,
-    /// Try again then.
-    RestingUntil(Instant),
-    /// Not wanted any more; the armed accept is being cancelled.
-    Stopping,
-}
-
 impl EventLoop {
     /// A ring for the calling thread, which must be the one that calls `turn`.
     ///
@@ -151,46 +137,6 @@ impl EventLoop {
     /// Whether the kernel knows the minimum wait (Linux 6.12).
     pub fn can_gather(&self) -> bool {
         self.can_gather
-    }
-
-    /// Accepts connections from a listening socket from now on.
-    pub fn listen(&mut self, socket: OwnedFd) -> io::Result<()> {
-        assert!(self.listener.is_none(), "one listener an event loop");
-        self.listener = Some(Listener {
-            socket,
-            state: Accept::Armed,
-        });
-        self.arm_accept()
-    }
-
-    /// Accepts no more. Connections that nobody has accepted are reset with the listening socket.
-    pub fn stop_listening(&mut self) -> io::Result<()> {
-        let Some(listener) = &mut self.listener else {
-            return Ok(());
-        };
-        match listener.state {
-            Accept::Armed => {
-                listener.state = Accept::Stopping;
-                self.cancel(UserData::new(Operation::Accept, 0, 0))
-            }
-            Accept::RestingUntil(_) => {
-                self.listener = None;
-                Ok(())
-            }
-            Accept::Stopping => Ok(()),
-        }
-    }
-
-    /// Dials out. `opened` or `closed` follows.
-    pub fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<ConnectionId> {
-        let connection = self.connections.insert(socket::dial(to, from)?);
-        connection.connecting = true;
-        let id = connection.id;
-        let entry = opcode::PollAdd::new(connection.fd(), libc::POLLOUT as u32)
-            .build()
-            .user_data(UserData::of(Operation::Connect, id).into());
-        self.push(&entry)?;
-        Ok(id)
     }
 
     /// Connections that are not gone yet.
@@ -258,127 +204,6 @@ impl EventLoop {
         self.completions = completions;
         self.buffers.publish();
         Ok(count)
-    }
-
-    // ── Sending ──────────────────────────────────────────────────────────────────────────────────
-
-    fn prepare_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for id in dirty.drain(..) {
-            let Some(connection) = self.connections.get(id) else {
-                continue;
-            };
-            connection.dirty = false;
-            if connection.blocked.is_some() || connection.ending.is_some() {
-                continue;
-            }
-            let outbox = handler.take_outbox(id);
-            if outbox.is_empty() {
-                continue;
-            }
-            let fd = connection.fd();
-            let report = handler.awaits_sent(id);
-            self.send_now(fd, Sending::new(id, outbox), report)?;
-        }
-        self.dirty = dirty;
-        Ok(())
-    }
-
-    fn send_now(&mut self, fd: Fd, mut sending: Sending, report: bool) -> io::Result<()> {
-        let index = self.sends.len() as u32;
-        let entry = sending.entry_now(fd, UserData::new(Operation::SendNow, index, 0), report);
-        // What the entry points to stays where it is when `sending` moves: see `Sending`.
-        self.sends.push((sending, None));
-        self.push(&entry)
-    }
-
-    /// The submission is through: what did not fail was sent.
-    fn settle_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
-        if self.sends.is_empty() {
-            return Ok(());
-        }
-        for (data, result, _) in &self.completions {
-            if data.operation() == Operation::SendNow {
-                self.sends[data.slot() as usize].1 = Some(*result);
-            }
-        }
-        let mut sends = std::mem::take(&mut self.sends);
-        for (mut sending, fell_short) in sends.drain(..) {
-            let id = sending.id;
-            let bytes = match fell_short {
-                None => sending.asked(),
-                Some(bytes) if bytes >= 0 => bytes as usize,
-                Some(error) if error == -libc::EAGAIN => 0,
-                Some(error) => {
-                    self.lost(handler, id, -error)?;
-                    continue;
-                }
-            };
-            let done = sending.advance(bytes);
-            if !done {
-                self.send_later(sending)?;
-                handler.blocked(id);
-            }
-            if bytes > 0 {
-                handler.sent(id, bytes, &mut self.commands);
-                self.obey_all(handler)?;
-            }
-        }
-        if self.sends.is_empty() {
-            self.sends = sends; // keep its memory
-        }
-        Ok(())
-    }
-
-    fn send_later(&mut self, sending: Sending) -> io::Result<()> {
-        let id = sending.id;
-        let Some(connection) = self.connections.get(id) else {
-            return Ok(());
-        };
-        if connection.ending.is_some() {
-            return Ok(());
-        }
-        debug_assert!(connection.blocked.is_none());
-        let fd = connection.fd();
-        let blocked = connection.blocked.insert(Box::new(sending));
-        let entry = blocked.entry_later(fd, UserData::of(Operation::SendLater, id));
-        self.push(&entry)
-    }
-
-    fn sent_later(
-        &mut self,
-        handler: &mut impl Handler,
-        id: ConnectionId,
-        result: i32,
-    ) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else {
-            return Ok(());
-        };
-        let Some(mut sending) = connection.blocked.take() else {
-            unreachable!("a blocked send completed that nobody keeps");
-        };
-        if connection.ending.is_some() {
-            return self.bury(id);
-        }
-        if result < 0 {
-            return self.lost(handler, id, -result);
-        }
-        if sending.advance(result as usize) {
-            self.mark_dirty(id);
-        } else {
-            self.send_later(*sending)?;
-        }
-        handler.sent(id, result as usize, &mut self.commands);
-        self.obey_all(handler)
-    }
-
-    fn mark_dirty(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get(id)
-            && !connection.dirty
-        {
-            connection.dirty = true;
-            self.dirty.push(id);
-        }
     }
 
     // ── Sleeping ─────────────────────────────────────────────────────────────────────────────────
@@ -466,225 +291,6 @@ impl EventLoop {
                 self.ring_bell(owner)
             }
         }
-    }
-
-    fn received(
-        &mut self,
-        handler: &mut impl Handler,
-        id: ConnectionId,
-        result: i32,
-        flags: u32,
-    ) -> io::Result<()> {
-        let buffer = cqueue::buffer_select(flags);
-        let Some(connection) = self.connections.get(id) else {
-            unreachable!("a receive completed on a connection that was buried before");
-        };
-        if !cqueue::more(flags) {
-            connection.receive = Receive::Idle;
-        }
-        let ended = connection.ending.is_some();
-        if let Some(buffer) = buffer {
-            if result > 0 && !ended {
-                let bytes = self.buffers.filled(buffer, result as usize);
-                handler.received(id, bytes, &mut self.commands);
-            }
-            self.buffers.give_back(buffer);
-        }
-        if ended {
-            return self.bury(id);
-        }
-        if result == 0 {
-            if let Some(connection) = self.connections.get(id) {
-                connection.wanted = false;
-            }
-            handler.finished(id, &mut self.commands);
-        } else if result < 0 && ![libc::ENOBUFS, libc::ECANCELED, libc::EINTR].contains(&-result) {
-            return self.lost(handler, id, -result);
-        }
-        self.obey_all(handler)?;
-        self.arm_receive(id)
-    }
-
-    fn arm_receive(&mut self, id: ConnectionId) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else {
-            return Ok(());
-        };
-        if !connection.wanted || connection.ending.is_some() || connection.receive != Receive::Idle
-        {
-            return Ok(());
-        }
-        connection.receive = Receive::Armed;
-        let entry = opcode::RecvMulti::new(connection.fd(), ReceiveBuffers::GROUP)
-            .build()
-            .user_data(UserData::of(Operation::Receive, id).into());
-        // Buffers given back in this turn must be there when the kernel looks for one.
-        self.buffers.publish();
-        self.push(&entry)
-    }
-
-    fn connected(
-        &mut self,
-        handler: &mut impl Handler,
-        id: ConnectionId,
-        result: i32,
-    ) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else {
-            return Ok(());
-        };
-        connection.connecting = false;
-        if connection.ending.is_some() {
-            return self.bury(id);
-        }
-        let outcome = match result {
-            0.. => socket::dialled(&connection.socket)
-                .and_then(|()| socket::peer_address(&connection.socket)),
-            error => Err(io::Error::from_raw_os_error(-error)),
-        };
-        match outcome {
-            Ok(peer) => {
-                handler.opened(id, peer, &mut self.commands);
-                self.obey_all(handler)?;
-                self.arm_receive(id)
-            }
-            Err(error) => {
-                self.connections.remove(id);
-                let number = error.raw_os_error().unwrap_or(0);
-                handler.closed(id, Closed::NotConnected(number), &mut self.commands);
-                self.obey_all(handler)
-            }
-        }
-    }
-
-    // ── Accepting ────────────────────────────────────────────────────────────────────────────────
-
-    fn arm_accept(&mut self) -> io::Result<()> {
-        let Some(listener) = &mut self.listener else {
-            return Ok(());
-        };
-        listener.state = Accept::Armed;
-        let entry = opcode::AcceptMulti::new(Fd(listener.socket.as_raw_fd()))
-            .flags(libc::SOCK_CLOEXEC)
-            .build()
-            .user_data(UserData::new(Operation::Accept, 0, 0).into());
-        self.push(&entry)
-    }
-
-    fn wake_accept(&mut self, now: Instant) -> io::Result<()> {
-        match &self.listener {
-            Some(Listener {
-                state: Accept::RestingUntil(then),
-                ..
-            }) if now >= *then => self.arm_accept(),
-            _ => Ok(()),
-        }
-    }
-
-    #[allow(unsafe_code)] // a completion's descriptor becomes an owned one
-    fn accepted(&mut self, handler: &mut impl Handler, result: i32, more: bool) -> io::Result<()> {
-        if result >= 0 {
-            // SAFETY: the kernel has just made this descriptor for us, and says so only once.
-            let socket = unsafe { OwnedFd::from_raw_fd(result) };
-            let wanted =
-                matches!(&self.listener, Some(listener) if listener.state == Accept::Armed);
-            // A peer that has gone already has no address: nothing to serve. One that comes while we
-            // stop is reset.
-            if wanted && let Ok(peer) = socket::peer_address(&socket) {
-                let id = self.connections.insert(socket).id;
-                handler.opened(id, peer, &mut self.commands);
-                self.obey_all(handler)?;
-                self.arm_receive(id)?;
-            }
-        }
-        if more {
-            return Ok(());
-        }
-        let Some(listener) = &mut self.listener else {
-            return Ok(());
-        };
-        if listener.state == Accept::Stopping {
-            self.listener = None;
-            return Ok(());
-        }
-        match -result {
-            // The completion queue was full, or a peer went away while it was being accepted.
-            ..=0 | libc::ECONNABORTED | libc::EINTR | libc::ECANCELED => self.arm_accept(),
-            // No descriptors or no memory left, or worse: never spin on it.
-            error => {
-                listener.state = Accept::RestingUntil(Instant::now() + ACCEPT_REST);
-                handler.accept_failed(io::Error::from_raw_os_error(error));
-                Ok(())
-            }
-        }
-    }
-
-    // ── Ending ───────────────────────────────────────────────────────────────────────────────────
-
-    /// The peer or the network ended it.
-    fn lost(&mut self, handler: &mut impl Handler, id: ConnectionId, error: i32) -> io::Result<()> {
-        self.end(handler, id, Ending::Reset, Closed::Error(error))
-    }
-
-    fn end(
-        &mut self,
-        handler: &mut impl Handler,
-        id: ConnectionId,
-        ending: Ending,
-        why: Closed,
-    ) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else {
-            return Ok(());
-        };
-        if connection.ending.is_some() {
-            return Ok(());
-        }
-        connection.ending = Some(ending);
-        let (receive, blocked, connecting) = (
-            connection.receive,
-            connection.blocked.is_some(),
-            connection.connecting,
-        );
-        handler.closed(id, why, &mut self.commands);
-        // A request under way holds the socket open: only when all are gone does a close reset it.
-        if receive == Receive::Armed {
-            self.cancel_receive(id)?;
-        }
-        if blocked {
-            self.cancel(UserData::of(Operation::SendLater, id))?;
-        }
-        if connecting {
-            self.cancel(UserData::of(Operation::Connect, id))?;
-        }
-        self.bury(id)?;
-        self.obey_all(handler)
-    }
-
-    /// Closes the socket and gives the slot free, once the kernel holds nothing of it.
-    fn bury(&mut self, id: ConnectionId) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else {
-            return Ok(());
-        };
-        if connection.busy() {
-            return Ok(());
-        }
-        if connection.ending == Some(Ending::Orderly) {
-            socket::close_with_fin(&connection.socket);
-        }
-        self.connections.remove(id);
-        Ok(())
-    }
-
-    fn cancel_receive(&mut self, id: ConnectionId) -> io::Result<()> {
-        if let Some(connection) = self.connections.get(id) {
-            connection.receive = Receive::Cancelling;
-        }
-        self.cancel(UserData::of(Operation::Receive, id))
-    }
-
-    fn cancel(&mut self, what: UserData) -> io::Result<()> {
-        let entry = opcode::AsyncCancel::new(what.into())
-            .build()
-            .user_data(UserData::new(Operation::Cancel, 0, 0).into());
-        self.push(&entry)
     }
 
     // ── Commands ─────────────────────────────────────────────────────────────────────────────────

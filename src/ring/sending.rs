@@ -1,15 +1,19 @@
-//! One send under way: the bytes, how far it has come, and the structures that point the kernel at
-//! them. They must stay where they are until the kernel is done with them.
+//! The event loop's sending. A [`Sending`] is one send under way: the bytes, how far it has come, and
+//! the structures that point the kernel at them. They must stay where they are until the kernel is
+//! done with them.
 
 #![allow(unsafe_code)] // iovec and msghdr are pointers
 
+use std::io;
 use std::ptr;
 
+use io_uring::opcode;
 use io_uring::squeue::{Entry, Flags};
-use io_uring::{opcode, types};
+use io_uring::types::Fd;
 use libc::{c_int, iovec, msghdr};
 
-use super::operation::UserData;
+use super::operation::{Operation, UserData};
+use super::{EventLoop, Handler};
 use crate::connection::{ConnectionId, Outbox};
 
 /// Slices that one sendmsg(2) takes (UIO_MAXIOV).
@@ -61,7 +65,7 @@ impl Sending {
     /// for a completion in any case, which wakes whoever waits for this.
     ///
     /// The caller keeps `self` alive and its outbox unchanged until then.
-    pub(super) fn entry_now(&mut self, fd: types::Fd, data: UserData, report: bool) -> Entry {
+    pub(super) fn entry_now(&mut self, fd: Fd, data: UserData, report: bool) -> Entry {
         let flags = libc::MSG_DONTWAIT | libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
         let entry = self.entry(fd, flags).user_data(data.into());
         if report {
@@ -74,11 +78,11 @@ impl Sending {
     /// An entry that waits for room and then sends what fits: each completion is progress.
     ///
     /// The caller keeps `self` alive and its outbox unchanged until its completion.
-    pub(super) fn entry_later(&mut self, fd: types::Fd, data: UserData) -> Entry {
+    pub(super) fn entry_later(&mut self, fd: Fd, data: UserData) -> Entry {
         self.entry(fd, libc::MSG_NOSIGNAL).user_data(data.into())
     }
 
-    fn entry(&mut self, fd: types::Fd, flags: c_int) -> Entry {
+    fn entry(&mut self, fd: Fd, flags: c_int) -> Entry {
         if let Some(text) = self.outbox.as_single_slice() {
             let rest = &text[self.sent..];
             let len = u32::try_from(rest.len()).unwrap_or(u32::MAX);
@@ -108,6 +112,132 @@ impl Sending {
         opcode::SendMsg::new(fd, &raw const gather.header)
             .flags(flags as u32)
             .build()
+    }
+}
+
+impl EventLoop {
+    pub(super) fn prepare_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            let Some(connection) = self.connections.get(id) else {
+                continue;
+            };
+            connection.dirty = false;
+            if connection.blocked.is_some() || connection.ending.is_some() {
+                continue;
+            }
+            let outbox = handler.take_outbox(id);
+            if outbox.is_empty() {
+                continue;
+            }
+            let fd = connection.fd();
+            let report = handler.awaits_sent(id);
+            self.send_now(fd, Sending::new(id, outbox), report)?;
+        }
+        self.dirty = dirty;
+        Ok(())
+    }
+
+    pub(super) fn send_now(
+        &mut self,
+        fd: Fd,
+        mut sending: Sending,
+        report: bool,
+    ) -> io::Result<()> {
+        let index = self.sends.len() as u32;
+        let entry = sending.entry_now(fd, UserData::new(Operation::SendNow, index, 0), report);
+        // What the entry points to stays where it is when `sending` moves: see `Sending`.
+        self.sends.push((sending, None));
+        self.push(&entry)
+    }
+
+    /// The submission is through: what did not fail was sent.
+    pub(super) fn settle_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
+        if self.sends.is_empty() {
+            return Ok(());
+        }
+        for (data, result, _) in &self.completions {
+            if data.operation() == Operation::SendNow {
+                self.sends[data.slot() as usize].1 = Some(*result);
+            }
+        }
+        let mut sends = std::mem::take(&mut self.sends);
+        for (mut sending, fell_short) in sends.drain(..) {
+            let id = sending.id;
+            let bytes = match fell_short {
+                None => sending.asked(),
+                Some(bytes) if bytes >= 0 => bytes as usize,
+                Some(error) if error == -libc::EAGAIN => 0,
+                Some(error) => {
+                    self.lost(handler, id, -error)?;
+                    continue;
+                }
+            };
+            let done = sending.advance(bytes);
+            if !done {
+                self.send_later(sending)?;
+                handler.blocked(id);
+            }
+            if bytes > 0 {
+                handler.sent(id, bytes, &mut self.commands);
+                self.obey_all(handler)?;
+            }
+        }
+        if self.sends.is_empty() {
+            self.sends = sends; // keep its memory
+        }
+        Ok(())
+    }
+
+    pub(super) fn send_later(&mut self, sending: Sending) -> io::Result<()> {
+        let id = sending.id;
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(());
+        };
+        if connection.ending.is_some() {
+            return Ok(());
+        }
+        debug_assert!(connection.blocked.is_none());
+        let fd = connection.fd();
+        let blocked = connection.blocked.insert(Box::new(sending));
+        let entry = blocked.entry_later(fd, UserData::of(Operation::SendLater, id));
+        self.push(&entry)
+    }
+
+    pub(super) fn sent_later(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+        result: i32,
+    ) -> io::Result<()> {
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(());
+        };
+        let Some(mut sending) = connection.blocked.take() else {
+            unreachable!("a blocked send completed that nobody keeps");
+        };
+        if connection.ending.is_some() {
+            return self.bury(id);
+        }
+        if result < 0 {
+            return self.lost(handler, id, -result);
+        }
+        if sending.advance(result as usize) {
+            self.mark_dirty(id);
+        } else {
+            self.send_later(*sending)?;
+        }
+        handler.sent(id, result as usize, &mut self.commands);
+        self.obey_all(handler)
+    }
+
+    pub(super) fn mark_dirty(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get(id)
+            && !connection.dirty
+        {
+            connection.dirty = true;
+            self.dirty.push(id);
+        }
     }
 }
 

@@ -1,0 +1,86 @@
+//! How connections end: requests under way are cancelled first, since they hold the socket open, and
+//! only then is it closed, which resets it unless a FIN was asked for.
+
+use std::io;
+
+use io_uring::opcode;
+
+use super::connections::Receive;
+use super::operation::{Operation, UserData};
+use super::{EventLoop, Handler, socket};
+use crate::connection::{Closed, ConnectionId, Ending};
+
+impl EventLoop {
+    /// The peer or the network ended it.
+    pub(super) fn lost(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+        error: i32,
+    ) -> io::Result<()> {
+        self.end(handler, id, Ending::Reset, Closed::Error(error))
+    }
+
+    pub(super) fn end(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+        ending: Ending,
+        why: Closed,
+    ) -> io::Result<()> {
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(());
+        };
+        if connection.ending.is_some() {
+            return Ok(());
+        }
+        connection.ending = Some(ending);
+        let (receive, blocked, connecting) = (
+            connection.receive,
+            connection.blocked.is_some(),
+            connection.connecting,
+        );
+        handler.closed(id, why, &mut self.commands);
+        // A request under way holds the socket open: only when all are gone does a close reset it.
+        if receive == Receive::Armed {
+            self.cancel_receive(id)?;
+        }
+        if blocked {
+            self.cancel(UserData::of(Operation::SendLater, id))?;
+        }
+        if connecting {
+            self.cancel(UserData::of(Operation::Connect, id))?;
+        }
+        self.bury(id)?;
+        self.obey_all(handler)
+    }
+
+    /// Closes the socket and gives the slot free, once the kernel holds nothing of it.
+    pub(super) fn bury(&mut self, id: ConnectionId) -> io::Result<()> {
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(());
+        };
+        if connection.busy() {
+            return Ok(());
+        }
+        if connection.ending == Some(Ending::Orderly) {
+            socket::close_with_fin(&connection.socket);
+        }
+        self.connections.remove(id);
+        Ok(())
+    }
+
+    pub(super) fn cancel_receive(&mut self, id: ConnectionId) -> io::Result<()> {
+        if let Some(connection) = self.connections.get(id) {
+            connection.receive = Receive::Cancelling;
+        }
+        self.cancel(UserData::of(Operation::Receive, id))
+    }
+
+    pub(super) fn cancel(&mut self, what: UserData) -> io::Result<()> {
+        let entry = opcode::AsyncCancel::new(what.into())
+            .build()
+            .user_data(UserData::new(Operation::Cancel, 0, 0).into());
+        self.push(&entry)
+    }
+}

@@ -1,0 +1,172 @@
+//! How the event loop comes by connections: it accepts them with one multishot accept, which rests
+//! while the process or the host has run out of what a connection takes, or it dials.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use io_uring::opcode;
+use io_uring::types::Fd;
+
+use super::operation::{Operation, UserData};
+use super::{EventLoop, Handler, socket};
+use crate::connection::{Closed, ConnectionId};
+
+/// How long accepting rests when the process or the host has run out of what a connection takes.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: OwnedFd,
+    state: Accept,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Accept {
+    Armed,
+    /// Try again then.
+    RestingUntil(Instant),
+    /// Not wanted any more; the armed accept is being cancelled.
+    Stopping,
+}
+
+impl EventLoop {
+    /// Accepts connections from a listening socket from now on.
+    pub fn listen(&mut self, socket: OwnedFd) -> io::Result<()> {
+        assert!(self.listener.is_none(), "one listener an event loop");
+        self.listener = Some(Listener {
+            socket,
+            state: Accept::Armed,
+        });
+        self.arm_accept()
+    }
+
+    /// Accepts no more. Connections that nobody has accepted are reset with the listening socket.
+    pub fn stop_listening(&mut self) -> io::Result<()> {
+        let Some(listener) = &mut self.listener else {
+            return Ok(());
+        };
+        match listener.state {
+            Accept::Armed => {
+                listener.state = Accept::Stopping;
+                self.cancel(UserData::new(Operation::Accept, 0, 0))
+            }
+            Accept::RestingUntil(_) => {
+                self.listener = None;
+                Ok(())
+            }
+            Accept::Stopping => Ok(()),
+        }
+    }
+
+    /// Dials out. `opened` or `closed` follows.
+    pub fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<ConnectionId> {
+        let connection = self.connections.insert(socket::dial(to, from)?);
+        connection.connecting = true;
+        let id = connection.id;
+        let entry = opcode::PollAdd::new(connection.fd(), libc::POLLOUT as u32)
+            .build()
+            .user_data(UserData::of(Operation::Connect, id).into());
+        self.push(&entry)?;
+        Ok(id)
+    }
+
+    pub(super) fn arm_accept(&mut self) -> io::Result<()> {
+        let Some(listener) = &mut self.listener else {
+            return Ok(());
+        };
+        listener.state = Accept::Armed;
+        let entry = opcode::AcceptMulti::new(Fd(listener.socket.as_raw_fd()))
+            .flags(libc::SOCK_CLOEXEC)
+            .build()
+            .user_data(UserData::new(Operation::Accept, 0, 0).into());
+        self.push(&entry)
+    }
+
+    pub(super) fn wake_accept(&mut self, now: Instant) -> io::Result<()> {
+        match &self.listener {
+            Some(Listener {
+                state: Accept::RestingUntil(then),
+                ..
+            }) if now >= *then => self.arm_accept(),
+            _ => Ok(()),
+        }
+    }
+
+    #[allow(unsafe_code)] // a completion's descriptor becomes an owned one
+    pub(super) fn accepted(
+        &mut self,
+        handler: &mut impl Handler,
+        result: i32,
+        more: bool,
+    ) -> io::Result<()> {
+        if result >= 0 {
+            // SAFETY: the kernel has just made this descriptor for us, and says so only once.
+            let socket = unsafe { OwnedFd::from_raw_fd(result) };
+            let wanted =
+                matches!(&self.listener, Some(listener) if listener.state == Accept::Armed);
+            // A peer that has gone already has no address: nothing to serve. One that comes while we
+            // stop is reset.
+            if wanted && let Ok(peer) = socket::peer_address(&socket) {
+                let id = self.connections.insert(socket).id;
+                handler.opened(id, peer, &mut self.commands);
+                self.obey_all(handler)?;
+                self.arm_receive(id)?;
+            }
+        }
+        if more {
+            return Ok(());
+        }
+        let Some(listener) = &mut self.listener else {
+            return Ok(());
+        };
+        if listener.state == Accept::Stopping {
+            self.listener = None;
+            return Ok(());
+        }
+        match -result {
+            // The completion queue was full, or a peer went away while it was being accepted.
+            ..=0 | libc::ECONNABORTED | libc::EINTR | libc::ECANCELED => self.arm_accept(),
+            // No descriptors or no memory left, or worse: never spin on it.
+            error => {
+                listener.state = Accept::RestingUntil(Instant::now() + ACCEPT_REST);
+                handler.accept_failed(io::Error::from_raw_os_error(error));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn connected(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+        result: i32,
+    ) -> io::Result<()> {
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(());
+        };
+        connection.connecting = false;
+        if connection.ending.is_some() {
+            return self.bury(id);
+        }
+        let outcome = match result {
+            0.. => socket::dialled(&connection.socket)
+                .and_then(|()| socket::peer_address(&connection.socket)),
+            error => Err(io::Error::from_raw_os_error(-error)),
+        };
+        match outcome {
+            Ok(peer) => {
+                handler.opened(id, peer, &mut self.commands);
+                self.obey_all(handler)?;
+                self.arm_receive(id)
+            }
+            Err(error) => {
+                self.connections.remove(id);
+                let number = error.raw_os_error().unwrap_or(0);
+                handler.closed(id, Closed::NotConnected(number), &mut self.commands);
+                self.obey_all(handler)
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The event loop's receiving: one multishot receive a connection, armed for as long as bytes are
+//! wanted from it.
+
+use std::io;
+
+use io_uring::{cqueue, opcode};
+
+use super::buffers::ReceiveBuffers;
+use super::connections::Receive;
+use super::operation::{Operation, UserData};
+use super::{EventLoop, Handler};
+use crate::connection::ConnectionId;
+
+impl EventLoop {
+    pub(super) fn received(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+        result: i32,
+        flags: u32,
+    ) -> io::Result<()> {
+        let buffer = cqueue::buffer_select(flags);
+        let Some(connection) = self.connections.get(id) else {
+            unreachable!("a receive completed on a connection that was buried before");
+        };
+        if !cqueue::more(flags) {
+            connection.receive = Receive::Idle;
+        }
+        let ended = connection.ending.is_some();
+        if let Some(buffer) = buffer {
+            if result > 0 && !ended {
+                let bytes = self.buffers.filled(buffer, result as usize);
+                handler.received(id, bytes, &mut self.commands);
+            }
+            self.buffers.give_back(buffer);
+        }
+        if ended {
+            return self.bury(id);
+        }
+        if result == 0 {
+            if let Some(connection) = self.connections.get(id) {
+                connection.wanted = false;
+            }
+            handler.finished(id, &mut self.commands);
+        } else if result < 0 && ![libc::ENOBUFS, libc::ECANCELED, libc::EINTR].contains(&-result) {
+            return self.lost(handler, id, -result);
+        }
+        self.obey_all(handler)?;
+        self.arm_receive(id)
+    }
+
+    pub(super) fn arm_receive(&mut self, id: ConnectionId) -> io::Result<()> {
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(());
+        };
+        if !connection.wanted || connection.ending.is_some() || connection.receive != Receive::Idle
+        {
+            return Ok(());
+        }
+        connection.receive = Receive::Armed;
+        let entry = opcode::RecvMulti::new(connection.fd(), ReceiveBuffers::GROUP)
+            .build()
+            .user_data(UserData::of(Operation::Receive, id).into());
+        // Buffers given back in this turn must be there when the kernel looks for one.
+        self.buffers.publish();
+        self.push(&entry)
+    }
+}
