@@ -59,6 +59,7 @@ fn store(criterion: &mut Criterion) {
                 let mut names = Vec::new();
                 store.list("/workerbeats/wordcount-7-1795449600", &mut |name| {
                     names.push(name.to_owned());
+                    true
                 });
                 names.len()
             });

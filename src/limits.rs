@@ -45,6 +45,9 @@ pub const BUFFERED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
 /// two pieces is no offence.
 pub const SMALL_BUFFER_BYTES: usize = 16 * KIB as usize;
 
+/// How long a connection may leave a request half sent while buffers run short, in microseconds.
+pub const STALLED_US: u64 = 5_000_000;
+
 /// Keys of the process.
 pub const STORED_KEYS: RangeInclusive<u64> = 1..=100_000_000;
 
@@ -54,7 +57,7 @@ pub const STORED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
 /// How long a shutdown may take to answer what is in flight.
 pub const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(60);
 
-/// The longest a pulse may wait for company (see `ring::moderation`).
+/// The longest a pulse may wait for company (see `shard::pace`).
 pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_millis(100);
 
 /// Shards of the process. More than cores works, and is of use to tests only.
@@ -69,6 +72,12 @@ pub const THRIFT_DEPTH: u32 = 64;
 /// Requests, or answers, that wait in one shard's mailbox. What does not fit stays with the sender,
 /// in a queue that the connections' in-flight bound keeps short.
 pub const MAILBOX_SLOTS: usize = 4096;
+
+/// TCP keep-alive of accepted connections: a host that has lost its power says no goodbye, and the
+/// server never speaks first. Found out after ten minutes; a healthy idle connection stays.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(300);
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+pub const KEEPALIVE_PROBES: u32 = 5;
 
 /// Letters that a shard takes from a lane before it looks at its sockets again.
 pub const MAILBOX_BURST: usize = 1024;

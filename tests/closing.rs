@@ -200,3 +200,20 @@ fn a_second_daemon_leaves_the_first_alone() {
     }
     first.stop();
 }
+
+/// A host that loses its power says no goodbye, and the daemon never speaks first: without keep-alive
+/// its connection would stay for ever.
+#[test]
+fn connections_are_kept_alive_by_the_kernel() {
+    let daemon = Daemon::start(&[]);
+    let mut client = Client::connect(daemon.address());
+    assert!(client.list("/").is_empty());
+    let filter = format!("sport = :{}", daemon.address().port());
+    let sockets = std::process::Command::new("ss")
+        .args(["-tnoH", "state", "established", &filter])
+        .output()
+        .expect("ss, of iproute2");
+    let sockets = String::from_utf8_lossy(&sockets.stdout).into_owned();
+    assert!(sockets.contains("timer:(keepalive,"), "{sockets}");
+    daemon.stop();
+}

@@ -41,7 +41,7 @@ impl Random {
 }
 
 /// A mistake that the harness makes on purpose, to see that the checks see it.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 enum Planted {
     Nothing,
     /// An answer is lost on its way.
@@ -499,6 +499,8 @@ fn planted_mistakes_are_caught() {
         Planted::ForeignAnswer,
         Planted::DeafShard,
     ] {
-        assert!(run(1, planted).is_err());
+        // Chance decides whether a run makes the mistake at all.
+        let caught = (1..=5).filter(|seed| run(*seed, planted).is_err()).count();
+        assert!(caught >= 3, "{planted:?} was caught in {caught} of 5 runs");
     }
 }

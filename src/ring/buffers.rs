@@ -26,6 +26,8 @@ pub(super) struct ReceiveBuffers {
     memory: NonNull<u8>,
     /// Where the next entry goes; the kernel sees it after `publish`.
     tail: u16,
+    /// The kernel may still write to it: never to be freed.
+    leaked: bool,
 }
 
 const LAYOUT: Layout = match Layout::from_size_align(
@@ -46,7 +48,11 @@ impl ReceiveBuffers {
         let Some(memory) = NonNull::new(unsafe { alloc_zeroed(LAYOUT) }) else {
             handle_alloc_error(LAYOUT)
         };
-        let mut buffers = ReceiveBuffers { memory, tail: 0 };
+        let mut buffers = ReceiveBuffers {
+            memory,
+            tail: 0,
+            leaked: false,
+        };
         // SAFETY: the address is page-aligned and holds RECEIVE_BUFFERS entries; it stays valid
         // until `self` drops, which `EventLoop` puts after the ring's own drop.
         unsafe {
@@ -106,9 +112,20 @@ impl ReceiveBuffers {
     }
 }
 
+impl ReceiveBuffers {
+    /// Keeps the memory for good.
+    pub(super) fn leak(&mut self) {
+        self.leaked = true;
+    }
+}
+
 impl Drop for ReceiveBuffers {
     fn drop(&mut self) {
-        // SAFETY: allocated with the same layout; the ring that knew the address is gone.
+        if self.leaked {
+            return;
+        }
+        // SAFETY: allocated with the same layout; the ring that knew the address is gone, and no
+        // request of it was under way.
         unsafe { dealloc(self.memory.as_ptr(), LAYOUT) }
     }
 }

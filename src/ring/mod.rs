@@ -212,9 +212,11 @@ impl EventLoop {
         self.bells.fall_asleep(self.index);
         let awake = self.dirty_again() || handler.has_mail();
         let at_most = if awake { Duration::ZERO } else { rest.at_most };
-        // Less than the kernel's microsecond would be no minimum at all, and wait for the count.
+        // Less than the kernel's microsecond would be no minimum at all, and wait for the count; a
+        // minimum beyond the longest sleep would be waited for all the same.
         let gather = rest.gather.filter(|gather| {
-            self.can_gather && !awake && gather.at_least >= Duration::from_micros(1)
+            let sound = (Duration::from_micros(1)..=at_most).contains(&gather.at_least);
+            self.can_gather && !awake && sound
         });
         let outcome = self.submit_and_sleep(at_most, gather);
         self.bells.wake_up(self.index);
@@ -349,7 +351,7 @@ fn push_entry(ring: &mut IoUring, entry: &Entry) -> io::Result<()> {
         // SAFETY: an entry points at nothing (accept, cancel, doorbell, poll, a receive from the
         // buffer ring, which lives as long as the ring) or into a `Sending`, which the event loop
         // keeps until the kernel is done with it: `sends` until they are settled, `blocked` until
-        // its completion. Both outlive the ring, which is dropped first.
+        // its completion. They outlive the ring, and its requests: see `drop`.
         if unsafe { ring.submission().push(entry) }.is_ok() {
             return Ok(());
         }
@@ -368,6 +370,13 @@ fn push_entry(ring: &mut IoUring, entry: &Entry) -> io::Result<()> {
 impl Drop for EventLoop {
     fn drop(&mut self) {
         self.bells.take_down(self.index);
+        // The kernel ends a ring's requests some time after the ring is closed. What they point to
+        // must then outlive us; this happens at the end of the process only.
+        if self.connections.len() > 0 || self.listener.is_some() {
+            self.buffers.leak();
+            std::mem::forget(std::mem::take(&mut self.connections));
+            std::mem::forget(std::mem::take(&mut self.sends));
+        }
     }
 }
 

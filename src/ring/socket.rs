@@ -12,13 +12,15 @@ use rustix::net::{
     socket_with, sockopt,
 };
 
+use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
+
 /// More than any kernel grants: it caps the backlog at net.core.somaxconn, which is the operator's
 /// word on how many workers may dial in at once.
 const BACKLOG: i32 = 65_535;
 
 /// A listening socket; port 0 lets the kernel choose one, which `local_address` tells.
 ///
-/// Accepted sockets inherit its options (Linux does so for SO_LINGER and TCP_NODELAY), so that even
+/// Accepted sockets inherit its options (Linux does so for SO_LINGER, TCP_NODELAY and keep-alive), so that even
 /// a connection that nobody has accepted yet ends with a RST when the process dies.
 ///
 /// With `shared`, further sockets may listen at the same address (SO_REUSEPORT) and the kernel
@@ -32,6 +34,10 @@ pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
     }
     sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
     sockopt::set_tcp_nodelay(&socket, true)?;
+    sockopt::set_socket_keepalive(&socket, true)?;
+    sockopt::set_tcp_keepidle(&socket, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(&socket, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(&socket, KEEPALIVE_PROBES)?;
     bind(&socket, &address)?;
     listen(&socket, BACKLOG)?;
     Ok(socket)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::incident_log::IncidentLog;
-use super::shutdown::Shutdown;
+use super::shutdown::{Shutdown, Starting};
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use crate::ring::{Bells, EventLoop, Gather, Handler, Rest};
 use crate::shard::pace::ENOUGH;
@@ -49,6 +49,7 @@ impl Core {
         listener: OwnedFd,
         bells: Arc<Bells>,
         shutdown: Arc<Shutdown>,
+        starting: Starting,
     ) -> io::Result<()> {
         let mut core = Core {
             shard,
@@ -62,11 +63,11 @@ impl Core {
             EventLoop::new(bells, index).and_then(|mut ring| ring.listen(listener).map(|()| ring));
         let mut ring = match ready {
             Ok(ring) => {
-                shutdown.report_start(Ok(()));
+                starting.report(Ok(()));
                 ring
             }
             Err(error) => {
-                shutdown.report_start(Err(error.to_string()));
+                starting.report(Err(error.to_string()));
                 return Ok(());
             }
         };

@@ -2,7 +2,7 @@
 //! the others' letters until all of them are done or the deadline has come.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::StartError;
@@ -17,6 +17,36 @@ pub(super) struct Shutdown {
     settled: AtomicUsize,
     start: Mutex<Start>,
     started: Condvar,
+}
+
+/// A shard's duty to say how its start went. If it ends before it has said so, it has failed.
+#[derive(Debug)]
+pub(super) struct Starting {
+    shutdown: Arc<Shutdown>,
+    reported: bool,
+}
+
+impl Starting {
+    pub(super) fn new(shutdown: Arc<Shutdown>) -> Starting {
+        Starting {
+            shutdown,
+            reported: false,
+        }
+    }
+
+    pub(super) fn report(mut self, outcome: Result<(), String>) {
+        self.reported = true;
+        self.shutdown.report_start(outcome);
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if !self.reported {
+            let why = "its executor did not start (no memory, no files, or its core is gone)";
+            self.shutdown.report_start(Err(why.to_owned()));
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +71,7 @@ impl Shutdown {
     // ── Start ────────────────────────────────────────────────────────────────────────────────────
 
     /// A shard serves, or says why it cannot.
-    pub(super) fn report_start(&self, outcome: Result<(), String>) {
+    fn report_start(&self, outcome: Result<(), String>) {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(()) => start.serving += 1,

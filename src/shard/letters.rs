@@ -36,11 +36,11 @@ pub(super) enum ReplyTo {
     Request {
         id: ConnectionId,
         message_id: i32,
+        /// Of the pulse that the letter carries.
+        lent_bytes: usize,
     },
     /// A part of an answer that every shard contributes to.
-    Merge {
-        slot: u32,
-    },
+    Merge { slot: u32 },
 }
 
 /// What a shard does with its own keys. The hash is the path's; it routed the request, and finds
@@ -66,6 +66,19 @@ pub(super) enum Work {
     Records {
         max_bytes: u64,
     },
+}
+
+impl Work {
+    /// Whether it costs more than one key does. A connection has one such request under way at a
+    /// time, and a shard does one for others at a time.
+    pub(super) fn is_heavy(&self) -> bool {
+        match self {
+            Work::Put { .. } | Work::Get { .. } | Work::Exists { .. } | Work::Remove { .. } => {
+                false
+            }
+            Work::List | Work::DeletePath | Work::Records { .. } => true,
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -24,7 +24,7 @@ use ahash::RandomState;
 
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use crate::fault::{Fault, Refusal};
-use crate::limits::SMALL_BUFFER_BYTES;
+use crate::limits::{SMALL_BUFFER_BYTES, STALLED_US};
 use crate::store::{Store, StoreLimits, Usage};
 use counters::RequestCounts;
 use merge::Merges;
@@ -143,7 +143,10 @@ impl Shard {
     /// Bytes from a peer, in any cut.
     pub fn received(&mut self, id: ConnectionId, bytes: &[u8], cx: &mut Context<'_>) {
         self.counters.received_bytes += bytes.len() as u64;
-        self.with_peer(id, cx, |shard, peer, cx| shard.read(peer, Some(bytes), cx));
+        self.with_peer(id, cx, |shard, peer, cx| {
+            peer.received_us = cx.now_us;
+            shard.read(peer, Some(bytes), cx)
+        });
     }
 
     /// The peer will send no more. What it asked for it still gets.
@@ -160,7 +163,9 @@ impl Shard {
         let Some(peer) = self.peer(id) else { return };
         peer.unsent_bytes -= bytes;
         peer.progress_us = cx.now_us;
-        // The common case: nothing waits for this.
+        if peer.in_flight == 0 {
+            peer.resting = false;
+        }
         if peer.paused || peer.finished || peer.counted_bytes > 0 {
             self.with_peer(id, cx, |_, _, _| Ok(()));
         }
@@ -288,6 +293,30 @@ impl Shard {
                 self.blocked.push(id);
             }
         }
+        self.end_stalled(cx);
+    }
+
+    /// Ends peers that have sent half of a request and no more, if buffers run short: otherwise they
+    /// would hold them for ever, and those who ask for more would be ended in their stead.
+    fn end_stalled(&mut self, cx: &mut Context<'_>) {
+        if (self.buffered_bytes as u64) < self.buffered_share() / 2 {
+            return;
+        }
+        let stalled = |peer: &&Peer| {
+            peer.reader.buffered_bytes() > SMALL_BUFFER_BYTES
+                && !peer.paused
+                && cx.now_us.saturating_sub(peer.received_us) >= STALLED_US
+        };
+        let peers = self.peers.iter().flatten().map(|peer| &**peer);
+        let ids: Vec<ConnectionId> = peers.filter(stalled).map(|peer| peer.id).collect();
+        for id in ids {
+            self.end(id, Fault::BuffersFull, cx);
+        }
+    }
+
+    /// Our share of the bytes that peers may make the process hold.
+    fn buffered_share(&self) -> u64 {
+        self.settings.bounds.buffered_bytes / self.settings.shards as u64
     }
 
     // ── Peers ────────────────────────────────────────────────────────────────────────────────────
@@ -342,8 +371,9 @@ impl Shard {
     /// Whether the peer may send more requests: its bounds, divided.
     fn has_room(&self, peer: &Peer, divisor: usize) -> bool {
         let bounds = &self.settings.bounds;
-        peer.in_flight < bounds.in_flight.div_ceil(divisor)
-            && peer.output_bytes() < bounds.output_bytes.div_ceil(divisor)
+        !peer.resting
+            && peer.in_flight < bounds.in_flight.div_ceil(divisor)
+            && peer.output_bytes() + peer.lent_bytes < bounds.output_bytes.div_ceil(divisor)
     }
 
     fn count_buffered(&mut self, peer: &mut Peer) -> Result<(), Fault> {
@@ -351,8 +381,8 @@ impl Shard {
         let grew = bytes > peer.counted_bytes;
         self.buffered_bytes = self.buffered_bytes - peer.counted_bytes + bytes;
         peer.counted_bytes = bytes;
-        let share = self.settings.bounds.buffered_bytes / self.settings.shards as u64;
-        if grew && bytes > SMALL_BUFFER_BYTES && self.buffered_bytes as u64 > share {
+        let full = self.buffered_bytes as u64 > self.buffered_share();
+        if grew && bytes > SMALL_BUFFER_BYTES && full {
             return Err(Fault::BuffersFull);
         }
         Ok(())

@@ -17,6 +17,12 @@ pub(super) struct Peer {
     pub(super) unsent_bytes: usize,
     /// Requests that other shards have not answered yet.
     pub(super) in_flight: usize,
+    /// Bytes of its pulses in other shards' mailboxes.
+    pub(super) lent_bytes: usize,
+    /// A request that costs more than one key is under way: the next one waits for its answer.
+    pub(super) resting: bool,
+    /// When bytes last came.
+    pub(super) received_us: u64,
     /// No more is read from it until it takes its answers.
     pub(super) paused: bool,
     /// It has said that it will send no more.
@@ -41,6 +47,9 @@ impl Peer {
             outbox: Outbox::default(),
             unsent_bytes: 0,
             in_flight: 0,
+            lent_bytes: 0,
+            resting: false,
+            received_us: 0,
             paused: false,
             finished: false,
             progress_us: 0,
@@ -57,7 +66,7 @@ impl Peer {
 
     /// Bytes of our memory that it makes us hold.
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.reader.buffered_bytes() + self.output_bytes()
+        self.reader.buffered_bytes() + self.output_bytes() + self.lent_bytes
     }
 
     /// Nothing is owed and nothing is queued.

@@ -24,6 +24,17 @@ enum Owner {
     Everyone,
 }
 
+/// Bytes of a name in a list besides its text: its length.
+const NAME_HEAD_BYTES: u64 = 4;
+
+/// What an answer from elsewhere ends on its peer's account.
+enum GiveBack {
+    /// The pulse that was lent to another shard's mailbox.
+    Lent(usize),
+    /// The rest that a request to all shards imposes.
+    Rest,
+}
+
 impl Shard {
     /// Cuts whole frames out of what has come and serves each; with None, goes on with what was
     /// kept while the peer was paused.
@@ -79,6 +90,7 @@ impl Shard {
         let (owner, work) = self.route(&request);
         match owner {
             Owner::Here => {
+                peer.resting = work.as_ref().is_some_and(Work::is_heavy);
                 let outcome = match work {
                     Some(work) => self.execute(&request.path, work, cx.now_us),
                     None => Outcome::PathCreated,
@@ -87,9 +99,13 @@ impl Shard {
             }
             Owner::At(owner) => {
                 peer.in_flight += 1;
+                // Until it is answered the pulse is in another shard's mailbox, on this peer's account.
+                let lent_bytes = request.details.len();
+                peer.lent_bytes += lent_bytes;
                 let reply_to = ReplyTo::Request {
                     id: peer.id,
                     message_id: request.message_id,
+                    lent_bytes,
                 };
                 let path = Arc::from(&*request.path);
                 let work = work.expect("a key's owner has work to do");
@@ -97,6 +113,7 @@ impl Shard {
             }
             Owner::Everyone => {
                 peer.in_flight += 1;
+                peer.resting = true;
                 let whom = For {
                     id: peer.id,
                     message_id: request.message_id,
@@ -118,6 +135,14 @@ impl Shard {
             return Err(Refusal::PathTooLong {
                 bytes,
                 limit: bounds.path_bytes,
+            });
+        }
+        // Whoever reads the pulse gets a frame that is a little longer than the one it came in.
+        let answer_bytes = message::pulse_body_len(bytes, Some(request.details.len()));
+        if answer_bytes > u64::from(bounds.frame_bytes) {
+            return Err(Refusal::AnswerTooLarge {
+                bytes: answer_bytes,
+                limit: bounds.frame_bytes.into(),
             });
         }
         let slashes = request.path.bytes().filter(|byte| *byte == b'/').count();
@@ -224,8 +249,17 @@ impl Shard {
                 Outcome::Removed
             }
             Work::List => {
-                let mut names = Vec::new();
-                store.list(path, &mut |name| names.push(name.to_owned()));
+                let limit = u64::from(self.settings.bounds.frame_bytes);
+                let (mut names, mut bytes) = (Vec::new(), 0);
+                // What is too large for one shard is too large for all: it need not be built.
+                store.list(path, &mut |name| {
+                    names.push(name.to_owned());
+                    bytes += NAME_HEAD_BYTES + name.len() as u64;
+                    bytes <= limit
+                });
+                if bytes > limit {
+                    return Outcome::Refused(Refusal::AnswerTooLarge { bytes, limit });
+                }
                 Outcome::Names(names)
             }
             Work::DeletePath => {
@@ -264,7 +298,9 @@ impl Shard {
         for _ in 0..MAILBOX_BURST {
             let request = self.next_request(cx.now_us);
             let answer = self.next_answer(cx);
-            if request.is_break() && answer.is_break() {
+            // One heavy request a wake: sockets and other letters come in between.
+            let heavy = request == Some(true);
+            if heavy || (request.is_none() && answer.is_break()) {
                 break;
             }
         }
@@ -273,10 +309,10 @@ impl Shard {
             .take_bells(|shard| cx.commands.push(Command::RingBell(shard)));
     }
 
-    fn next_request(&mut self, now_us: u64) -> ControlFlow<()> {
-        let Some(letter) = self.mailbox.next_request() else {
-            return ControlFlow::Break(());
-        };
+    /// Does what the next letter asks. Tells whether that was heavy work; None if there is no letter.
+    fn next_request(&mut self, now_us: u64) -> Option<bool> {
+        let letter = self.mailbox.next_request()?;
+        let heavy = letter.work.is_heavy();
         if !matches!(letter.work, Work::Put { .. }) {
             self.pace.note_read(now_us);
         }
@@ -287,7 +323,7 @@ impl Shard {
             outcome,
         };
         self.mailbox.send_answer(letter.from, answer);
-        ControlFlow::Continue(())
+        Some(heavy)
     }
 
     fn next_answer(&mut self, cx: &mut Context<'_>) -> ControlFlow<()> {
@@ -295,12 +331,18 @@ impl Shard {
             return ControlFlow::Break(());
         };
         match letter.reply_to {
-            ReplyTo::Request { id, message_id } => {
-                self.deliver(id, message_id, &letter.path, letter.outcome, cx);
+            ReplyTo::Request {
+                id,
+                message_id,
+                lent_bytes,
+            } => {
+                let back = GiveBack::Lent(lent_bytes);
+                self.deliver(id, message_id, back, &letter.path, letter.outcome, cx);
             }
             ReplyTo::Merge { slot } => {
                 if let Some((whom, outcome)) = self.merges.add(slot, letter.outcome) {
-                    self.deliver(whom.id, whom.message_id, &letter.path, outcome, cx);
+                    let (id, message_id) = (whom.id, whom.message_id);
+                    self.deliver(id, message_id, GiveBack::Rest, &letter.path, outcome, cx);
                 }
             }
         }
@@ -311,12 +353,17 @@ impl Shard {
         &mut self,
         id: ConnectionId,
         message_id: i32,
+        back: GiveBack,
         path: &str,
         outcome: Outcome,
         cx: &mut Context<'_>,
     ) {
         self.with_peer(id, cx, |shard, peer, cx| {
             peer.in_flight -= 1;
+            match back {
+                GiveBack::Lent(bytes) => peer.lent_bytes -= bytes,
+                GiveBack::Rest => peer.resting = false,
+            }
             shard.answer(peer, path, message_id, outcome, cx);
             Ok(())
         });

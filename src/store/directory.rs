@@ -52,8 +52,10 @@ impl Directory {
     }
 
     /// Whether [`Self::insert`] can number the nodes that the key may need.
-    pub fn has_room_for(&self, key: &str) -> bool {
-        self.nodes.has_room_for(key.split(SEPARATOR).count())
+    pub fn has_room_for(&self, key: &str, most_nodes: usize) -> bool {
+        let segments = key.split(SEPARATOR).count();
+        self.nodes.live().saturating_add(segments) <= most_nodes
+            && self.nodes.has_room_for(segments)
     }
 
     /// Adds a key that is not stored.
@@ -106,22 +108,22 @@ impl Directory {
         self.prune(top);
     }
 
-    /// Calls `each` with the first segment that is not empty of every path below the node, once.
-    pub fn names(&self, node: NodeId, each: &mut dyn FnMut(&str)) {
+    /// Calls `each` with the first segment that is not empty of every path below the node, once, for
+    /// as long as it answers true.
+    pub fn names(&self, node: NodeId, each: &mut dyn FnMut(&str) -> bool) {
         // Names are unique among siblings. Only behind empty segments may they come again.
         let mut below_empty = self.child(node, "");
         if below_empty.is_none() {
-            self.nodes
-                .children(node)
-                .for_each(|child| each(&child.name));
+            let _ = self.nodes.children(node).all(|child| each(&child.name));
             return;
         }
         let mut seen = HashSet::with_hasher(self.hasher.clone());
         let mut level = Some(node);
         while let Some(node) = level {
             for child in self.nodes.children(node) {
-                if !child.name.is_empty() && seen.insert(&*child.name) {
-                    each(&child.name);
+                let new = !child.name.is_empty() && seen.insert(&*child.name);
+                if new && !each(&child.name) {
+                    return;
                 }
             }
             level = below_empty;

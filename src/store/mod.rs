@@ -54,7 +54,16 @@ pub struct Store {
     accounting: Accounting,
     /// The slot at which [`Self::expire`] goes on.
     next_slot: usize,
+    /// Segments of all paths together: what the directory itself may take.
+    most_nodes: usize,
 }
+
+/// What a segment takes of memory besides its name, and a little more: so the directory takes at most
+/// as much again as the limit on stored bytes, however peers cut their paths.
+const NODE_BYTES: u64 = 128;
+
+/// Segments that the smallest store may have.
+const FEWEST_NODES: usize = 4096;
 
 impl Store {
     /// `hasher` hashes the segments of paths. Its seed should be the process's own, lest peers who
@@ -63,6 +72,9 @@ impl Store {
         Self {
             directory: Directory::new(hasher),
             accounting: Accounting::new(limits),
+            most_nodes: usize::try_from(limits.bytes / NODE_BYTES)
+                .unwrap_or(usize::MAX)
+                .max(FEWEST_NODES),
             next_slot: 0,
         }
     }
@@ -84,8 +96,8 @@ impl Store {
         }
         let key_bytes = key.len() as u64;
         self.accounting.admit_new(key_bytes, new_details)?;
-        if u32::try_from(key_bytes).is_err() || !self.directory.has_room_for(key) {
-            return Err(Full::Keys);
+        if u32::try_from(key_bytes).is_err() || !self.directory.has_room_for(key, self.most_nodes) {
+            return Err(Full::Bytes);
         }
         let pulse = Pulse {
             details,
@@ -118,10 +130,10 @@ impl Store {
     }
 
     /// Calls `each` with the first segment that is not empty of every path below `path`, once each,
-    /// in no order. "" is above all keys, and "/" above all that begin with one; one '/' at the end
+    /// in no order, for as long as it answers true. "" is above all keys, and "/" above all that begin with one; one '/' at the end
     /// makes no difference otherwise. Costs the directory's children, and memory only if there are
     /// keys with empty segments.
-    pub fn list(&self, path: &str, each: &mut dyn FnMut(&str)) {
+    pub fn list(&self, path: &str, each: &mut dyn FnMut(&str) -> bool) {
         let node = match path {
             "" => Some(ROOT),
             _ => self.directory.walk(top_of(path)),
