@@ -149,6 +149,29 @@ fn frame_size() {
     );
 }
 
+/// The answer to a read carries an id even where the pulse came without one: it is 7 bytes longer.
+#[test]
+fn a_pulse_that_could_not_be_read_back() {
+    let daemon = Daemon::start(&["--shards", "1", "-c", "limits.frame_size=64KiB"]);
+    let mut client = Client::connect(daemon.address());
+    let around = send("/p", "", 1).len() - 4; // its body, all but the details
+    let largest = vec![b'x'; 64 * 1024 - around];
+    assert_eq!(client.try_put("/p", &largest), answer_to(SEND_PULSE));
+    assert_eq!(client.get("/p").as_deref(), Some(&largest[..]));
+
+    let mut request = send("/p", vec![b'y'; largest.len() + 1], 1);
+    let id = [8, 0, 3, 0, 0, 0, 1];
+    let at = request.len() - id.len() - 1;
+    assert_eq!(request[at..][..id.len()], id);
+    request.drain(at..at + id.len());
+    let body = (request.len() - 4) as i32;
+    request[..4].copy_from_slice(&body.to_be_bytes());
+    assert!(body < 64 * 1024, "the request itself is within the limit");
+    assert_eq!(kind_of(&client.ask(&request)), NOT_AUTHORIZED);
+    assert_eq!(client.get("/p").as_deref(), Some(&largest[..]));
+    daemon.stop();
+}
+
 #[test]
 fn stored_keys() {
     let daemon = Daemon::start(&["--shards", "1", "-c", "limits.stored_keys=10"]);
