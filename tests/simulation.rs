@@ -4,6 +4,8 @@
 //!
 //! A failure prints its seed: SIMULATION_SEED=N runs that one again.
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,33 +14,12 @@ use std::time::Duration;
 
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
 use storm_pacemaker::shard::{Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard};
-use storm_pacemaker::wire::message::{
-    self, Data, MessageType, decode, encode_path, encode_plain, encode_pulse,
-};
+use storm_pacemaker::wire::message::{MessageType, encode_path, encode_plain, encode_pulse};
 use storm_pacemaker::wire::{Flow, FrameReader};
+use support::Random;
+use support::expected::{Expected, check};
 
 const FRAME_BYTES: u32 = 64 * 1024;
-
-/// SplitMix64: every run is its seed's.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    fn one_in(&mut self, chance: usize) -> bool {
-        self.below(chance) == 0
-    }
-}
 
 /// A mistake that the harness makes on purpose, to see that the checks see it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -76,15 +57,6 @@ struct Peer {
     on_the_way: VecDeque<u8>,
     expected: BTreeMap<i32, Expected>,
     keys: BTreeMap<String, Vec<u8>>,
-}
-
-#[derive(Debug, PartialEq)]
-enum Expected {
-    Plain(MessageType),
-    Exists(bool),
-    Pulse(String, Option<Vec<u8>>),
-    Nodes(BTreeSet<String>),
-    Records(BTreeMap<String, Vec<u8>>),
 }
 
 struct World {
@@ -376,48 +348,6 @@ impl World {
                     !peer.good || peer.expected.is_empty()
                 })
         }) && self.shards.iter().all(|shard| !shard.has_mail())
-    }
-}
-
-/// Takes one answer off what is expected.
-fn check(expected: &mut BTreeMap<i32, Expected>, body: &[u8]) -> Result<(), String> {
-    let message = decode(body).map_err(|error| error.to_string())?;
-    let Some(wanted) = expected.remove(&message.id) else {
-        return Err(format!("an answer too many: {message:?}"));
-    };
-    let got = match (message.kind, message.data) {
-        (MessageType::ExistsResponse, Some(Data::Bool(exists))) => Expected::Exists(exists),
-        (MessageType::GetPulseResponse, Some(Data::Pulse(pulse))) => {
-            Expected::Pulse(pulse.id.into_owned(), pulse.details.map(<[u8]>::to_vec))
-        }
-        (MessageType::GetAllNodesForPathResponse, Some(Data::Nodes(names))) => {
-            let count = names.len();
-            let names: BTreeSet<String> = names.into_iter().map(Into::into).collect();
-            if names.len() != count {
-                return Err("a list names something twice".to_owned());
-            }
-            Expected::Nodes(names)
-        }
-        (MessageType::GetAllPulseForPathResponse, Some(Data::Records(records))) => {
-            Expected::Records(
-                records
-                    .into_iter()
-                    .map(|pulse: message::Pulse<'_>| {
-                        let details = pulse.details.unwrap_or_default().to_vec();
-                        (pulse.id.into_owned(), details)
-                    })
-                    .collect(),
-            )
-        }
-        (kind, None) => Expected::Plain(kind),
-        (kind, data) => return Err(format!("{kind:?} with {data:?}")),
-    };
-    if got == wanted {
-        Ok(())
-    } else {
-        let short = |what: &Expected| format!("{what:?}").chars().take(200).collect::<String>();
-        let (wanted, got) = (short(&wanted), short(&got));
-        Err(format!("expected {wanted} …, got {got} …"))
     }
 }
 

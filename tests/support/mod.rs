@@ -3,9 +3,11 @@
 
 #![allow(dead_code, unused_imports)] // every test file is a crate of its own and uses a part
 
+pub mod check_config;
 pub mod client;
 pub mod conformance;
 pub mod daemon;
+pub mod expected;
 pub mod frames;
 pub mod mixed;
 pub mod script;
@@ -52,6 +54,10 @@ impl Random {
 
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
+    }
+
+    pub fn one_in(&mut self, chance: usize) -> bool {
+        self.below(chance) == 0
     }
 
     /// Bytes that do not compress and that tell where they were cut.
