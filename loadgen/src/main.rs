@@ -11,6 +11,7 @@ mod progress;
 mod random;
 mod record;
 mod report;
+mod series;
 mod server_process;
 mod settings;
 mod storm;

@@ -13,6 +13,7 @@ use crate::drive::{self, ServerUse, ThreadUse};
 use crate::expect::{Measured, Statistic, Verdict};
 use crate::plan::Pace;
 use crate::record::{self, ErrorKind, Record};
+use crate::series::Second;
 use crate::settings::{Nimbus, Output, Settings};
 
 #[derive(Debug, Serialize)]
@@ -32,6 +33,8 @@ pub struct Report {
     pub generator: Vec<Thread>,
     pub server: Option<Server>,
     pub limits: Vec<Verdict>,
+    /// From the plan's zero to its end.
+    pub seconds: Vec<Second>,
 }
 
 /// What was run.
@@ -143,6 +146,7 @@ impl Report {
                 .server
                 .map(|server| Server::new(&server, measured.window_us, record)),
             limits: Vec::new(),
+            seconds: Vec::new(),
         };
         report.invalid_because = validity::doubts(settings, &report);
         report.valid = report.invalid_because.is_empty();
