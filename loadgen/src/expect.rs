@@ -1,7 +1,7 @@
 //! Limits that a run must keep: `errors=0,pulse.max<1s,get.p99<50ms`. Parses them, and compares them
 //! with what was measured.
 
-use crate::record::ErrorKind;
+use crate::record::{ErrorKind, Timed};
 use crate::report::Report;
 use crate::units::{parse_bytes, parse_time_us, show_bytes, show_time};
 
@@ -31,20 +31,10 @@ pub struct Verdict {
 enum Quantity {
     Valid,
     Errors(Option<ErrorKind>),
-    Times(Measured, Statistic),
+    Times(Timed, Statistic),
     PulsesPerSecond,
     ServerCpuPerPulse,
     ServerResident,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measured {
-    Pulse,
-    Get,
-    List,
-    Pass,
-    Connect,
-    Lateness,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,15 +62,6 @@ const RELATIONS: [(&str, Relation); 5] = [
     ("<", Relation::Less),
     (">", Relation::More),
     ("=", Relation::Equal),
-];
-
-const MEASURED: [(&str, Measured); 6] = [
-    ("pulse", Measured::Pulse),
-    ("get", Measured::Get),
-    ("list", Measured::List),
-    ("pass", Measured::Pass),
-    ("connect", Measured::Connect),
-    ("lateness", Measured::Lateness),
 ];
 
 const STATISTICS: [(&str, Statistic); 5] = [
@@ -147,18 +128,18 @@ fn parse_quantity(name: &str) -> Option<Quantity> {
             .find(|kind| kind.label() == part)?;
         return Some(Quantity::Errors(Some(kind)));
     }
-    let (_, measured) = MEASURED.iter().find(|(name, _)| *name == group)?;
+    let timed = Timed::ALL.into_iter().find(|timed| timed.label() == group)?;
     let (_, statistic) = STATISTICS.iter().find(|(name, _)| *name == part)?;
-    Some(Quantity::Times(*measured, *statistic))
+    Some(Quantity::Times(timed, *statistic))
 }
 
 fn known() -> String {
     let kinds: Vec<&str> = ErrorKind::ALL.iter().map(|kind| kind.label()).collect();
     format!(
         "there are valid, errors, errors.KIND ({}), pulses.per_second, server.cpu_per_pulse, \
-         server.resident, and p50 p90 p99 p99.9 max of pulse, get, list, pass, connect, lateness \
-         (get.p99)",
-        kinds.join(" ")
+         server.resident, and p50 p90 p99 p99.9 max of {} (get.p99)",
+        kinds.join(" "),
+        Timed::ALL.map(Timed::label).join(", ")
     )
 }
 
@@ -181,7 +162,7 @@ impl Quantity {
             Quantity::Valid => Some(f64::from(u8::from(report.valid))),
             Quantity::Errors(None) => Some(report.errors.total as f64),
             Quantity::Errors(Some(kind)) => Some(report.errors.count(kind) as f64),
-            Quantity::Times(measured, statistic) => report.times.statistic(measured, statistic),
+            Quantity::Times(timed, statistic) => report.times.statistic(timed, statistic),
             Quantity::PulsesPerSecond => Some(report.pulses.per_second),
             Quantity::ServerCpuPerPulse => report.server.as_ref()?.cpu_us_per_pulse,
             Quantity::ServerResident => Some(report.server.as_ref()?.resident_bytes as f64),
@@ -239,12 +220,12 @@ mod tests {
         let expected = [
             (Quantity::Errors(None), Relation::Equal, 0.0),
             (
-                Quantity::Times(Measured::Pulse, Statistic::Max),
+                Quantity::Times(Timed::Pulse, Statistic::Max),
                 Relation::Less,
                 1e6,
             ),
             (
-                Quantity::Times(Measured::Get, Statistic::P999),
+                Quantity::Times(Timed::Get, Statistic::P999),
                 Relation::AtMost,
                 50e3,
             ),

@@ -3,6 +3,20 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use rustix::thread::{CpuSet, gettid, sched_setaffinity};
 
+/// Descriptors that a driving thread may be given for connections, at the most.
+fn connections_of_a_thread() -> u32 {
+    const BESIDES: u64 = 128;
+    let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    hard.saturating_sub(BESIDES).clamp(1, 1_000_000) as u32
+}
+
+/// Threads that so many connections take: one a core, more where the open-file limit, which is each
+/// thread's own, is too low for that.
+pub fn threads_for(connections: u32, cores: usize) -> usize {
+    let least = connections.div_ceil(connections_of_a_thread()) as usize;
+    cores.max(least.next_multiple_of(cores))
+}
+
 /// Raises the open-file limit to `needed` if it is lower: the soft one, and the hard one too where
 /// the process may.
 pub fn raise_open_files(needed: u64) -> Result<(), String> {
@@ -21,9 +35,9 @@ pub fn raise_open_files(needed: u64) -> Result<(), String> {
     setrlimit(Resource::Nofile, raised).map_err(|error| {
         let allowed = limit.maximum.unwrap_or_default();
         format!(
-            "this many connections need {needed} open files, and the hard limit is {allowed} ({error}): \
-             raise it (ulimit -Hn, LimitNOFILE) with the right to, CAP_SYS_RESOURCE, or share the \
-             cluster between several generators"
+            "a thread with this many connections needs {needed} open files, and the hard limit is \
+             {allowed} ({error}): give it more --threads, or raise the limit (ulimit -Hn, LimitNOFILE) \
+             with the right to, CAP_SYS_RESOURCE"
         )
     })
 }

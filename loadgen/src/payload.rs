@@ -59,38 +59,24 @@ pub fn read(details: &[u8]) -> Option<Stamp> {
     (whole && rest == &random.next().to_le_bytes()[..rest.len()]).then_some(stamp)
 }
 
-/// What a reader may expect of a worker's key.
-#[derive(Clone, Copy, Debug)]
-pub struct Expected {
-    pub run: u64,
-    pub worker: u32,
-    /// The last sequence number that was acknowledged before the reader asked; 0 is none.
-    pub acknowledged: u32,
-}
-
-/// Judges what a GET has returned.
-pub fn judge(details: Option<&[u8]>, expected: Expected) -> Result<(), ErrorKind> {
+/// The sequence number of the worker's pulse that a GET has returned; `None` if it has returned none,
+/// or one of an earlier run, which is older than any of this one.
+pub fn sequence_of(
+    details: Option<&[u8]>,
+    run: u64,
+    worker: u32,
+) -> Result<Option<u32>, ErrorKind> {
     let Some(details) = details else {
-        // Before the first acknowledgement there need not be anything.
-        return match expected.acknowledged {
-            0 => Ok(()),
-            _ => Err(ErrorKind::Missing),
-        };
+        return Ok(None);
     };
     let stamp = read(details).ok_or(ErrorKind::Corrupt)?;
-    if stamp.worker != expected.worker {
-        return Err(ErrorKind::Foreign);
+    if stamp.run != run {
+        return Ok(None);
     }
-    // A pulse of an earlier run is older than any of this one.
-    let sequence = if stamp.run == expected.run {
-        stamp.sequence
-    } else {
-        0
-    };
-    if sequence < expected.acknowledged {
-        return Err(ErrorKind::Stale);
+    match stamp.worker == worker {
+        true => Ok(Some(stamp.sequence)),
+        false => Err(ErrorKind::Foreign),
     }
-    Ok(())
 }
 
 fn body_of(stamp: Stamp) -> Random {
@@ -114,15 +100,8 @@ mod tests {
         details
     }
 
-    fn judged(details: &[u8], acknowledged: u32) -> Result<(), ErrorKind> {
-        judge(
-            Some(details),
-            Expected {
-                run: STAMP.run,
-                worker: STAMP.worker,
-                acknowledged,
-            },
-        )
+    fn judged(details: &[u8]) -> Result<Option<u32>, ErrorKind> {
+        sequence_of(Some(details), STAMP.run, STAMP.worker)
     }
 
     #[test]
@@ -140,39 +119,24 @@ mod tests {
         for bit in 0..details.len() * 8 {
             let mut flipped = details.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(judged(&flipped, 1), Err(ErrorKind::Corrupt), "bit {bit}");
+            assert_eq!(judged(&flipped), Err(ErrorKind::Corrupt), "bit {bit}");
         }
         for length in 0..details.len() {
-            assert_eq!(judged(&details[..length], 1), Err(ErrorKind::Corrupt));
+            assert_eq!(judged(&details[..length]), Err(ErrorKind::Corrupt));
         }
     }
 
     #[test]
     fn another_workers_pulse_is_foreign() {
         let foreign = pulse(Stamp { worker: 4, ..STAMP }, 64);
-        assert_eq!(judged(&foreign, 0), Err(ErrorKind::Foreign));
+        assert_eq!(judged(&foreign), Err(ErrorKind::Foreign));
     }
 
     #[test]
-    fn older_than_acknowledged_is_stale() {
-        let details = pulse(STAMP, 64);
-        assert_eq!(judged(&details, 5), Ok(()));
-        assert_eq!(judged(&details, 4), Ok(())); // its acknowledgement is still on its way
-        assert_eq!(judged(&details, 6), Err(ErrorKind::Stale));
-        let earlier_run = pulse(Stamp { run: 6, ..STAMP }, 64);
-        assert_eq!(judged(&earlier_run, 0), Ok(()));
-        assert_eq!(judged(&earlier_run, 1), Err(ErrorKind::Stale));
-    }
-
-    #[test]
-    fn nothing_is_an_error_once_a_pulse_was_acknowledged() {
-        let expected = |acknowledged| Expected {
-            run: 1,
-            worker: 1,
-            acknowledged,
-        };
-        assert_eq!(judge(None, expected(0)), Ok(()));
-        assert_eq!(judge(None, expected(1)), Err(ErrorKind::Missing));
+    fn a_pulse_of_an_earlier_run_is_as_good_as_none() {
+        assert_eq!(judged(&pulse(STAMP, 64)), Ok(Some(5)));
+        assert_eq!(judged(&pulse(Stamp { run: 6, ..STAMP }, 64)), Ok(None));
+        assert_eq!(sequence_of(None, 7, 3), Ok(None));
     }
 
     #[test]

@@ -17,12 +17,15 @@ pub enum ErrorKind {
     ConnectionLost,
     /// A request that was in flight on such a connection.
     Abandoned,
-    /// A pulse that was overtaken by the next one before its worker had a connection.
+    /// A pulse that could not be sent: its worker had no connection, or still waited for the answer
+    /// to the one before, until the next one was due or the request had failed.
     Unsent,
     /// Answered later than Storm's client waits before it sends again.
     OverOneSecond,
     /// Not answered within the 11 s after which Storm's client gives up.
     Unanswered,
+    /// An answer that says no: NOT_AUTHORIZED, which is also how a full server refuses.
+    Refused,
     /// An answer that is no message, of the wrong type, or for a request that nobody made.
     BadAnswer,
     /// A read pulse that is not as it was sent.
@@ -33,24 +36,31 @@ pub enum ErrorKind {
     Foreign,
     /// A read that found nothing where a pulse was acknowledged.
     Missing,
+    /// A read that found a pulse whose deletion was acknowledged.
+    Undead,
     /// A list without a topology of which a pulse was acknowledged.
     ListIncomplete,
+    /// A list with a topology whose deletion was acknowledged.
+    ListStale,
 }
 
 impl ErrorKind {
-    pub const ALL: [ErrorKind; 12] = [
+    pub const ALL: [ErrorKind; 15] = [
         ErrorKind::ConnectFailed,
         ErrorKind::ConnectionLost,
         ErrorKind::Abandoned,
         ErrorKind::Unsent,
         ErrorKind::OverOneSecond,
         ErrorKind::Unanswered,
+        ErrorKind::Refused,
         ErrorKind::BadAnswer,
         ErrorKind::Corrupt,
         ErrorKind::Stale,
         ErrorKind::Foreign,
         ErrorKind::Missing,
+        ErrorKind::Undead,
         ErrorKind::ListIncomplete,
+        ErrorKind::ListStale,
     ];
 
     /// Its name in reports and in `--expect`.
@@ -62,12 +72,15 @@ impl ErrorKind {
             ErrorKind::Unsent => "unsent",
             ErrorKind::OverOneSecond => "over_1s",
             ErrorKind::Unanswered => "unanswered",
+            ErrorKind::Refused => "refused",
             ErrorKind::BadAnswer => "bad_answer",
             ErrorKind::Corrupt => "corrupt",
             ErrorKind::Stale => "stale",
             ErrorKind::Foreign => "foreign",
             ErrorKind::Missing => "missing",
+            ErrorKind::Undead => "undead",
             ErrorKind::ListIncomplete => "list_incomplete",
+            ErrorKind::ListStale => "list_stale",
         }
     }
 }
@@ -112,6 +125,57 @@ impl Errors {
     }
 }
 
+/// What is timed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timed {
+    /// From a pulse's planned instant to its answer.
+    Pulse,
+    /// One read of Nimbus.
+    Get,
+    List,
+    /// A whole reading pass of Nimbus.
+    Pass,
+    /// One read for a page of the UI, and the whole page.
+    UiGet,
+    Page,
+    /// A deletion: of a worker's own key as it exits, or of a topology's directory.
+    Delete,
+    /// From the dial to the connection, over the whole run.
+    Connect,
+    /// From a pulse's planned instant to when it was handed to the ring, where nothing of the server's
+    /// kept it: what the generator itself was late by.
+    Lateness,
+}
+
+impl Timed {
+    pub const ALL: [Timed; 9] = [
+        Timed::Pulse,
+        Timed::Get,
+        Timed::List,
+        Timed::Pass,
+        Timed::UiGet,
+        Timed::Page,
+        Timed::Delete,
+        Timed::Connect,
+        Timed::Lateness,
+    ];
+
+    /// Its name in reports and in `--expect`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Timed::Pulse => "pulse",
+            Timed::Get => "get",
+            Timed::List => "list",
+            Timed::Pass => "pass",
+            Timed::UiGet => "ui_get",
+            Timed::Page => "page",
+            Timed::Delete => "delete",
+            Timed::Connect => "connect",
+            Timed::Lateness => "lateness",
+        }
+    }
+}
+
 /// A histogram of microseconds, to three digits.
 #[derive(Clone, Debug)]
 pub struct Times(Histogram<u64>);
@@ -125,7 +189,7 @@ impl Times {
         &self.0
     }
 
-    fn merge(&mut self, other: &Times) {
+    pub fn merge(&mut self, other: &Times) {
         self.0.add(&other.0).expect("all histograms have one range");
     }
 }
@@ -147,21 +211,23 @@ pub struct Record {
     pub bytes_received: u64,
     /// Connections that stood, over the whole run.
     pub connected: u64,
-    /// From a pulse's planned instant to its answer.
-    pub pulse: Times,
-    /// From a pulse's planned instant to when it was handed to the ring, where a connection stood:
-    /// what the generator itself was late by.
-    pub lateness: Times,
-    /// From the dial to the connection, over the whole run.
-    pub connect: Times,
-    pub get: Times,
-    pub list: Times,
-    /// A whole reading pass of Nimbus.
-    pub pass: Times,
+    /// Requests that were written again after a second without an answer, and the further answers
+    /// that this brought.
+    pub resent: u64,
+    pub answered_twice: u64,
+    times: [Times; Timed::ALL.len()],
     pub errors: Errors,
 }
 
 impl Record {
+    pub fn time(&mut self, timed: Timed, us: u64) {
+        self.times[timed as usize].record(us);
+    }
+
+    pub fn times(&self, timed: Timed) -> &Times {
+        &self.times[timed as usize]
+    }
+
     pub fn merge(&mut self, other: &Record) {
         self.planned += other.planned;
         self.sent += other.sent;
@@ -169,12 +235,11 @@ impl Record {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.connected += other.connected;
-        self.pulse.merge(&other.pulse);
-        self.lateness.merge(&other.lateness);
-        self.connect.merge(&other.connect);
-        self.get.merge(&other.get);
-        self.list.merge(&other.list);
-        self.pass.merge(&other.pass);
+        self.resent += other.resent;
+        self.answered_twice += other.answered_twice;
+        for (times, more) in self.times.iter_mut().zip(&other.times) {
+            times.merge(more);
+        }
         self.errors.merge(&other.errors);
     }
 }
@@ -188,16 +253,19 @@ mod tests {
         for (index, kind) in ErrorKind::ALL.iter().enumerate() {
             assert_eq!(*kind as usize, index);
         }
+        for (index, timed) in Timed::ALL.iter().enumerate() {
+            assert_eq!(*timed as usize, index);
+        }
     }
 
     #[test]
     fn merging_adds() {
         let mut one = Record::default();
-        one.pulse.record(10);
+        one.time(Timed::Pulse, 10);
         one.errors.add_with_reason(ErrorKind::ConnectFailed, 111);
         let mut sum = one.clone();
         sum.merge(&one);
-        assert_eq!(sum.pulse.histogram().len(), 2);
+        assert_eq!(sum.times(Timed::Pulse).histogram().len(), 2);
         assert_eq!(sum.errors.count(ErrorKind::ConnectFailed), 2);
         assert_eq!(sum.errors.reasons().get(&111), Some(&2));
     }

@@ -1,21 +1,28 @@
 //! What one run does, typed and validated: `cli` makes it, everything else reads it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
+use crate::cli;
 use crate::expect::Expectation;
+use crate::machine;
 use crate::plan::Cluster;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub cluster: Cluster,
+    /// Their number, where somebody has said it.
+    pub topologies_given: Option<u32>,
     pub seed: u64,
-    /// Bytes of a pulse's details, at least `payload::MIN_BYTES`.
-    pub payload_bytes: usize,
     /// As they were asked for, and where they are; never empty.
     pub targets: Vec<Target>,
     /// Addresses to dial from; empty leaves it to the kernel.
     pub sources: Vec<IpAddr>,
+    /// Whether somebody has named them.
+    pub sources_given: bool,
     pub nimbus: Nimbus,
+    /// People who look at the UI's pages.
+    pub ui_readers: u32,
     /// Before the measured window: errors count, times do not.
     pub warmup_us: u64,
     /// The measured window.
@@ -25,7 +32,13 @@ pub struct Settings {
     /// A server on this host whose CPU time and memory are measured.
     pub server_pid: Option<u32>,
     pub expectations: Vec<Expectation>,
+    /// Leave the pulses on the server.
+    pub keep: bool,
+    pub link_bits_per_second: Option<u64>,
     pub output: Output,
+    pub hdr_log: Option<PathBuf>,
+    /// Where the report goes as a page.
+    pub page: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,7 +47,7 @@ pub struct Target {
     pub address: SocketAddr,
 }
 
-/// How Nimbus's sequential reader reads.
+/// How Nimbus's scheduler reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nimbus {
     Off,
@@ -50,21 +63,44 @@ pub enum Output {
     Json,
 }
 
-/// Descriptors of a thread (its ring), and of the process besides connections.
-const FILES_PER_THREAD: u64 = 4;
-const SPARE_FILES: u64 = 32;
+/// Descriptors of a thread besides its connections: its ring, and what it inherits from the process.
+const FILES_BESIDES: u64 = 64;
 
 impl Settings {
-    /// File descriptors that the run needs.
+    /// File descriptors that one driving thread needs: each has a table of its own.
     pub fn open_files(&self) -> u64 {
-        u64::from(self.cluster.workers)
-            + self.targets.len() as u64
-            + FILES_PER_THREAD * (self.cores.len() as u64 + 1)
-            + SPARE_FILES
+        let connections = self.cluster.workers.div_ceil(self.cores.len() as u32);
+        // While a topology moves, its workers' old connections and new ones may both be there.
+        let moving = match self.cluster.churn_per_minute {
+            0 => 0,
+            _ => connections / 4,
+        };
+        u64::from(connections + moving) + self.targets.len() as u64 + FILES_BESIDES
     }
 
     /// When the measured window ends, and with it the plan.
     pub fn end_us(&self) -> u64 {
         self.warmup_us + self.duration_us
+    }
+
+    pub fn supervisors(&self) -> u32 {
+        self.cluster
+            .workers
+            .div_ceil(self.cluster.workers_per_supervisor)
+    }
+
+    /// The same with another number of supervisors, and what follows from that.
+    pub fn with_supervisors(&self, supervisors: u32) -> Result<Settings, String> {
+        let mut other = self.clone();
+        let workers = supervisors * self.cluster.workers_per_supervisor;
+        other.cluster.workers = workers;
+        let usual = cli::usual_topologies(workers);
+        other.cluster.topologies = self.topologies_given.unwrap_or(usual).min(workers);
+        if !self.sources_given {
+            other.sources = cli::default_sources(workers, &self.targets)?;
+        }
+        let threads = machine::threads_for(workers, self.cores.len());
+        other.cores = self.cores.iter().copied().cycle().take(threads).collect();
+        Ok(other)
     }
 }

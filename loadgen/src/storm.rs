@@ -5,8 +5,9 @@
 /// later than this is an error: it doubles the load.
 pub const RESEND_AFTER_US: u64 = 1_000_000;
 
-/// It tries 11 times in all, then the request has failed.
-pub const GIVE_UP_AFTER_US: u64 = 11 * RESEND_AFTER_US;
+/// It tries so often in all, then the request has failed.
+pub const TRIES: u32 = 11;
+pub const GIVE_UP_AFTER_US: u64 = TRIES as u64 * RESEND_AFTER_US;
 
 /// `storm.messaging.netty.min_wait_ms` and `max_wait_ms`: the waits between two dials.
 pub const BACK_OFF_MIN_US: u64 = 100_000;
@@ -14,6 +15,10 @@ pub const BACK_OFF_MAX_US: u64 = 1_000_000;
 
 /// `nimbus.monitor.freq.secs`: Nimbus reads all workers, and lists the topologies.
 pub const NIMBUS_PASS_EVERY_US: u64 = 10_000_000;
+
+/// A person looks at a topology's page, and then at the next one; the page is built from the pulses
+/// of all its workers.
+pub const UI_PAGE_EVERY_US: u64 = 5_000_000;
 
 /// Where workers' pulses live; what Nimbus lists.
 pub const WORKER_BEATS: &str = "/workerbeats";

@@ -32,6 +32,17 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         })
 }
 
+/// Bits a second of a link, such as `1Gbit`. Decimal, as networks have it.
+pub fn parse_bits_per_second(text: &str) -> Result<u64, String> {
+    const SPEEDS: [(&str, f64); 3] = [("kbit", 1e3), ("Mbit", 1e6), ("Gbit", 1e9)];
+    match parse(text, &SPEEDS) {
+        Some(speed) if speed > 0 => Ok(speed),
+        _ => Err(format!(
+            "\"{text}\" is not a link's speed, such as 1Gbit (kbit, Mbit, Gbit)"
+        )),
+    }
+}
+
 fn parse(text: &str, units: &[(&str, f64)]) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(end);

@@ -16,7 +16,7 @@ mod sending;
 mod socket;
 
 pub use doorbell::{Bells, Ringer};
-pub use socket::{listen_at, local_address};
+pub use socket::{listen_at, local_address, own_descriptors};
 
 use std::io;
 use std::net::SocketAddr;

@@ -43,6 +43,19 @@ pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// Gives the calling thread a descriptor table of its own, a copy of the process's as it is. The limit
+/// on open files (RLIMIT_NOFILE) is one on each table: from here on it is this thread's alone.
+///
+/// What the thread opens it must close itself, and no other thread can use it; what others open from
+/// here on, it cannot use. To be called where a thread begins, before it has a ring.
+#[allow(unsafe_code)] // no crate at hand has a safe one
+pub fn own_descriptors() -> io::Result<()> {
+    // SAFETY: every descriptor that is open now stays valid, in both tables. A descriptor that is
+    // handed from one thread to another later would not be; the rings and their sockets never are.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES) }?;
+    Ok(())
+}
+
 /// Starts to dial, from the source address where one is given. The socket turns writable when the
 /// connection stands or has failed; `dialled` tells which.
 pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<OwnedFd> {

@@ -1,67 +1,133 @@
-//! Whether an answer that Nimbus got can be true, given what had been acknowledged when it asked.
+//! Whether an answer that a reader got can be true, given what was known when it asked.
 
 use std::collections::HashSet;
 
 use storm_pacemaker::wire::{Data, Message, MessageType};
 
-use super::stage::Stage;
-use crate::payload::{self, Expected};
+use super::stage::{Known, Stage};
+use crate::payload;
 use crate::record::ErrorKind;
 
-/// What was asked, with what was known at that time.
-#[derive(Clone, Debug)]
-pub enum Request {
-    /// Indexes of the topologies that must be named.
-    List(Vec<u32>),
-    Get {
-        worker: u32,
-        /// The worker's last acknowledged sequence number; 0 is none.
-        acknowledged: u32,
-    },
+/// What a list must name, and what it must not: indexes of topologies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    present: Vec<u32>,
+    absent: Vec<u32>,
 }
 
-/// The topologies with an acknowledged pulse on a target.
-pub fn must_be_listed(stage: &Stage, target: usize) -> Vec<u32> {
-    let mut listed = vec![false; stage.plan.topologies.len()];
+/// What a list of one target has to hold: the topologies of workers who have an acknowledged pulse
+/// and have stayed with their first server, and none that was deleted.
+pub fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> Listed {
+    let mut present = vec![false; stage.plan.topologies.len()];
+    // With several servers a worker may have gone to another one.
+    let certain = stage.settings.targets.len() == 1;
     for (index, worker) in stage.plan.workers.iter().enumerate() {
-        if worker.target == target && stage.acknowledged(index as u32) > 0 {
-            listed[worker.topology as usize] = true;
+        let acknowledged = matches!(stage.known(index as u32), Known::Acknowledged(_));
+        if certain && worker.target == target && acknowledged {
+            present[worker.topology as usize] = true;
         }
     }
-    let indexes = (0..).zip(listed).filter(|(_, listed)| *listed);
-    indexes.map(|(index, _)| index).collect()
+    let indexes = |of: &[bool]| {
+        let marked = (0..).zip(of).filter(|(_, marked)| **marked);
+        marked.map(|(index, _)| index).collect()
+    };
+    Listed {
+        present: indexes(&present),
+        absent: indexes(deleted),
+    }
 }
 
-pub fn answer(stage: &Stage, asked: &Request, answer: &Message<'_>) -> Result<(), ErrorKind> {
-    match (asked, answer.kind, &answer.data) {
-        (
-            Request::List(expected),
-            MessageType::GetAllNodesForPathResponse,
-            Some(Data::Nodes(nodes)),
-        ) => {
-            // It may hold more, of other clusters or of earlier runs.
-            let nodes: HashSet<&str> = nodes.iter().map(AsRef::as_ref).collect();
-            let id = |index: &u32| stage.plan.topologies[*index as usize].as_str();
-            match expected.iter().map(id).all(|id| nodes.contains(id)) {
-                true => Ok(()),
-                false => Err(ErrorKind::ListIncomplete),
-            }
+impl Listed {
+    /// What was expected when the list was asked for, and still is when it is there: a topology's last
+    /// worker may have left in between.
+    pub fn still(mut self, now: &Listed) -> Listed {
+        self.present.retain(|index| now.present.contains(index));
+        self
+    }
+}
+
+/// Judges a list.
+pub fn list(stage: &Stage, expected: &Listed, answer: &Message<'_>) -> Result<(), ErrorKind> {
+    let (MessageType::GetAllNodesForPathResponse, Some(Data::Nodes(nodes))) =
+        (answer.kind, &answer.data)
+    else {
+        return Err(unexpected(answer));
+    };
+    // It may hold more, of other clusters or of earlier runs.
+    let nodes: HashSet<&str> = nodes.iter().map(AsRef::as_ref).collect();
+    let is_named = |index: &u32| nodes.contains(stage.plan.topologies[*index as usize].id.as_str());
+    if expected.absent.iter().any(is_named) {
+        return Err(ErrorKind::ListStale);
+    }
+    match expected.present.iter().all(is_named) {
+        true => Ok(()),
+        false => Err(ErrorKind::ListIncomplete),
+    }
+}
+
+/// The sequence number in the answer to a GET of a worker's key, if there is a pulse.
+pub fn pulse(stage: &Stage, worker: u32, answer: &Message<'_>) -> Result<Option<u32>, ErrorKind> {
+    match (answer.kind, &answer.data) {
+        (MessageType::GetPulseResponse, Some(Data::Pulse(pulse)))
+            if pulse.id == stage.plan.workers[worker as usize].key =>
+        {
+            payload::sequence_of(pulse.details, stage.run, worker)
         }
-        (
-            Request::Get {
-                worker,
-                acknowledged,
-            },
-            MessageType::GetPulseResponse,
-            Some(Data::Pulse(pulse)),
-        ) if pulse.id == stage.plan.workers[*worker as usize].key => payload::judge(
-            pulse.details,
-            Expected {
-                run: stage.run,
-                worker: *worker,
-                acknowledged: *acknowledged,
-            },
-        ),
-        _ => Err(ErrorKind::BadAnswer),
+        _ => Err(unexpected(answer)),
+    }
+}
+
+/// Judges the newest pulse that all servers together have returned of one worker. `before` was known
+/// before the first was asked, `after` is known now.
+pub fn newest(sequence: Option<u32>, before: Known, after: Known) -> Result<(), ErrorKind> {
+    match (before, sequence) {
+        // The worker may have left, and its key with it, since the reader asked.
+        _ if matches!(after, Known::Left | Known::Deleted) && before != after => Ok(()),
+        (Known::Deleted, Some(_)) => Err(ErrorKind::Undead),
+        (Known::Acknowledged(_), None) => Err(ErrorKind::Missing),
+        (Known::Acknowledged(least), Some(sequence)) if sequence < least => Err(ErrorKind::Stale),
+        _ => Ok(()),
+    }
+}
+
+/// What to call an answer that is not the one to the question.
+pub fn unexpected(answer: &Message<'_>) -> ErrorKind {
+    match answer.kind {
+        MessageType::NotAuthorized => ErrorKind::Refused,
+        _ => ErrorKind::BadAnswer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_than_acknowledged_is_stale() {
+        let known = Known::Acknowledged(5);
+        let judged = |sequence| newest(sequence, known, known);
+        assert_eq!(judged(Some(5)), Ok(()));
+        assert_eq!(judged(Some(6)), Ok(())); // its acknowledgement is still on its way
+        assert_eq!(judged(Some(4)), Err(ErrorKind::Stale));
+        assert_eq!(judged(None), Err(ErrorKind::Missing));
+    }
+
+    #[test]
+    fn before_the_first_acknowledgement_there_need_not_be_anything() {
+        assert_eq!(newest(None, Known::Nothing, Known::Nothing), Ok(()));
+        let after = Known::Acknowledged(1);
+        assert_eq!(newest(None, Known::Nothing, after), Ok(()));
+    }
+
+    #[test]
+    fn what_was_deleted_stays_deleted() {
+        let deleted = Known::Deleted;
+        assert_eq!(newest(None, deleted, deleted), Ok(()));
+        assert_eq!(newest(Some(3), deleted, deleted), Err(ErrorKind::Undead));
+        // It was deleted while the reader waited for its answer.
+        assert_eq!(newest(None, Known::Acknowledged(3), deleted), Ok(()));
+        assert_eq!(newest(Some(3), Known::Acknowledged(3), deleted), Ok(()));
+        // A worker that was killed leaves its key.
+        assert_eq!(newest(Some(3), Known::Left, Known::Left), Ok(()));
     }
 }

@@ -10,7 +10,7 @@ use storm_pacemaker::wire::FrameReader;
 
 use super::clock::Clock;
 
-use crate::record::{ErrorKind, Record};
+use crate::record::{ErrorKind, Record, Timed};
 use crate::storm;
 
 /// How long closing all connections may take.
@@ -28,8 +28,14 @@ pub struct Link {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LinkState {
     Down,
-    Dialling { id: ConnectionId, since_us: u64 },
+    Dialling {
+        id: ConnectionId,
+        since_us: u64,
+    },
     Up(ConnectionId),
+    /// The server has sent a FIN, or refused the dial. Storm's 2.x client does not notice, and goes on
+    /// writing to nowhere until a request has failed.
+    Deaf,
 }
 
 impl Default for Link {
@@ -47,13 +53,13 @@ impl Link {
     pub fn up(&self) -> Option<ConnectionId> {
         match self.state {
             LinkState::Up(id) => Some(id),
-            LinkState::Down | LinkState::Dialling { .. } => None,
+            LinkState::Down | LinkState::Dialling { .. } | LinkState::Deaf => None,
         }
     }
 
     pub fn id(&self) -> Option<ConnectionId> {
         match self.state {
-            LinkState::Down => None,
+            LinkState::Down | LinkState::Deaf => None,
             LinkState::Dialling { id, .. } | LinkState::Up(id) => Some(id),
         }
     }
@@ -88,7 +94,7 @@ impl Link {
     /// The dial has become a connection.
     pub fn opened(&mut self, id: ConnectionId, now_us: u64, record: &mut Record) {
         if let LinkState::Dialling { since_us, .. } = self.state {
-            record.connect.record(now_us - since_us);
+            record.time(Timed::Connect, now_us - since_us);
         }
         record.connected += 1;
         self.state = LinkState::Up(id);
@@ -96,10 +102,18 @@ impl Link {
         self.frames = FrameReader::new(storm::FRAME_BYTES);
     }
 
-    /// Counts the end of the connection, and returns how long to wait before dialling again.
-    pub fn closed(&mut self, why: Closed, record: &mut Record) -> u64 {
+    /// The server has said that it will send no more.
+    pub fn finished(&mut self, record: &mut Record) {
+        record.errors.add(ErrorKind::ConnectionLost);
+        self.state = LinkState::Deaf;
+    }
+
+    /// Counts the end of the connection, and returns how long to wait before dialling again; `None`
+    /// where Storm's client does not notice the end.
+    pub fn closed(&mut self, why: Closed, record: &mut Record) -> Option<u64> {
         match why {
             // We had a reason, which has been counted.
+            Closed::ByUs if self.state == LinkState::Deaf => return None,
             Closed::ByUs => {}
             Closed::Error(reason) => record
                 .errors
@@ -108,10 +122,20 @@ impl Link {
                 record
                     .errors
                     .add_with_reason(ErrorKind::ConnectFailed, reason);
+                self.state = LinkState::Deaf;
+                return None;
             }
         }
         self.state = LinkState::Down;
-        self.back_off_us()
+        Some(self.back_off_us())
+    }
+
+    /// A request has failed: the client throws the connection away and makes another one. Returns
+    /// what there is to close.
+    pub fn abandon(&mut self) -> Option<ConnectionId> {
+        let id = self.id();
+        self.state = LinkState::Down;
+        id
     }
 
     /// An answer has come: the server is alive.

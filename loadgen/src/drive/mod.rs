@@ -4,7 +4,10 @@
 mod clock;
 mod judge;
 mod link;
-mod nimbus;
+mod readers;
+mod request;
+mod seconds;
+mod slices;
 mod stage;
 mod timeline;
 mod worker;
@@ -17,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::thread::gettid;
-use storm_pacemaker::ring::{Bells, EventLoop};
+use storm_pacemaker::ring::{Bells, EventLoop, own_descriptors};
 
 use crate::machine;
 use crate::plan::Plan;
@@ -25,7 +28,11 @@ use crate::progress::Display;
 use crate::record::Record;
 use crate::server_process::{self, CpuTime, Memory, Sample};
 use crate::settings::{Nimbus, Settings};
+use crate::series::{Second, ServerSecond};
+use seconds::Seconds;
+
 pub use clock::{Clock, Window};
+pub use slices::Slice;
 pub use stage::Stage;
 
 /// From "all threads are ready" to the plan's zero.
@@ -42,6 +49,7 @@ pub struct Measured {
     pub window_us: u64,
     pub threads: Vec<ThreadUse>,
     pub server: Option<ServerUse>,
+    pub seconds: Vec<Second>,
 }
 
 /// What a driving thread took of its core in the window.
@@ -61,22 +69,26 @@ pub struct ServerUse {
     pub memory: Memory,
 }
 
-/// Drives the plan to its end. An error is one of this host: a ring, a thread, a core.
-pub fn run(settings: Settings, plan: Plan) -> Result<(Arc<Stage>, Measured), String> {
+/// Drives the plan to its end. `log` wants the histograms of each second. An error is one of this host:
+/// a ring, a thread, a core.
+pub fn run(
+    settings: Settings,
+    plan: Plan,
+    log: Option<Sender<Slice>>,
+) -> Result<(Arc<Stage>, Measured), String> {
+    machine::raise_open_files(settings.open_files())?;
     let stage = Arc::new(Stage::new(settings, plan));
-    let crew = Crew::start(&stage)?;
+    let (sender, slices) = mpsc::channel();
+    let crew = Crew::start(&stage, &sender)?;
+    drop(sender);
+    let end_us = stage.settings.end_us();
+    let seconds = Seconds::new(slices, crew.threads.len(), end_us, log);
     let start = Instant::now() + LEAD;
     crew.begin(start);
-    let measured = watch(&stage, Clock::new(start), &crew);
+    let mut watch = Watch::new(&stage, Clock::new(start), seconds);
+    watch.until_done(&crew);
     let record = crew.join(&stage)?;
-    let (window_us, threads, server) = measured;
-    let measured = Measured {
-        record,
-        window_us,
-        threads,
-        server,
-    };
-    Ok((stage, measured))
+    Ok((stage.clone(), watch.finish(&stage, record)))
 }
 
 /// The driving threads.
@@ -91,24 +103,24 @@ struct Crew {
 
 impl Crew {
     /// Starts all threads; they wait for `begin`.
-    fn start(stage: &Arc<Stage>) -> Result<Crew, String> {
+    fn start(stage: &Arc<Stage>, seconds: &Sender<Slice>) -> Result<Crew, String> {
         let mut crew = Crew {
             threads: Vec::new(),
             begin: Vec::new(),
             worker_ids: Vec::new(),
         };
         for (index, core) in stage.settings.cores.iter().copied().enumerate() {
-            let mine = stage.clone();
+            let (mine, seconds) = (stage.clone(), seconds.clone());
             let id = crew.spawn(
                 &format!("workers-{index}"),
                 stage,
                 move || machine::pin_to(core),
-                move |ring, clock| workers::Workers::new(mine, index, clock).run(ring),
+                move |ring, clock| workers::Workers::new(mine, index, clock, seconds).run(ring),
             )?;
             crew.worker_ids.push(id);
         }
-        if stage.settings.nimbus != Nimbus::Off {
-            let mine = stage.clone();
+        if stage.settings.nimbus != Nimbus::Off || stage.settings.ui_readers > 0 {
+            let (mine, seconds) = (stage.clone(), seconds.clone());
             crew.spawn(
                 "nimbus",
                 stage,
@@ -116,7 +128,7 @@ impl Crew {
                     machine::take_precedence();
                     Ok(())
                 },
-                move |ring, clock| nimbus::Reader::new(mine, clock).run(ring),
+                move |ring, clock| readers::Readers::new(mine, clock, seconds).run(ring),
             )?;
         }
         Ok(crew)
@@ -137,6 +149,9 @@ impl Crew {
             .name(name.to_owned())
             .spawn(move || {
                 let ring = prepare().and_then(|()| {
+                    own_descriptors().map_err(|error| {
+                        format!("cannot give a thread descriptors of its own: {error}")
+                    })?;
                     let bells = Arc::new(Bells::new(1));
                     EventLoop::new(bells, 0).map_err(|error| {
                         format!("cannot make an io_uring (it needs Linux 6.1): {error}")
@@ -199,46 +214,108 @@ impl Crew {
     }
 }
 
-/// Shows progress until all threads are done, and takes samples at both ends of the window.
-fn watch(stage: &Stage, clock: Clock, crew: &Crew) -> (u64, Vec<ThreadUse>, Option<ServerUse>) {
-    let mut display = Display::new(&stage.settings);
-    let window = Window::of(&stage.settings);
-    let mut first: Option<Samples> = None;
-    let mut last: Option<Samples> = None;
-    while !stage.aborted() && (last.is_none() || !crew.is_done(stage)) {
-        let now_us = clock.now_us();
-        if first.is_none() && now_us >= window.begin_us {
-            first = Some(Samples::take(stage, now_us));
+/// What the calling thread does meanwhile: shows progress, puts the seconds together, and takes samples
+/// every second and at both ends of the window.
+struct Watch<'a> {
+    stage: &'a Stage,
+    clock: Clock,
+    window: Window,
+    seconds: Seconds,
+    first: Option<Samples>,
+    last: Option<Samples>,
+    /// The server at the last full second.
+    server: Option<(u32, Sample)>,
+    worker_ids: Vec<u32>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(stage: &'a Stage, clock: Clock, seconds: Seconds) -> Watch<'a> {
+        Watch {
+            stage,
+            clock,
+            window: Window::of(&stage.settings),
+            seconds,
+            first: None,
+            last: None,
+            server: None,
+            worker_ids: Vec::new(),
         }
-        if last.is_none() && now_us >= window.end_us {
-            last = Some(Samples::take(stage, now_us));
-        }
-        display.show(now_us, stage);
-        let edges = [window.begin_us, window.end_us];
-        let edge = edges.into_iter().find(|edge| *edge > now_us);
-        let to_edge = edge.map_or(LOOK_EVERY, |edge| Duration::from_micros(edge - now_us));
-        thread::sleep(LOOK_EVERY.min(to_edge));
     }
-    display.finish();
-    let (Some(first), Some(last)) = (first, last) else {
-        return (0, Vec::new(), None); // cut short
-    };
-    let cores = stage.settings.cores.iter().zip(&crew.worker_ids);
-    let threads = cores
-        .map(|(core, id)| ThreadUse {
-            core: *core,
-            time: last.own.thread_since(&first.own, *id),
-        })
-        .collect();
-    let server = match (first.server, last.server, last.memory) {
-        (Some(before), Some(after), Some(memory)) => Some(ServerUse {
-            time: after.since(&before),
-            cores: last.server_cores.unwrap_or(1),
-            memory,
-        }),
-        _ => None,
-    };
-    (last.taken_us - first.taken_us, threads, server)
+
+    fn until_done(&mut self, crew: &Crew) {
+        let mut display = Display::new(&self.stage.settings);
+        self.worker_ids.clone_from(&crew.worker_ids);
+        while !self.stage.aborted() && (self.last.is_none() || !crew.is_done(self.stage)) {
+            let now_us = self.clock.now_us();
+            if self.first.is_none() && now_us >= self.window.begin_us {
+                self.first = Some(Samples::take(self.stage, now_us));
+            }
+            if self.last.is_none() && now_us >= self.window.end_us {
+                self.last = Some(Samples::take(self.stage, now_us));
+            }
+            self.look_at_server(now_us);
+            self.seconds.collect();
+            display.show(now_us, self.stage);
+            let edges = [self.window.begin_us, self.window.end_us];
+            let edge = edges.into_iter().find(|edge| *edge > now_us);
+            let to_edge = edge.map_or(LOOK_EVERY, |edge| Duration::from_micros(edge - now_us));
+            thread::sleep(LOOK_EVERY.min(to_edge));
+        }
+        display.finish();
+    }
+
+    /// What the server took in the last second, once that is over.
+    fn look_at_server(&mut self, now_us: u64) {
+        const SECOND_US: u64 = 1_000_000;
+        let Some(pid) = self.stage.settings.server_pid else {
+            return;
+        };
+        let second = (now_us / SECOND_US) as u32;
+        if self.server.as_ref().is_some_and(|(last, _)| *last == second) {
+            return;
+        }
+        let Some(sample) = Sample::of(pid) else {
+            return; // it is gone; what follows has no server
+        };
+        if let Some((last, before)) = &self.server {
+            let busy_ns = sample.since(before).on_cpu_ns as f64 / f64::from(second - last);
+            let memory = server_process::memory(pid);
+            let server = memory.map(|memory| ServerSecond {
+                busy: busy_ns / 1e9,
+                resident_bytes: memory.resident_bytes,
+            });
+            self.seconds.add_server(second - 1, server);
+        }
+        self.server = Some((second, sample));
+    }
+
+    fn finish(self, stage: &Stage, record: Record) -> Measured {
+        let (Some(first), Some(last)) = (self.first, self.last) else {
+            unreachable!("a run that was cut short has ended as an error");
+        };
+        let cores = stage.settings.cores.iter().zip(&self.worker_ids);
+        let threads = cores
+            .map(|(core, id)| ThreadUse {
+                core: *core,
+                time: last.own.thread_since(&first.own, *id),
+            })
+            .collect();
+        let server = match (first.server, last.server, last.memory) {
+            (Some(before), Some(after), Some(memory)) => Some(ServerUse {
+                time: after.since(&before),
+                cores: last.server_cores.unwrap_or(1),
+                memory,
+            }),
+            _ => None,
+        };
+        Measured {
+            record,
+            window_us: last.taken_us - first.taken_us,
+            threads,
+            server,
+            seconds: self.seconds.finish(),
+        }
+    }
 }
 
 /// One look at this process and at the server's.

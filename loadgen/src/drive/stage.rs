@@ -14,12 +14,30 @@ pub struct Stage {
     /// Stamped into every pulse of this run. From the clock, not from the seed: the server may still
     /// hold the pulses of a run with the same seed.
     pub run: u64,
-    acknowledged: Box<[AtomicU32]>,
+    /// Of each worker: the last sequence number acknowledged, or what follows it.
+    known: Box<[AtomicU32]>,
     abort: AtomicBool,
     /// Threads that have driven their part to its end.
     finished: AtomicUsize,
     pub progress: Progress,
 }
+
+/// What all threads know of a worker's key. Its own thread alone changes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// No pulse has been acknowledged yet.
+    Nothing,
+    /// The last sequence number that was.
+    Acknowledged(u32),
+    /// The worker is gone; its key may still be there.
+    Left,
+    /// The worker is gone, and the deletion of its key was acknowledged.
+    Deleted,
+}
+
+/// Sequence numbers that no worker lives to reach.
+const LEFT: u32 = u32::MAX - 1;
+const DELETED: u32 = u32::MAX;
 
 /// What the progress line shows. Threads add to it once a wake.
 #[derive(Debug, Default)]
@@ -38,7 +56,7 @@ impl Stage {
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |time| time.as_nanos() as u64);
         Stage {
-            acknowledged: plan.workers.iter().map(|_| AtomicU32::new(0)).collect(),
+            known: plan.workers.iter().map(|_| AtomicU32::new(0)).collect(),
             settings,
             plan,
             run: mix(since_1970),
@@ -50,12 +68,24 @@ impl Stage {
 
     /// A worker's pulse has been acknowledged: from here on no read may return an older one.
     pub fn acknowledge(&self, worker: u32, sequence: u32) {
-        self.acknowledged[worker as usize].fetch_max(sequence, Ordering::AcqRel);
+        debug_assert!(sequence < LEFT);
+        self.known[worker as usize].store(sequence, Ordering::Release);
     }
 
-    /// The last sequence number acknowledged; 0 is none.
-    pub fn acknowledged(&self, worker: u32) -> u32 {
-        self.acknowledged[worker as usize].load(Ordering::Acquire)
+    /// A worker has exited and writes no more.
+    pub fn leave(&self, worker: u32, key_deleted: bool) {
+        let known = if key_deleted { DELETED } else { LEFT };
+        self.known[worker as usize].store(known, Ordering::Release);
+    }
+
+    /// What a read of a worker's key may return.
+    pub fn known(&self, worker: u32) -> Known {
+        match self.known[worker as usize].load(Ordering::Acquire) {
+            0 => Known::Nothing,
+            LEFT => Known::Left,
+            DELETED => Known::Deleted,
+            sequence => Known::Acknowledged(sequence),
+        }
     }
 
     /// Ends the run early.

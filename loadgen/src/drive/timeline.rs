@@ -8,6 +8,8 @@ use std::collections::BinaryHeap;
 pub enum Step {
     Dial,
     Pulse,
+    /// The end of its life.
+    Leave,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -1,99 +1,208 @@
-//! One simulated worker: its connection, its sequence of pulses, and those that have no answer yet.
-
-use std::collections::VecDeque;
+//! One simulated worker: its connection, its sequence of pulses, and the one request that it waits for.
 
 use storm_pacemaker::wire::MessageType;
-use storm_pacemaker::wire::message::{encode_pulse_head, encode_pulse_tail};
+use storm_pacemaker::wire::message::{encode_path, encode_pulse_head, encode_pulse_tail};
 
 use super::link::Link;
+use super::request::Request;
 use crate::payload::{self, Stamp};
 
 /// Bytes of a SEND_PULSE frame besides the key and the details.
 const FRAME_AROUND_BYTES: usize = 64;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Worker {
     pub link: Link,
-    /// Of the last pulse; also its message id.
+    /// Index of the server that it is with.
+    pub target: usize,
+    /// Of the last request; also its message id, and a pulse's sequence number.
     sequence: u32,
-    /// In the order of their planned instants.
-    pub in_flight: VecDeque<InFlight>,
-    /// The planned instant of a pulse that waits for the connection.
+    /// Storm's worker waits for each answer before it sends the next pulse.
+    pub request: Option<Request<What>>,
+    /// The planned instant of the pulse that waits for it.
     pub held_us: Option<u64>,
+    /// Answers still to come to requests that were written more than once.
+    owed: u32,
+    pub life: Life,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct InFlight {
-    pub sequence: u32,
-    pub planned_us: u64,
+pub enum What {
+    Pulse,
+    /// Its own key, as it exits.
+    Delete,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Life {
+    Running,
+    /// Its key is still to be deleted on so many servers.
+    Exiting {
+        servers: usize,
+        all_deleted: bool,
+    },
+    Gone,
 }
 
 impl Worker {
-    /// Queues the next pulse, and returns the bytes of its frame.
-    pub fn pulse(
-        &mut self,
-        key: &str,
-        run: u64,
-        index: u32,
-        bytes: usize,
-        planned_us: u64,
-    ) -> usize {
+    pub fn new(target: usize) -> Worker {
+        Worker {
+            link: Link::default(),
+            target,
+            sequence: 0,
+            request: None,
+            held_us: None,
+            owed: 0,
+            life: Life::Running,
+        }
+    }
+
+    /// Begins the next request, and returns its id. `write` is to follow.
+    pub fn begin(&mut self, what: What, planned_us: u64) -> i32 {
+        debug_assert!(self.request.is_none());
         self.sequence += 1;
-        let stamp = Stamp {
-            run,
-            worker: index,
-            sequence: self.sequence,
+        let id = self.sequence as i32;
+        self.request = Some(Request::new(id, what, planned_us));
+        id
+    }
+
+    /// Whether it has pulsed before the request under way.
+    pub fn is_new(&self) -> bool {
+        self.sequence <= 1
+    }
+
+    /// Queues the request under way, and returns the bytes of its frame.
+    pub fn write(&mut self, key: &str, run: u64, index: u32, bytes: usize) -> usize {
+        let Some(request) = &self.request else {
+            return 0;
         };
         let text = self.link.outbox.text();
         let before = text.len();
-        text.reserve_exact(key.len() + bytes + FRAME_AROUND_BYTES);
-        encode_pulse_head(text, MessageType::SendPulse, key, bytes);
-        payload::append(text, stamp, bytes);
-        encode_pulse_tail(text, self.sequence as i32);
-        self.in_flight.push_back(InFlight {
-            sequence: self.sequence,
-            planned_us,
-        });
+        match request.what {
+            What::Pulse => {
+                let stamp = Stamp {
+                    run,
+                    worker: index,
+                    sequence: self.sequence,
+                };
+                text.reserve_exact(key.len() + bytes + FRAME_AROUND_BYTES);
+                encode_pulse_head(text, MessageType::SendPulse, key, bytes);
+                payload::append(text, stamp, bytes);
+                encode_pulse_tail(text, request.id);
+            }
+            What::Delete => encode_path(text, MessageType::DeletePath, key, request.id),
+        }
         text.len() - before
     }
 
-    /// The pulse that an answer with this id is for.
-    pub fn settle(&mut self, id: i32) -> Option<InFlight> {
-        let mut pulses = self.in_flight.iter();
-        let position = pulses.position(|pulse| pulse.sequence as i32 == id)?;
-        self.in_flight.remove(position)
+    /// It was written once more: the server will answer each.
+    pub fn owe(&mut self) {
+        self.owed += 1;
     }
+
+    /// The request that an answer is for.
+    pub fn settle(&mut self, kind: MessageType, id: i32) -> Settled {
+        let fits = |request: &mut Request<What>| {
+            let answer = match request.what {
+                What::Pulse => MessageType::SendPulseResponse,
+                What::Delete => MessageType::DeletePathResponse,
+            };
+            request.id == id && request.was_written() && kind == answer
+        };
+        if let Some(request) = self.request.take_if(fits) {
+            return Settled::Answered(request);
+        }
+        if self.owed > 0 && (1..=self.sequence as i32).contains(&id) {
+            self.owed -= 1;
+            return Settled::Twice;
+        }
+        Settled::Unasked
+    }
+
+    /// The connection is gone, and all that was still to come on it.
+    pub fn forget_owed(&mut self) {
+        self.owed = 0;
+    }
+
+    /// To the next server of its list.
+    pub fn rotate(&mut self, targets: usize) {
+        self.target = (self.target + 1) % targets;
+    }
+}
+
+/// What an answer was.
+#[derive(Debug)]
+pub enum Settled {
+    Answered(Request<What>),
+    /// The second answer to a request that was written twice.
+    Twice,
+    /// Nobody asked for it.
+    Unasked,
 }
 
 #[cfg(test)]
 mod tests {
+    use storm_pacemaker::connection::ConnectionId;
     use storm_pacemaker::wire::message::FRAME_PREFIX_BYTES;
     use storm_pacemaker::wire::{Data, decode};
 
     use super::*;
 
+    const CONNECTION: ConnectionId = ConnectionId {
+        slot: 0,
+        generation: 0,
+    };
+
+    fn with_pulse_under_way() -> Worker {
+        let mut worker = Worker::new(0);
+        worker.begin(What::Pulse, 10);
+        let request = worker.request.as_mut().unwrap();
+        request.attempt(Some(CONNECTION));
+        worker
+    }
+
     #[test]
-    fn a_pulse_is_a_whole_frame_that_its_answer_settles() {
-        let mut worker = Worker::default();
-        for (sequence, planned_us) in [(1, 10), (2, 20)] {
-            let start = worker.link.outbox.len();
-            let bytes = worker.pulse("/workerbeats/t/w", 7, 3, 64, planned_us);
-            let frame = &worker.link.outbox.as_single_slice().unwrap()[start..];
-            assert_eq!(frame.len(), bytes);
-            let message = decode(&frame[FRAME_PREFIX_BYTES..]).unwrap();
-            let Some(Data::Pulse(pulse)) = message.data else {
-                panic!("no pulse: {message:?}");
-            };
-            assert_eq!((&*pulse.id, message.id), ("/workerbeats/t/w", sequence));
-            let stamp = payload::read(pulse.details.unwrap()).unwrap();
-            assert_eq!(
-                (stamp.run, stamp.worker, stamp.sequence),
-                (7, 3, sequence as u32)
-            );
-        }
-        assert_eq!(worker.settle(3), None);
-        assert_eq!(worker.settle(2).unwrap().planned_us, 20);
-        assert_eq!(worker.settle(2), None);
-        assert_eq!(worker.settle(1).unwrap().planned_us, 10);
+    fn a_pulse_is_a_whole_frame() {
+        let mut worker = with_pulse_under_way();
+        let bytes = worker.write("/workerbeats/t/w", 7, 3, 64);
+        let frame = worker.link.outbox.as_single_slice().unwrap();
+        assert_eq!(frame.len(), bytes);
+        let message = decode(&frame[FRAME_PREFIX_BYTES..]).unwrap();
+        let Some(Data::Pulse(pulse)) = message.data else {
+            panic!("no pulse: {message:?}");
+        };
+        assert_eq!((&*pulse.id, message.id), ("/workerbeats/t/w", 1));
+        let stamp = payload::read(pulse.details.unwrap()).unwrap();
+        assert_eq!((stamp.run, stamp.worker, stamp.sequence), (7, 3, 1));
+    }
+
+    #[test]
+    fn writing_again_repeats_it_to_the_byte() {
+        let mut worker = with_pulse_under_way();
+        let bytes = worker.write("/workerbeats/t/w", 7, 3, 64);
+        worker.write("/workerbeats/t/w", 7, 3, 64);
+        let both = worker.link.outbox.as_single_slice().unwrap();
+        assert_eq!(both[..bytes], both[bytes..]);
+    }
+
+    #[test]
+    fn an_answer_settles_what_was_asked_and_nothing_else() {
+        let mut worker = with_pulse_under_way();
+        let answer = MessageType::SendPulseResponse;
+        let wrong_type = worker.settle(MessageType::DeletePathResponse, 1);
+        assert!(matches!(wrong_type, Settled::Unasked));
+        assert!(matches!(worker.settle(answer, 2), Settled::Unasked));
+        assert!(matches!(worker.settle(answer, 1), Settled::Answered(_)));
+        assert!(matches!(worker.settle(answer, 1), Settled::Unasked));
+    }
+
+    #[test]
+    fn a_second_answer_is_owed_to_a_second_write_only() {
+        let mut worker = with_pulse_under_way();
+        worker.owe();
+        let answer = MessageType::SendPulseResponse;
+        assert!(matches!(worker.settle(answer, 1), Settled::Answered(_)));
+        assert!(matches!(worker.settle(answer, 1), Settled::Twice));
+        assert!(matches!(worker.settle(answer, 1), Settled::Unasked));
     }
 }

@@ -1,26 +1,36 @@
-//! The workers of one thread: each dials, pulses at its planned instants and takes its answers. The
-//! plan is kept whatever the server does; what is late or lost is counted, never skipped.
+//! The workers of one thread: each dials, pulses at its planned instants, takes its answers, and leaves
+//! when its time has come. The plan is kept whatever the server does; what is late or lost is counted,
+//! never skipped. How a worker behaves when things go wrong is what Storm's 2.x client does.
+
+mod handler;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 
-use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use storm_pacemaker::ring::{EventLoop, Handler};
-use storm_pacemaker::wire::{Flow, FrameReader, MessageType, decode};
+use storm_pacemaker::connection::{Command, Commands, Ending};
+use storm_pacemaker::ring::EventLoop;
+use storm_pacemaker::wire::decode;
 
 use super::clock::{Clock, Window};
-use super::link::{Owners, close_all};
+use super::link::{LinkState, Owners, close_all};
+use super::request::{Request, Retries, Retry, Try};
+use super::slices::{Slice, Slices};
 use super::stage::Stage;
 use super::timeline::{Due, Step, Timeline};
-use super::worker::{InFlight, Worker};
-use crate::plan::Pace;
-use crate::record::{ErrorKind, Record};
+use super::worker::{Life, Settled, What, Worker};
+use super::judge;
+use crate::plan::{self, Leaving, Pace};
+use crate::record::{ErrorKind, Record, Timed};
 use crate::storm;
 
 /// Steps between two looks at the sockets: half a millisecond of sending. Lateness is known to that.
 const STEPS_A_TURN: usize = 64;
+
+/// After the end of the plan the last requests are answered, or given up one after another: the one
+/// under way and the pulse that waits behind it.
+const LAST_ANSWERS_US: u64 = storm::GIVE_UP_AFTER_US + storm::RESEND_AFTER_US;
 
 pub struct Workers {
     stage: Arc<Stage>,
@@ -32,10 +42,12 @@ pub struct Workers {
     step: u32,
     owners: Owners,
     timeline: Timeline,
-    /// Pulses in flight of all workers.
+    retries: Retries,
+    /// Requests under way of all workers.
     in_flight: usize,
     now_us: u64,
     record: Record,
+    slices: Slices,
     /// The plan is over: no dials, no new pulses.
     ending: bool,
     /// Pulses that the progress line does not know yet, and errors that it does.
@@ -44,8 +56,8 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// The workers of the `index`th thread.
-    pub fn new(stage: Arc<Stage>, index: usize, clock: Clock) -> Workers {
+    /// The workers of the `index`th of so many threads.
+    pub fn new(stage: Arc<Stage>, index: usize, clock: Clock, seconds: Sender<Slice>) -> Workers {
         let step = stage.settings.cores.len();
         let mut timeline = Timeline::default();
         let plans = stage.plan.workers.iter().skip(index).step_by(step);
@@ -53,17 +65,19 @@ impl Workers {
             .enumerate()
             .map(|(worker, plan)| {
                 let worker = worker as u32;
-                timeline.add(Due {
-                    at_us: plan.connect_us,
-                    worker,
-                    step: Step::Dial,
-                });
-                timeline.add(Due {
-                    at_us: plan.first_pulse_us,
-                    worker,
-                    step: Step::Pulse,
-                });
-                Worker::default()
+                let mut add = |at_us, step| {
+                    timeline.add(Due {
+                        at_us,
+                        worker,
+                        step,
+                    });
+                };
+                add(plan.connect_us, Step::Dial);
+                add(plan.first_pulse_us, Step::Pulse);
+                if let Some(end) = plan.end {
+                    add(end.at_us, Step::Leave);
+                }
+                Worker::new(plan.target)
             })
             .collect();
         Workers {
@@ -75,9 +89,11 @@ impl Workers {
             step: step as u32,
             owners: Owners::default(),
             timeline,
+            retries: Retries::default(),
             in_flight: 0,
             now_us: 0,
             record: Record::default(),
+            slices: Slices::new(seconds),
             ending: false,
             acknowledged_since: 0,
             errors_shown: 0,
@@ -86,7 +102,7 @@ impl Workers {
 
     /// Plays the plan, waits for the last answers, and closes all connections.
     pub fn run(mut self, ring: &mut EventLoop) -> io::Result<Record> {
-        let last_us = self.window.end_us + storm::GIVE_UP_AFTER_US;
+        let last_us = self.window.end_us + LAST_ANSWERS_US;
         let mut commands = Commands::default();
         loop {
             let now_us = self.clock.now_us();
@@ -95,10 +111,14 @@ impl Workers {
             if self.stage.aborted() || all_answered || now_us >= last_us {
                 break;
             }
-            let due_us = match self.ending {
+            self.take_retries(&mut commands);
+            let mut due_us = match self.ending {
                 false => self.take_steps(ring, &mut commands),
                 true => last_us,
             };
+            if let Some(retry_us) = self.retries.next_us() {
+                due_us = due_us.min(retry_us);
+            }
             ring.carry_out(&mut self, &mut commands)?;
             let rest = self.clock.gather_until(due_us);
             ring.turn(&mut self, rest)?;
@@ -114,8 +134,12 @@ impl Workers {
         let clock = self.clock;
         close_all(ids, ring, &mut self, clock)?;
         self.show_progress();
+        let errors = self.record.errors.total();
+        self.slices.finish(self.window.end_us, errors);
         Ok(self.record)
     }
+
+    // ── The plan ─────────────────────────────────────────────────────────────────────────────────
 
     /// Takes the steps that are due, and returns when the next one is.
     fn take_steps(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> u64 {
@@ -126,6 +150,7 @@ impl Workers {
                 Some(due) => match due.step {
                     Step::Dial => self.dial(ring, due.worker),
                     Step::Pulse => self.pulse_due(due, commands),
+                    Step::Leave => self.leave(due.worker, commands),
                 },
                 None => break,
             }
@@ -139,25 +164,28 @@ impl Workers {
         next_us.filter(|next_us| *next_us < self.window.end_us)
     }
 
-    fn dial(&mut self, ring: &mut EventLoop, worker: u32) {
-        let index = self.plan_index(worker) as usize;
+    fn dial(&mut self, ring: &mut EventLoop, index: u32) {
+        let plan_index = self.plan_index(index) as usize;
         let settings = &self.stage.settings;
-        let to = settings.targets[self.stage.plan.workers[index].target].address;
-        let turn = index / settings.targets.len();
+        let worker = &mut self.workers[index as usize];
+        if worker.life == Life::Gone || worker.link.state != LinkState::Down {
+            return;
+        }
+        let to = settings.targets[worker.target].address;
+        let turn = plan_index / settings.targets.len();
         let from = match settings.sources.len() {
             0 => None,
             sources => Some(settings.sources[turn % sources]),
         };
-        let link = &mut self.workers[worker as usize].link;
-        match link.dial(ring, to, from, self.now_us, &mut self.record) {
-            Ok(id) => self.owners.set(id, worker),
-            Err(wait_us) => self.dial_later(worker, wait_us),
+        match worker.link.dial(ring, to, from, self.now_us, &mut self.record) {
+            Ok(id) => self.owners.set(id, index),
+            Err(wait_us) => self.dial_at(index, self.now_us + wait_us),
         }
     }
 
-    fn dial_later(&mut self, worker: u32, wait_us: u64) {
+    fn dial_at(&mut self, worker: u32, at_us: u64) {
         self.timeline.add(Due {
-            at_us: self.now_us + wait_us,
+            at_us,
             worker,
             step: Step::Dial,
         });
@@ -176,86 +204,262 @@ impl Workers {
 
     /// A pulse's planned instant has come.
     fn pulse_due(&mut self, due: Due, commands: &mut Commands) {
-        let planned_us = due.at_us;
-        self.plan_pulse(due);
-        self.give_up_old(due.worker);
         let worker = &mut self.workers[due.worker as usize];
-        match worker.link.up() {
-            Some(id) => {
-                if self.window.contains(planned_us) {
-                    self.record.lateness.record(self.now_us - planned_us);
+        if worker.life != Life::Running {
+            return; // its plan is over
+        }
+        let planned_us = due.at_us;
+        let is_free = worker.request.is_none();
+        if is_free && worker.link.up().is_some() && self.window.contains(planned_us) {
+            self.record
+                .time(Timed::Lateness, self.now_us - planned_us);
+        }
+        if is_free {
+            self.begin(due.worker, What::Pulse, planned_us, commands);
+        } else if worker.held_us.replace(planned_us).is_some() {
+            self.record.errors.add(ErrorKind::Unsent);
+        }
+        self.plan_pulse(due);
+    }
+
+    /// The end of a worker's life, or of its way there.
+    fn leave(&mut self, index: u32, commands: &mut Commands) {
+        let plan_index = self.plan_index(index);
+        let worker = &mut self.workers[index as usize];
+        worker.held_us = None;
+        match self.plan_of(index).end.map(|end| end.how) {
+            Some(Leaving::Orderly) => {
+                // From here on a reader may find the key, or not.
+                self.stage.leave(plan_index, false);
+                let servers = self.stage.settings.targets.len();
+                let worker = &mut self.workers[index as usize];
+                worker.life = Life::Exiting {
+                    servers,
+                    all_deleted: true,
+                };
+                if worker.request.is_none() {
+                    self.begin(index, What::Delete, self.now_us, commands);
                 }
-                self.send(due.worker, id, planned_us, commands);
             }
-            None => {
-                if worker.held_us.replace(planned_us).is_some() {
-                    self.record.errors.add(ErrorKind::Unsent);
-                }
+            Some(Leaving::Killed) | None => {
+                let worker = &mut self.workers[index as usize];
+                self.in_flight -= usize::from(worker.request.take().is_some());
+                self.stage.leave(plan_index, false);
+                self.vanish(index, commands);
             }
         }
     }
 
-    fn send(&mut self, index: u32, id: ConnectionId, planned_us: u64, commands: &mut Commands) {
-        let plan_index = self.plan_index(index);
-        let key = &self.stage.plan.workers[plan_index as usize].key;
-        let bytes = self.stage.settings.payload_bytes;
+    /// Its process is gone: the kernel closes its connection with a FIN.
+    fn vanish(&mut self, index: u32, commands: &mut Commands) {
         let worker = &mut self.workers[index as usize];
-        let frame_bytes = worker.pulse(key, self.stage.run, plan_index, bytes, planned_us);
-        if self.window.contains(planned_us) {
-            self.record.sent += 1;
+        worker.life = Life::Gone;
+        self.take_down(index, Ending::Orderly, commands);
+    }
+
+    // ── Requests ─────────────────────────────────────────────────────────────────────────────────
+
+    fn begin(&mut self, index: u32, what: What, planned_us: u64, commands: &mut Commands) {
+        let id = self.workers[index as usize].begin(what, planned_us);
+        self.in_flight += 1;
+        self.retries.add(self.now_us, index, id);
+        self.attempt(index, commands);
+    }
+
+    /// Writes the request under way, if its connection stands.
+    fn attempt(&mut self, index: u32, commands: &mut Commands) {
+        let plan_index = self.plan_index(index);
+        let worker = &mut self.workers[index as usize];
+        let up = worker.link.up();
+        let (Some(request), Some(id)) = (&mut worker.request, up) else {
+            return;
+        };
+        let attempt = request.attempt(up);
+        if attempt == Try::Nowhere {
+            return;
+        }
+        let (what, planned_us) = (request.what, request.planned_us);
+        let plan = &self.stage.plan.workers[plan_index as usize];
+        let bytes = match worker.is_new() {
+            true => plan.first_bytes,
+            false => plan.bytes,
+        };
+        let frame_bytes = worker.write(&plan.key, self.stage.run, plan_index, bytes as usize);
+        commands.push(Command::Send(id));
+        self.slices.now.bytes_sent += frame_bytes as u64;
+        if self.window.contains(self.now_us) {
             self.record.bytes_sent += frame_bytes as u64;
         }
-        self.in_flight += 1;
-        commands.push(Command::Send(id));
+        match attempt {
+            Try::First => {
+                let counts = what == What::Pulse && self.window.contains(planned_us);
+                self.record.sent += u64::from(counts);
+            }
+            Try::Again | Try::Nowhere => {
+                worker.owe();
+                self.record.resent += 1;
+            }
+        }
+    }
+
+    /// Requests that have been without an answer for a second are written again, or given up.
+    fn take_retries(&mut self, commands: &mut Commands) {
+        self.now_us = self.clock.now_us();
+        while let Some(Retry { owner, id, .. }) = self.retries.take(self.now_us) {
+            let worker = &mut self.workers[owner as usize];
+            let Some(request) = worker.request.as_mut().filter(|request| request.id == id) else {
+                continue; // answered
+            };
+            if request.try_again() {
+                self.retries.add(self.now_us, owner, id);
+                self.attempt(owner, commands);
+            } else if let Some(request) = worker.request.take() {
+                self.fail(owner, &request);
+                self.rotate(owner, commands);
+                self.proceed(owner, &request, false, commands);
+            }
+        }
+    }
+
+    /// Counts a request that has failed.
+    fn fail(&mut self, index: u32, request: &Request<What>) {
+        self.in_flight -= 1;
+        if request.was_written() {
+            // What was lost with its connection has been counted.
+            if !request.is_lost() {
+                self.record.errors.add(ErrorKind::Unanswered);
+            }
+            let age_us = self.now_us.saturating_sub(request.planned_us);
+            self.record_response(request, age_us, false);
+        } else {
+            self.record.errors.add(ErrorKind::Unsent);
+        }
+        debug_assert!(self.workers[index as usize].request.is_none());
+    }
+
+    /// After a failed request the client turns to the next server, with a new connection.
+    fn rotate(&mut self, index: u32, commands: &mut Commands) {
+        self.take_down(index, Ending::Reset, commands);
+        let targets = self.stage.settings.targets.len();
+        self.workers[index as usize].rotate(targets);
+        if !self.ending {
+            self.dial_at(index, self.now_us);
+        }
+    }
+
+    fn take_down(&mut self, index: u32, ending: Ending, commands: &mut Commands) {
+        let link = &mut self.workers[index as usize].link;
+        if link.up().is_some() {
+            self.count_connection(false);
+        }
+        if let Some(id) = self.workers[index as usize].link.abandon() {
+            commands.push(Command::Close(id, ending));
+        }
+    }
+
+    /// A request is over: on to what follows.
+    fn proceed(
+        &mut self,
+        index: u32,
+        done: &Request<What>,
+        succeeded: bool,
+        commands: &mut Commands,
+    ) {
+        let plan_index = self.plan_index(index);
+        let worker = &mut self.workers[index as usize];
+        match worker.life {
+            Life::Running => {
+                if let Some(planned_us) = worker.held_us.take() {
+                    self.begin(index, What::Pulse, planned_us, commands);
+                } else if self.stage.plan.pace == Pace::Saturate && !self.ending {
+                    self.record.planned += u64::from(self.window.contains(self.now_us));
+                    self.begin(index, What::Pulse, self.now_us, commands);
+                }
+            }
+            Life::Exiting {
+                servers,
+                all_deleted,
+            } => {
+                let mut left = servers;
+                if done.what == What::Delete {
+                    left -= 1;
+                    let all_deleted = all_deleted && succeeded;
+                    worker.life = Life::Exiting {
+                        servers: left,
+                        all_deleted,
+                    };
+                    if left == 0 {
+                        self.stage.leave(plan_index, all_deleted);
+                        self.vanish(index, commands);
+                        return;
+                    }
+                    // A client that has failed has turned to the next server already.
+                    if succeeded {
+                        self.rotate(index, commands);
+                    }
+                }
+                self.begin(index, What::Delete, self.now_us, commands);
+            }
+            Life::Gone => {}
+        }
     }
 
     // ── Answers ──────────────────────────────────────────────────────────────────────────────────
 
-    fn answered(&mut self, index: u32, id: ConnectionId, body: &[u8], commands: &mut Commands) {
-        let worker = &mut self.workers[index as usize];
-        let pulse = match decode(body) {
-            Ok(answer) if answer.kind == MessageType::SendPulseResponse => worker.settle(answer.id),
-            Ok(_) | Err(_) => None,
+    fn answered(&mut self, index: u32, body: &[u8], commands: &mut Commands) {
+        let answer = match decode(body) {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.record.errors.add(ErrorKind::BadAnswer);
+                return;
+            }
         };
-        let Some(pulse) = pulse else {
-            self.record.errors.add(ErrorKind::BadAnswer);
-            return;
+        let worker = &mut self.workers[index as usize];
+        let request = match worker.settle(answer.kind, answer.id) {
+            Settled::Answered(request) => request,
+            Settled::Twice => {
+                self.record.answered_twice += 1;
+                return;
+            }
+            Settled::Unasked => {
+                self.record.errors.add(judge::unexpected(&answer));
+                return;
+            }
         };
         worker.link.answered();
         self.in_flight -= 1;
-        self.acknowledged_since += 1;
-        self.stage
-            .acknowledge(self.plan_index(index), pulse.sequence);
-        let response_us = self.now_us.saturating_sub(pulse.planned_us);
-        self.record_response(pulse, response_us, true);
+        let response_us = self.now_us.saturating_sub(request.planned_us);
         if response_us > storm::RESEND_AFTER_US {
             self.record.errors.add(ErrorKind::OverOneSecond);
         }
-        if self.stage.plan.pace == Pace::Saturate && !self.ending {
-            self.record.planned += u64::from(self.window.contains(self.now_us));
-            self.send(index, id, self.now_us, commands);
+        if request.what == What::Pulse {
+            self.acknowledged_since += 1;
+            self.slices.now.acknowledged += 1;
+            if self.workers[index as usize].life == Life::Running {
+                self.stage
+                    .acknowledge(self.plan_index(index), request.id as u32);
+            }
         }
+        self.record_response(&request, response_us, true);
+        self.proceed(index, &request, true, commands);
     }
 
-    fn record_response(&mut self, pulse: InFlight, response_us: u64, acknowledged: bool) {
+    fn record_response(&mut self, request: &Request<What>, us: u64, acknowledged: bool) {
+        let in_window = self.window.contains(request.planned_us);
+        if request.what == What::Delete {
+            if in_window {
+                self.record.time(Timed::Delete, us);
+            }
+            return;
+        }
         self.stage
             .progress
             .worst_us
-            .fetch_max(response_us, Ordering::Relaxed);
-        if self.window.contains(pulse.planned_us) {
-            self.record.pulse.record(response_us);
+            .fetch_max(us, Ordering::Relaxed);
+        self.slices.now.pulse.record(us);
+        if in_window {
+            self.record.time(Timed::Pulse, us);
             self.record.acknowledged += u64::from(acknowledged);
-        }
-    }
-
-    /// Gives up the worker's pulses that Storm's client would have given up.
-    fn give_up_old(&mut self, index: u32) {
-        while let Some(pulse) = self.workers[index as usize].in_flight.front().copied() {
-            let age_us = self.now_us.saturating_sub(pulse.planned_us);
-            if age_us < storm::GIVE_UP_AFTER_US {
-                break;
-            }
-            self.give_up(index, pulse, age_us);
         }
     }
 
@@ -263,15 +467,15 @@ impl Workers {
     fn give_up_all(&mut self) {
         self.now_us = self.clock.now_us();
         while let Some(due) = self.timeline.take(self.window.end_us - 1) {
-            if due.step == Step::Pulse {
+            let is_running = self.workers[due.worker as usize].life == Life::Running;
+            if due.step == Step::Pulse && is_running {
                 self.plan_pulse(due);
                 self.record.errors.add(ErrorKind::Unsent);
             }
         }
         for index in 0..self.workers.len() as u32 {
-            while let Some(pulse) = self.workers[index as usize].in_flight.front().copied() {
-                let age_us = self.now_us.saturating_sub(pulse.planned_us);
-                self.give_up(index, pulse, age_us);
+            if let Some(request) = self.workers[index as usize].request.take() {
+                self.fail(index, &request);
             }
             if self.workers[index as usize].held_us.take().is_some() {
                 self.record.errors.add(ErrorKind::Unsent);
@@ -279,17 +483,22 @@ impl Workers {
         }
     }
 
-    fn give_up(&mut self, index: u32, pulse: InFlight, age_us: u64) {
-        self.workers[index as usize].in_flight.pop_front();
-        self.in_flight -= 1;
-        self.record.errors.add(ErrorKind::Unanswered);
-        self.record_response(pulse, age_us, false);
-    }
-
     // ── The rest ─────────────────────────────────────────────────────────────────────────────────
 
     fn plan_index(&self, worker: u32) -> u32 {
         self.first + worker * self.step
+    }
+
+    fn plan_of(&self, worker: u32) -> &plan::Worker {
+        &self.stage.plan.workers[self.plan_index(worker) as usize]
+    }
+
+    fn count_connection(&self, more: bool) {
+        let connections = &self.stage.progress.connections;
+        match more {
+            true => connections.fetch_add(1, Ordering::Relaxed),
+            false => connections.fetch_sub(1, Ordering::Relaxed),
+        };
     }
 
     fn show_progress(&mut self) {
@@ -307,89 +516,7 @@ impl Workers {
                 .fetch_add(errors - self.errors_shown, Ordering::Relaxed);
             self.errors_shown = errors;
         }
-    }
-}
-
-impl Handler for Workers {
-    fn woke(&mut self) {
-        self.now_us = self.clock.now_us();
-    }
-
-    fn opened(&mut self, id: ConnectionId, _peer: SocketAddr, commands: &mut Commands) {
-        let index = self.owners.of(id);
-        let worker = &mut self.workers[index as usize];
-        worker.link.opened(id, self.now_us, &mut self.record);
-        self.stage
-            .progress
-            .connections
-            .fetch_add(1, Ordering::Relaxed);
-        if let Some(planned_us) = worker.held_us.take() {
-            self.send(index, id, planned_us, commands);
-        }
-    }
-
-    fn received(&mut self, id: ConnectionId, bytes: &[u8], commands: &mut Commands) {
-        let index = self.owners.of(id);
-        if self.window.contains(self.now_us) {
-            self.record.bytes_received += bytes.len() as u64;
-        }
-        // Taken out for as long as it calls back.
-        let link = &mut self.workers[index as usize].link;
-        let mut frames = std::mem::replace(&mut link.frames, FrameReader::new(0));
-        let outcome = frames.feed(bytes, &mut |body| {
-            self.answered(index, id, body, commands);
-            Flow::Continue
-        });
-        self.workers[index as usize].link.frames = frames;
-        if outcome.is_err() {
-            self.record.errors.add(ErrorKind::BadAnswer);
-            commands.push(Command::Close(id, Ending::Reset));
-        }
-    }
-
-    fn finished(&mut self, id: ConnectionId, commands: &mut Commands) {
-        self.record.errors.add(ErrorKind::ConnectionLost);
-        commands.push(Command::Close(id, Ending::Reset));
-    }
-
-    fn sent(&mut self, _id: ConnectionId, _bytes: usize, _commands: &mut Commands) {}
-
-    fn blocked(&mut self, _id: ConnectionId) {}
-
-    fn closed(&mut self, id: ConnectionId, why: Closed, _commands: &mut Commands) {
-        let index = self.owners.of(id);
-        let worker = &mut self.workers[index as usize];
-        if worker.link.up().is_some() {
-            self.stage
-                .progress
-                .connections
-                .fetch_sub(1, Ordering::Relaxed);
-        }
-        for _ in worker.in_flight.drain(..) {
-            self.in_flight -= 1;
-            self.record.errors.add(ErrorKind::Abandoned);
-            if self.stage.plan.pace == Pace::Saturate && !self.ending {
-                // Its next pulse goes out with the next connection.
-                self.record.planned += u64::from(self.window.contains(self.now_us));
-                worker.held_us = Some(self.now_us);
-            }
-        }
-        let wait_us = worker.link.closed(why, &mut self.record);
-        if !self.ending {
-            self.dial_later(index, wait_us);
-        }
-    }
-
-    fn take_outbox(&mut self, id: ConnectionId) -> Outbox {
-        let index = self.owners.of(id);
-        std::mem::take(&mut self.workers[index as usize].link.outbox)
-    }
-
-    fn has_mail(&self) -> bool {
-        false
-    }
-
-    fn accept_failed(&mut self, _error: io::Error) {
-        unreachable!("a generator accepts nothing");
+        self.slices
+            .roll(self.now_us.min(self.window.end_us), errors);
     }
 }

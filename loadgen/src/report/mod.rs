@@ -10,9 +10,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::drive::{self, ServerUse, ThreadUse};
-use crate::expect::{Measured, Statistic, Verdict};
-use crate::plan::Pace;
-use crate::record::{self, ErrorKind, Record};
+use crate::expect::{Statistic, Verdict};
+use crate::plan::{Pace, Plan};
+use crate::record::{self, ErrorKind, Record, Timed};
 use crate::series::Second;
 use crate::settings::{Nimbus, Output, Settings};
 
@@ -41,12 +41,17 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 pub struct Run {
     pub targets: Vec<String>,
+    pub supervisors: u32,
     pub workers: u32,
     pub topologies: u32,
     /// `None`: each worker's next pulse follows the last answer.
     pub interval_us: Option<u64>,
-    pub payload_bytes: usize,
+    /// Of the mean worker's pulse.
+    pub payload_bytes: u64,
+    pub payload: String,
     pub nimbus: &'static str,
+    pub ui_readers: u32,
+    pub churn_per_minute: u32,
     pub seed: u64,
     pub warmup_us: u64,
     pub window_us: u64,
@@ -59,6 +64,8 @@ pub struct Pulses {
     pub sent: u64,
     pub acknowledged: u64,
     pub per_second: f64,
+    /// Requests of all kinds that were written again after a second, over the whole run.
+    pub resent: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,6 +81,9 @@ pub struct Times {
     pub get: Option<Summary>,
     pub list: Option<Summary>,
     pub pass: Option<Summary>,
+    pub ui_get: Option<Summary>,
+    pub page: Option<Summary>,
+    pub delete: Option<Summary>,
     pub connect: Option<Summary>,
     pub lateness: Option<Summary>,
 }
@@ -119,7 +129,7 @@ pub struct Server {
 }
 
 impl Report {
-    pub fn new(settings: &Settings, measured: &drive::Measured) -> Report {
+    pub fn new(settings: &Settings, plan: &Plan, measured: &drive::Measured) -> Report {
         let record = &measured.record;
         // Rates go by the planned window: that is what the counts are of.
         let seconds = settings.duration_us as f64 / 1e6;
@@ -127,12 +137,13 @@ impl Report {
             passed: false,
             valid: false,
             invalid_because: Vec::new(),
-            run: Run::new(settings),
+            run: Run::new(settings, plan),
             pulses: Pulses {
                 planned: record.planned,
                 sent: record.sent,
                 acknowledged: record.acknowledged,
                 per_second: record.acknowledged as f64 / seconds,
+                resent: record.resent,
             },
             bytes: Bytes {
                 sent_per_second: record.bytes_sent as f64 / seconds,
@@ -146,7 +157,7 @@ impl Report {
                 .server
                 .map(|server| Server::new(&server, measured.window_us, record)),
             limits: Vec::new(),
-            seconds: Vec::new(),
+            seconds: measured.seconds.clone(),
         };
         report.invalid_because = validity::doubts(settings, &report);
         report.valid = report.invalid_because.is_empty();
@@ -179,7 +190,7 @@ impl Report {
 }
 
 impl Run {
-    fn new(settings: &Settings) -> Run {
+    fn new(settings: &Settings, plan: &Plan) -> Run {
         let cluster = &settings.cluster;
         Run {
             targets: settings
@@ -187,18 +198,22 @@ impl Run {
                 .iter()
                 .map(|target| target.name.clone())
                 .collect(),
+            supervisors: settings.supervisors(),
             workers: cluster.workers,
             topologies: cluster.topologies,
             interval_us: match cluster.pace {
                 Pace::Every { interval_us } => Some(interval_us),
                 Pace::Saturate => None,
             },
-            payload_bytes: settings.payload_bytes,
+            payload_bytes: plan.mean_bytes(),
+            payload: cluster.sizes.to_string(),
             nimbus: match settings.nimbus {
                 Nimbus::Off => "off",
                 Nimbus::EveryTenSeconds => "every 10 s",
                 Nimbus::Continuous => "continuous",
             },
+            ui_readers: settings.ui_readers,
+            churn_per_minute: cluster.churn_per_minute,
             seed: settings.seed,
             warmup_us: settings.warmup_us,
             window_us: settings.duration_us,
@@ -208,25 +223,36 @@ impl Run {
 
 impl Times {
     fn new(record: &Record) -> Times {
+        let of = |timed| Summary::of(record.times(timed));
         Times {
-            pulse: Summary::of(&record.pulse),
-            get: Summary::of(&record.get),
-            list: Summary::of(&record.list),
-            pass: Summary::of(&record.pass),
-            connect: Summary::of(&record.connect),
-            lateness: Summary::of(&record.lateness),
+            pulse: of(Timed::Pulse),
+            get: of(Timed::Get),
+            list: of(Timed::List),
+            pass: of(Timed::Pass),
+            ui_get: of(Timed::UiGet),
+            page: of(Timed::Page),
+            delete: of(Timed::Delete),
+            connect: of(Timed::Connect),
+            lateness: of(Timed::Lateness),
         }
     }
 
-    pub fn statistic(&self, measured: Measured, statistic: Statistic) -> Option<f64> {
-        let summary = match measured {
-            Measured::Pulse => self.pulse,
-            Measured::Get => self.get,
-            Measured::List => self.list,
-            Measured::Pass => self.pass,
-            Measured::Connect => self.connect,
-            Measured::Lateness => self.lateness,
-        }?;
+    pub fn of(&self, timed: Timed) -> Option<Summary> {
+        match timed {
+            Timed::Pulse => self.pulse,
+            Timed::Get => self.get,
+            Timed::List => self.list,
+            Timed::Pass => self.pass,
+            Timed::UiGet => self.ui_get,
+            Timed::Page => self.page,
+            Timed::Delete => self.delete,
+            Timed::Connect => self.connect,
+            Timed::Lateness => self.lateness,
+        }
+    }
+
+    pub fn statistic(&self, timed: Timed, statistic: Statistic) -> Option<f64> {
+        let summary = self.of(timed)?;
         let us = match statistic {
             Statistic::P50 => summary.p50_us,
             Statistic::P90 => summary.p90_us,
@@ -239,7 +265,7 @@ impl Times {
 }
 
 impl Summary {
-    fn of(times: &record::Times) -> Option<Summary> {
+    pub fn of(times: &record::Times) -> Option<Summary> {
         let histogram = times.histogram();
         if histogram.is_empty() {
             return None;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Report, Summary};
+use crate::record::Timed;
 use crate::units::{show_bytes, show_time};
 
 pub fn render(report: &Report) -> String {
@@ -28,13 +29,21 @@ fn write_run(report: &Report, out: &mut String) -> std::fmt::Result {
         None => "after each answer".to_owned(),
     };
     writeln!(out)?;
+    let mut also = String::new();
+    if run.ui_readers > 0 {
+        write!(also, "; {} readers of the UI", run.ui_readers)?;
+    }
+    if run.churn_per_minute > 0 {
+        write!(also, "; {} changes a minute", run.churn_per_minute)?;
+    }
     writeln!(
         out,
-        "{} workers of {} topologies on {}: a pulse of {} {pace}; Nimbus {}; seed {}",
+        "{} supervisors, {} workers, {} topologies on {}: a pulse of {} {pace}; Nimbus {}{also}; seed {}",
+        run.supervisors,
         run.workers,
         run.topologies,
         run.targets.join(", "),
-        show_bytes(run.payload_bytes as f64),
+        run.payload,
         run.nimbus,
         run.seed
     )?;
@@ -54,6 +63,13 @@ fn write_counts(report: &Report, out: &mut String) -> std::fmt::Result {
         "pulses     {} planned, {} sent, {} acknowledged: {:.1}/s",
         pulses.planned, pulses.sent, pulses.acknowledged, pulses.per_second
     )?;
+    if pulses.resent > 0 {
+        writeln!(
+            out,
+            "           {} requests written again after 1 s without an answer",
+            pulses.resent
+        )?;
+    }
     writeln!(
         out,
         "bytes      {}/s sent, {}/s received",
@@ -71,16 +87,9 @@ fn write_times(report: &Report, out: &mut String) -> std::fmt::Result {
         "           {}",
         heads.map(|head| format!("{head:>9}")).join(" ")
     )?;
-    for (name, summary) in [
-        ("pulse", times.pulse),
-        ("get", times.get),
-        ("list", times.list),
-        ("pass", times.pass),
-        ("connect", times.connect),
-        ("lateness", times.lateness),
-    ] {
-        if let Some(summary) = summary {
-            writeln!(out, "{name:<10} {}", row(&summary))?;
+    for timed in Timed::ALL {
+        if let Some(summary) = times.of(timed) {
+            writeln!(out, "{:<10} {}", timed.label(), row(&summary))?;
         }
     }
     writeln!(out)

@@ -1,0 +1,197 @@
+//! Arguments to settings: what follows from several of them together, and what this host can do.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
+
+use storm_pacemaker::config::Cores;
+
+use super::values::{self, Addresses};
+use super::{Arguments, CommandLine, Job, NimbusChoice, SubCommand};
+use crate::machine;
+use crate::plan::{Cluster, Pace};
+use crate::settings::{Nimbus, Output, Settings, Target};
+
+pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
+    match line.command {
+        None if line.arguments.find_limit => {
+            let settings = settings(line.arguments, cores)?;
+            Ok(Job::FindLimit(Box::new(settings)))
+        }
+        None => Ok(Job::Run(Box::new(settings(line.arguments, cores)?))),
+        Some(SubCommand::Plan { arguments }) => {
+            let settings = settings(*arguments, cores)?;
+            Ok(Job::PrintPlan(Box::new(settings)))
+        }
+        Some(SubCommand::Compare {
+            a,
+            b,
+            rounds,
+            server_pid_b,
+            mut arguments,
+        }) => {
+            if arguments.find_limit {
+                return Err("--find-limit: not with compare; find each server's own".to_owned());
+            }
+            check_process("--server-pid-b", server_pid_b)?;
+            arguments.target = vec![a];
+            let first = settings(*arguments, cores)?;
+            let second = Settings {
+                targets: vec![resolve(&b)?],
+                server_pid: server_pid_b,
+                ..first.clone()
+            };
+            check_sources(&second.sources, &second.targets)?;
+            Ok(Job::Compare {
+                servers: Box::new([first, second]),
+                rounds,
+            })
+        }
+    }
+}
+
+fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
+    let workers = match arguments.saturate {
+        Some(connections) => connections,
+        None => arguments.supervisors * arguments.workers_per_supervisor,
+    };
+    let targets: Vec<Target> = arguments
+        .target
+        .iter()
+        .map(|name| resolve(name))
+        .collect::<Result<_, _>>()?;
+    let given_sources = arguments.source_addresses.map(|Addresses(sources)| sources);
+    let sources_given = given_sources.is_some();
+    let sources = match given_sources {
+        Some(sources) => sources,
+        None => default_sources(workers, &targets)?,
+    };
+    check_sources(&sources, &targets)?;
+    if arguments.interval == 0 || arguments.duration == 0 {
+        return Err("--interval and --duration must be longer than 0".to_owned());
+    }
+    let topologies_given = arguments.topologies;
+    let topologies = topologies_given.unwrap_or_else(|| usual_topologies(workers));
+    if topologies > workers {
+        return Err(format!(
+            "--topologies: {topologies} topologies for {workers} workers; each needs one at least"
+        ));
+    }
+    check_process("--server-pid", arguments.server_pid)?;
+    let threads = match arguments.threads {
+        Some(threads) => threads as usize,
+        None => machine::threads_for(workers, cores.usable.get()),
+    };
+    let nimbus = match (arguments.nimbus, arguments.saturate) {
+        (Some(NimbusChoice::On), _) | (None, None) => Nimbus::EveryTenSeconds,
+        (Some(NimbusChoice::Continuous), _) => Nimbus::Continuous,
+        (Some(NimbusChoice::Off), _) | (None, Some(_)) => Nimbus::Off,
+    };
+    Ok(Settings {
+        cluster: Cluster {
+            workers,
+            workers_per_supervisor: arguments.workers_per_supervisor,
+            topologies,
+            pace: match arguments.saturate {
+                Some(_) => Pace::Saturate,
+                None => Pace::Every {
+                    interval_us: arguments.interval,
+                },
+            },
+            sizes: values::sizes(arguments.payload, arguments.executors)?,
+            ramp_us: arguments.ramp,
+            targets: targets.len(),
+            churn_per_minute: arguments.churn,
+            end_us: arguments.warmup + arguments.duration,
+        },
+        topologies_given,
+        seed: arguments.seed,
+        targets,
+        sources,
+        sources_given,
+        nimbus,
+        ui_readers: arguments.ui_readers,
+        warmup_us: arguments.warmup,
+        duration_us: arguments.duration,
+        cores: cores.ids.iter().copied().cycle().take(threads).collect(),
+        server_pid: arguments.server_pid,
+        expectations: arguments.expect.map_or(Vec::new(), |list| list.0),
+        keep: arguments.keep,
+        link_bits_per_second: arguments.link_speed,
+        output: match arguments.json {
+            true => Output::Json,
+            false => Output::Text,
+        },
+        hdr_log: arguments.hdr_log,
+        page: arguments.report,
+    })
+}
+
+/// Topologies of so many workers, where nobody says otherwise.
+pub fn usual_topologies(workers: u32) -> u32 {
+    const WORKERS_OF_ONE: u32 = 120;
+    workers.div_ceil(WORKERS_OF_ONE)
+}
+
+fn check_process(option: &str, pid: Option<u32>) -> Result<(), String> {
+    match pid {
+        Some(pid) if !Path::new(&format!("/proc/{pid}")).exists() => {
+            Err(format!("{option}: there is no process {pid} on this host"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn resolve(name: &str) -> Result<Target, String> {
+    let mut addresses = name.to_socket_addrs().map_err(|error| {
+        format!("--target: \"{name}\" is not HOST:PORT of a known host: {error}")
+    })?;
+    let address = addresses
+        .next()
+        .ok_or_else(|| format!("--target: \"{name}\" has no address"))?;
+    Ok(Target {
+        name: name.to_owned(),
+        address,
+    })
+}
+
+/// Connections that one source address gets to one target: all local ports but some, which others
+/// on this host may be using.
+fn connections_a_source() -> u32 {
+    let ports = machine::local_ports();
+    ports - ports / 8
+}
+
+/// Source addresses for so many workers, where nobody has named any.
+pub fn default_sources(workers: u32, targets: &[Target]) -> Result<Vec<IpAddr>, String> {
+    let to_one_target = workers.div_ceil(targets.len() as u32);
+    let needed = to_one_target.div_ceil(connections_a_source());
+    if needed <= 1 {
+        return Ok(Vec::new());
+    }
+    let on_loopback =
+        |target: &Target| matches!(target.address.ip(), IpAddr::V4(ip) if ip.is_loopback());
+    if !targets.iter().all(on_loopback) {
+        return Err(format!(
+            "{to_one_target} connections to one server need {needed} source addresses, because this \
+             host has {} local ports: name some with --source-addresses",
+            machine::local_ports()
+        ));
+    }
+    let first = u32::from(Ipv4Addr::new(127, 0, 0, 2));
+    Ok((first..first + needed)
+        .map(|address| Ipv4Addr::from(address).into())
+        .collect())
+}
+
+fn check_sources(sources: &[IpAddr], targets: &[Target]) -> Result<(), String> {
+    let same_family = |source: &IpAddr, target: &SocketAddr| source.is_ipv4() == target.is_ipv4();
+    for source in sources {
+        if let Some(target) = targets.iter().find(|t| !same_family(source, &t.address)) {
+            return Err(format!(
+                "--source-addresses: {source} cannot dial {}, which is of the other IP version",
+                target.address
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! What one thread of Nimbus asks, in which order: the scheduler's pass over all workers, or a page of
+//! the UI. Every question goes to every server in turn, as Storm's client pool asks them.
+
+use super::super::stage::Stage;
+use crate::plan::{Plan, Worker};
+use crate::random::{Random, mix};
+use crate::record::Timed;
+use crate::settings::Nimbus;
+use crate::storm;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    List,
+    /// Of this worker's pulse.
+    Get(u32),
+    /// Of this topology's directory.
+    Delete(u32),
+}
+
+#[derive(Debug)]
+pub struct Agenda {
+    who: Who,
+    /// In the order of asking; emptied from the front by `position`.
+    tasks: Vec<Task>,
+    position: usize,
+    /// The server to be asked next.
+    target: usize,
+    targets: usize,
+    begun_us: u64,
+    /// When the next pass or page is due.
+    next_us: u64,
+}
+
+#[derive(Debug)]
+enum Who {
+    Scheduler { continuous: bool },
+    /// Somebody who looks at pages.
+    Reader(Random),
+}
+
+/// Of all threads that read.
+pub fn all(stage: &Stage) -> Vec<Agenda> {
+    let mut all = Vec::new();
+    let agenda = |who, next_us| Agenda {
+        who,
+        tasks: Vec::new(),
+        position: 0,
+        target: 0,
+        targets: stage.settings.targets.len(),
+        begun_us: 0,
+        next_us,
+    };
+    match stage.settings.nimbus {
+        Nimbus::Off => {}
+        Nimbus::EveryTenSeconds => {
+            let who = Who::Scheduler { continuous: false };
+            all.push(agenda(who, stage.plan.first_pass_us));
+        }
+        Nimbus::Continuous => all.push(agenda(Who::Scheduler { continuous: true }, 0)),
+    }
+    for reader in 0..u64::from(stage.settings.ui_readers) {
+        let mut random = Random::new(mix(stage.settings.seed ^ mix(reader + 1)));
+        let first_us = random.below(storm::UI_PAGE_EVERY_US);
+        all.push(agenda(Who::Reader(random), first_us));
+    }
+    all
+}
+
+impl Agenda {
+    pub fn is_ui(&self) -> bool {
+        matches!(self.who, Who::Reader(_))
+    }
+
+    /// The next question and the server to put it to, or when there will be one.
+    pub fn next(&mut self, stage: &Stage, now_us: u64) -> Result<(Task, usize), u64> {
+        if self.position == self.tasks.len() {
+            if now_us < self.next_us {
+                return Err(self.next_us);
+            }
+            self.draw_up(&stage.plan, now_us);
+        }
+        match self.tasks.get(self.position) {
+            Some(task) => Ok((*task, self.target)),
+            None => {
+                // A page about a topology without workers.
+                self.plan_next(now_us);
+                Err(self.next_us)
+            }
+        }
+    }
+
+    /// The question has been answered, or given up. If it was the last one of a pass or a page, returns
+    /// what is to be timed, and from when.
+    pub fn done(&mut self, now_us: u64) -> Option<(Timed, u64)> {
+        self.target += 1;
+        if self.target < self.targets {
+            return None;
+        }
+        self.target = 0;
+        self.position += 1;
+        if self.position < self.tasks.len() {
+            return None;
+        }
+        self.plan_next(now_us);
+        let timed = match self.who {
+            Who::Scheduler { .. } => Timed::Pass,
+            Who::Reader(_) => Timed::Page,
+        };
+        Some((timed, self.begun_us))
+    }
+
+    fn plan_next(&mut self, now_us: u64) {
+        self.next_us = match &self.who {
+            Who::Scheduler { continuous: true } => now_us,
+            // A pass that took longer is followed by the next one at once.
+            Who::Scheduler { continuous: false } => self.next_us + storm::NIMBUS_PASS_EVERY_US,
+            Who::Reader(_) => now_us + storm::UI_PAGE_EVERY_US,
+        };
+    }
+
+    fn draw_up(&mut self, plan: &Plan, now_us: u64) {
+        self.tasks.clear();
+        let since_us = self.begun_us;
+        (self.position, self.target, self.begun_us) = (0, 0, now_us);
+        let assigned = (0..)
+            .zip(&plan.workers)
+            .filter(|(_, worker)| worker.is_assigned(now_us));
+        let get = |(index, _): (u32, &Worker)| Task::Get(index);
+        match &mut self.who {
+            Who::Scheduler { .. } => {
+                self.tasks.push(Task::List);
+                // What was due before the last pass was deleted with it.
+                let due = |deleted_us: u64| (since_us..now_us).contains(&deleted_us);
+                let topologies = (0..).zip(&plan.topologies);
+                let gone = topologies.filter(|(_, topology)| topology.deleted_us.is_some_and(due));
+                self.tasks.extend(gone.map(|(index, _)| Task::Delete(index)));
+                self.tasks.extend(assigned.map(get));
+            }
+            Who::Reader(random) => {
+                let current = |topology: &u32| {
+                    let topology = &plan.topologies[*topology as usize];
+                    topology.deleted_us.is_none_or(|at_us| now_us < at_us)
+                };
+                let count = plan.topologies.len() as u32;
+                let current: Vec<u32> = (0..count).filter(current).collect();
+                let chosen = current[random.below(current.len() as u64) as usize];
+                let of_it = assigned.filter(|(_, worker)| worker.topology == chosen);
+                self.tasks.extend(of_it.map(get));
+            }
+        }
+    }
+}

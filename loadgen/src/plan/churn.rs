@@ -1,0 +1,149 @@
+//! A cluster that does not stand still: topologies are killed and others take their slots, Nimbus
+//! moves workers, supervisors are lost. Adds to a plan what happens when, as pure as the rest of it.
+
+use super::names;
+use super::{Builder, Cluster, Leaving};
+
+/// Nimbus cleans up a killed topology on its next monitoring round, within 10 s: its
+/// workers have left by then.
+const CLEAN_UP_AFTER_US: u64 = 2_000_000;
+
+/// From a topology's end, or from the exit of a worker that moves, to the first worker that takes
+/// the slot.
+const NEXT_TENANT_AFTER_US: u64 = 3_000_000;
+
+/// Workers of one topology do not exit in the same instant.
+const EXIT_WITHIN_US: u64 = 1_000_000;
+
+/// `nimbus.task.timeout.secs`: so long Nimbus holds a worker for alive that has fallen silent.
+const TASK_TIMEOUT_US: u64 = 30_000_000;
+
+/// A topology rests this long after an event, until all its workers run again.
+const REST_US: u64 = 10_000_000;
+
+const MINUTE_US: u64 = 60_000_000;
+
+/// What happens, and how often out of ten times.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// `storm kill`, and another topology is submitted.
+    Replace,
+    /// `storm rebalance` of two topologies: they exchange slots.
+    Rebalance,
+    /// A host that goes without a word, and another in its place.
+    LoseSupervisor,
+}
+
+const OFTEN: [Event; 10] = [
+    Event::Replace,
+    Event::Replace,
+    Event::Replace,
+    Event::Replace,
+    Event::Rebalance,
+    Event::Rebalance,
+    Event::Rebalance,
+    Event::Rebalance,
+    Event::LoseSupervisor,
+    Event::LoseSupervisor,
+];
+
+/// Adds the events of the whole plan.
+pub fn add(builder: &mut Builder, cluster: &Cluster) {
+    let events =
+        u128::from(cluster.churn_per_minute) * u128::from(cluster.end_us) / u128::from(MINUTE_US);
+    let mut instants: Vec<u64> = (0..events)
+        .map(|_| cluster.ramp_us + builder.random.below(cluster.end_us))
+        .collect();
+    instants.sort_unstable();
+    let mut resting = vec![0; builder.topologies.len()];
+    for at_us in instants {
+        let event = OFTEN[builder.random.below(OFTEN.len() as u64) as usize];
+        match event {
+            Event::Replace => replace(builder, at_us, &mut resting),
+            Event::Rebalance => rebalance(builder, at_us, &mut resting),
+            Event::LoseSupervisor => lose_supervisor(builder, at_us, &mut resting),
+        }
+    }
+}
+
+fn replace(builder: &mut Builder, at_us: u64, resting: &mut Vec<u64>) {
+    let Some(old) = pick(builder, at_us, resting) else {
+        return; // all topologies are busy with earlier events
+    };
+    let new = builder.submit();
+    resting.push(at_us + NEXT_TENANT_AFTER_US + REST_US);
+    resting[old as usize] = u64::MAX;
+    builder.topologies[old as usize].deleted_us = Some(at_us + CLEAN_UP_AFTER_US);
+    for slot in slots_of(builder, old) {
+        leave(builder, slot, at_us);
+        builder.start_anew(slot, new, at_us + NEXT_TENANT_AFTER_US);
+    }
+}
+
+fn rebalance(builder: &mut Builder, at_us: u64, resting: &mut [u64]) {
+    let Some(one) = pick(builder, at_us, resting) else {
+        return;
+    };
+    resting[one as usize] = at_us + NEXT_TENANT_AFTER_US + REST_US;
+    let Some(other) = pick(builder, at_us, resting) else {
+        return;
+    };
+    resting[other as usize] = at_us + NEXT_TENANT_AFTER_US + REST_US;
+    let (mine, theirs) = (slots_of(builder, one), slots_of(builder, other));
+    let mut tenants = [vec![one; mine.len()], vec![other; theirs.len()]].concat();
+    builder.random.shuffle(&mut tenants);
+    let slots = mine.into_iter().chain(theirs);
+    for (slot, topology) in slots.zip(tenants) {
+        if builder.tenant_of(slot).topology != topology {
+            leave(builder, slot, at_us);
+            builder.start_anew(slot, topology, at_us + NEXT_TENANT_AFTER_US);
+        }
+    }
+}
+
+fn lose_supervisor(builder: &mut Builder, at_us: u64, resting: &mut [u64]) {
+    let of_one = builder.workers_per_supervisor as usize;
+    let supervisors = builder.slots.len().div_ceil(of_one);
+    let lost = builder.random.below(supervisors as u64) as usize;
+    let first = lost * of_one;
+    let slots = first..(first + of_one).min(builder.slots.len());
+    let busy = |slot: usize| {
+        let topology = builder.tenant_of(slot).topology;
+        resting[topology as usize] > at_us
+    };
+    if slots.clone().any(busy) {
+        return;
+    }
+    let replacement = names::supervisor_id(&mut builder.random);
+    let noticed_us = at_us + TASK_TIMEOUT_US;
+    for slot in slots {
+        let topology = builder.tenant_of(slot).topology;
+        resting[topology as usize] = noticed_us + REST_US;
+        builder.leave(slot, at_us, Leaving::Killed, noticed_us);
+        builder.slots[slot].supervisor.clone_from(&replacement);
+        builder.start_anew(slot, topology, noticed_us);
+    }
+}
+
+/// An orderly exit, within a moment.
+fn leave(builder: &mut Builder, slot: usize, at_us: u64) {
+    let exit_us = at_us + builder.random.below(EXIT_WITHIN_US);
+    builder.leave(slot, exit_us, Leaving::Orderly, at_us);
+}
+
+/// A topology that rests from no earlier event.
+fn pick(builder: &mut Builder, at_us: u64, resting: &[u64]) -> Option<u32> {
+    let mut idle = (0..).zip(resting).filter(|(_, until)| **until <= at_us);
+    let count = idle.clone().count() as u64;
+    if count == 0 {
+        return None;
+    }
+    let nth = builder.random.below(count) as usize;
+    idle.nth(nth).map(|(topology, _)| topology)
+}
+
+fn slots_of(builder: &Builder, topology: u32) -> Vec<usize> {
+    (0..builder.slots.len())
+        .filter(|slot| builder.tenant_of(*slot).topology == topology)
+        .collect()
+}

@@ -1,0 +1,38 @@
+//! One run from settings to report.
+
+use crate::cleanup::clean_up;
+use crate::drive;
+use crate::hdr_log::HdrLog;
+use crate::plan::Plan;
+use crate::record::Record;
+use crate::report::Report;
+use crate::settings::Settings;
+
+/// Plays the plan, prints the report, and tells whether all that was expected came true.
+pub fn once(settings: Settings) -> Result<bool, String> {
+    let output = settings.output;
+    let (report, _) = measure(settings)?;
+    report.write(output);
+    Ok(report.passed)
+}
+
+/// Plays the plan, and takes it off the servers again.
+pub fn measure(settings: Settings) -> Result<(Report, Record), String> {
+    let plan = Plan::new(&settings.cluster, settings.seed);
+    let (log, sender) = match &settings.hdr_log {
+        Some(path) => {
+            let (log, sender) = HdrLog::create(path)?;
+            (Some(log), Some(sender))
+        }
+        None => (None, None),
+    };
+    let (stage, measured) = drive::run(settings, plan, sender)?;
+    if let Some(log) = log {
+        log.finish()?;
+    }
+    if !stage.settings.keep {
+        clean_up(&stage.settings, &stage.plan);
+    }
+    let report = Report::new(&stage.settings, &stage.plan, &measured);
+    Ok((report, measured.record))
+}
