@@ -308,6 +308,21 @@ fn few_open_files_bound_the_connections() {
     assert!(log.contains("the hard limit on open files is 200"), "{log}");
 }
 
+/// The limit is one on each shard's own descriptors, not on the process.
+#[test]
+fn every_shard_has_open_files_of_its_own() {
+    let daemon = Daemon::start_with_files(200, 0, &["--shards", "4"]);
+    let mut clients = served_of(260, daemon.address());
+    let count = clients.len();
+    assert!(
+        (201..=252).contains(&count),
+        "{count} connections of 4 shards with 200 files each"
+    );
+    assert_all_served(&mut clients);
+    drop(clients);
+    daemon.stop();
+}
+
 #[test]
 fn without_open_files_accepting_rests_and_goes_on() {
     // It expects to have 120 for connections; what it has inherited leaves fewer.

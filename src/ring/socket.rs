@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -43,17 +43,22 @@ pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Gives the calling thread a descriptor table of its own, a copy of the process's as it is. The limit
-/// on open files (RLIMIT_NOFILE) is one on each table: from here on it is this thread's alone.
+/// Gives the calling thread a descriptor table of its own, a copy of the process's as it is now, and
+/// returns its copies of `taken`. The limit on open files (RLIMIT_NOFILE) is one on each table.
 ///
-/// What the thread opens it must close itself, and no other thread can use it; what others open from
-/// here on, it cannot use. To be called where a thread begins, before it has a ring.
+/// From here on no descriptor may be handed to or from this thread: what it opens it must close itself,
+/// and what others open it cannot use. `taken` must be open; whoever owns them closes its own copies,
+/// on a thread that shares its table.
 #[allow(unsafe_code)] // no crate at hand has a safe one
-pub fn own_descriptors() -> io::Result<()> {
-    // SAFETY: every descriptor that is open now stays valid, in both tables. A descriptor that is
-    // handed from one thread to another later would not be; the rings and their sockets never are.
+pub fn own_descriptors(taken: &[RawFd]) -> io::Result<Vec<OwnedFd>> {
+    // SAFETY: every descriptor that is open now stays valid, in both tables. One that were handed
+    // from one thread to another later would not be; rings and their sockets never are.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES) }?;
-    Ok(())
+    // SAFETY: they are open in this table, which is new: nobody owns its copies yet.
+    let copies = taken
+        .iter()
+        .map(|socket| unsafe { OwnedFd::from_raw_fd(*socket) });
+    Ok(copies.collect())
 }
 
 /// Starts to dial, from the source address where one is given. The socket turns writable when the

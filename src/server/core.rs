@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::incident_log::IncidentLog;
 use super::shutdown::{Shutdown, Starting};
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use crate::ring::{Bells, EventLoop, Gather, Handler, Rest};
+use crate::ring::{Bells, EventLoop, Gather, Handler, Rest, own_descriptors};
 use crate::shard::pace::ENOUGH;
 use crate::shard::{Context, Shard};
 
@@ -43,10 +43,11 @@ pub(super) struct Core {
 
 impl Core {
     /// Serves until the process shuts down. An error is the ring's own, and so the process's.
+    /// `listeners` are those of all shards.
     pub(super) async fn run(
         shard: Shard,
         index: usize,
-        listener: OwnedFd,
+        listeners: Arc<[RawFd]>,
         bells: Arc<Bells>,
         shutdown: Arc<Shutdown>,
         starting: Starting,
@@ -59,15 +60,14 @@ impl Core {
             incidents: IncidentLog::default(),
             accept_failures: 0,
         };
-        let ready =
-            EventLoop::new(bells, index).and_then(|mut ring| ring.listen(listener).map(|()| ring));
+        let ready = ready(bells, index, &listeners, &shutdown);
         let mut ring = match ready {
             Ok(ring) => {
                 starting.report(Ok(()));
                 ring
             }
             Err(error) => {
-                starting.report(Err(error.to_string()));
+                starting.report(Err(error));
                 return Ok(());
             }
         };
@@ -187,6 +187,23 @@ impl Core {
         info!(shard = index, ?counters, "reset {reset} connections");
         Ok(())
     }
+}
+
+/// A ring that listens, with a descriptor table of its own behind it: the limit on open files is then
+/// this shard's alone, and no other shard's accepting and closing contends for the table. Rings are
+/// made before, so that every table has all of them: doorbells go by descriptor.
+fn ready(
+    bells: Arc<Bells>,
+    index: usize,
+    listeners: &[RawFd],
+    shutdown: &Shutdown,
+) -> Result<EventLoop, String> {
+    let mut ring = EventLoop::new(bells, index).map_err(|error| error.to_string())?;
+    shutdown.wait_for_rings()?;
+    let mut copies = own_descriptors(listeners).map_err(|error| error.to_string())?;
+    ring.listen(copies.swap_remove(index))
+        .map_err(|error| error.to_string())?;
+    Ok(ring)
 }
 
 impl Handler for Core {

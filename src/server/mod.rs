@@ -10,6 +10,7 @@ mod shutdown;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -74,24 +75,23 @@ pub fn serve(config: Config, notes: Vec<Note>) -> Result<(), StartError> {
     let settings = settings(&config, preflight.connections);
 
     let mut threads = Vec::with_capacity(shards);
-    let each = listeners
-        .sockets
-        .into_iter()
-        .zip(Mailbox::for_shards(shards));
-    for (index, (listener, mailbox)) in each.enumerate() {
-        let settings = settings.clone();
+    let sockets: Arc<[RawFd]> = listeners.sockets.iter().map(AsRawFd::as_raw_fd).collect();
+    for (index, mailbox) in Mailbox::for_shards(shards).into_iter().enumerate() {
+        let (settings, sockets) = (settings.clone(), sockets.clone());
         let (bells, shutdown) = (bells.clone(), shutdown.clone());
         let starting = Starting::new(shutdown.clone());
         let core = config.server.cores[index % config.server.cores.len()];
         let thread = executor(index, core)
             .spawn(move || async move {
                 let shard = Shard::new(index, settings, mailbox);
-                Core::run(shard, index, listener, bells, shutdown, starting).await
+                Core::run(shard, index, sockets, bells, shutdown, starting).await
             })
             .map_err(internal("starting a shard"))?;
         threads.push(thread);
     }
     shutdown.wait_until_serving()?;
+    // Each shard has a copy of its own by now, and closing that one must end the listening.
+    drop(listeners.sockets);
 
     info!(
         kernel = preflight.kernel,

@@ -251,9 +251,15 @@ fn judge_files(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<()
         maximum: hard,
     } = facts.files;
     let spare = SPARE_FILES_BASE + SPARE_FILES_PER_SHARD.saturating_mul(needs.shards);
-    let wanted = needs.connections.saturating_add(spare);
     let hard_files = hard.unwrap_or(u64::MAX);
-    let room = hard_files.saturating_sub(spare);
+    // The limit is one on a descriptor table, and each shard has its own. The kernel spreads
+    // connections over the shards by a hash: an eighth is for those that get more than others.
+    let reserve = |files: u64| if needs.shards > 1 { files / 8 } else { 0 };
+    let of_a_shard = hard_files.saturating_sub(spare);
+    let room = (of_a_shard - reserve(of_a_shard)).saturating_mul(needs.shards);
+    let share = needs.connections.div_ceil(needs.shards);
+    // A seventh of what is left is an eighth of the whole.
+    let wanted = share + reserve(share * 8 / 7) + spare;
     if room < needs.connections.min(FEWEST_CONNECTIONS) {
         return Err(PreflightError::TooFewFiles {
             hard: hard_files,
@@ -265,7 +271,8 @@ fn judge_files(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<()
         verdict.connections = room;
         verdict.notes.push(Note::warning(format!(
             "room for {room} connections, not for the {} of limits.connections: the hard limit on \
-             open files is {hard_files}, and {spare} are kept for other uses. {}",
+             open files is {hard_files}, for each shard by itself, and {spare} of them are kept for \
+             other uses. {}",
             needs.connections,
             raise_files_to(wanted)
         )));

@@ -51,6 +51,7 @@ impl Drop for Starting {
 
 #[derive(Debug, Default)]
 struct Start {
+    rings: usize,
     serving: usize,
     failed: Option<String>,
 }
@@ -75,16 +76,34 @@ impl Shutdown {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(()) => start.serving += 1,
-            Err(why) => start.failed = Some(why),
+            // The first one is the reason for the others.
+            Err(why) => drop(start.failed.get_or_insert(why)),
         }
         self.started.notify_all();
+    }
+
+    /// A shard has its ring; waits until all have. An error: another one could not.
+    pub(super) fn wait_for_rings(&self) -> Result<(), String> {
+        let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        start.rings += 1;
+        self.started.notify_all();
+        while start.rings < self.shards {
+            if start.failed.is_some() {
+                return Err("another shard could not start".to_owned());
+            }
+            start = self
+                .started
+                .wait(start)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
     }
 
     /// Waits until every shard serves.
     pub(super) fn wait_until_serving(&self) -> Result<(), StartError> {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(why) = start.failed.take() {
+            if let Some(why) = start.failed.clone() {
                 return Err(StartError::Internal("starting a shard", why));
             }
             if start.serving == self.shards {

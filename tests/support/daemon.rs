@@ -147,9 +147,11 @@ impl Daemon {
 
     // ── What it uses ─────────────────────────────────────────────────────────────────────────────
 
+    /// Of all threads: every shard has a descriptor table of its own.
     pub fn open_files(&self) -> usize {
-        let files = fs::read_dir(format!("/proc/{}/fd", self.pid()));
-        files.expect("the daemon's files").count()
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("its threads");
+        let files = tasks.filter_map(|task| fs::read_dir(task.ok()?.path().join("fd")).ok());
+        files.map(Iterator::count).sum()
     }
 
     pub fn resident_bytes(&self) -> u64 {

@@ -204,16 +204,16 @@ fn open_files_are_raised_then_bound_the_connections_then_refuse() {
         &needs(),
     )
     .unwrap();
-    assert_eq!(bounded.connections, 4096 - spare);
+    assert_eq!(bounded.connections, 4 * (4096 - spare) * 7 / 8);
     let note = bounded.notes[0].to_string();
     assert!(
-        note.starts_with("warning: room for 3968 connections, not for the 100000"),
+        note.starts_with("warning: room for 13888 connections, not for the 100000"),
         "{note}"
     );
-    assert!(note.contains("LimitNOFILE=100128"), "{note}");
+    assert!(note.contains("LimitNOFILE=28699"), "{note}");
 
     let few = Facts {
-        files: limit(spare + 63, spare + 63),
+        files: limit(spare + 15, spare + 15),
         ..good()
     };
     assert!(refusal(&few).contains("fewer than 64 connections would remain"));
