@@ -149,7 +149,7 @@ impl Crew {
             .name(name.to_owned())
             .spawn(move || {
                 let ring = prepare().and_then(|()| {
-                    own_descriptors().map_err(|error| {
+                    own_descriptors(&[]).map_err(|error| {
                         format!("cannot give a thread descriptors of its own: {error}")
                     })?;
                     let bells = Arc::new(Bells::new(1));
