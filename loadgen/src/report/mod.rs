@@ -1,6 +1,7 @@
 //! What a run comes to: numbers from its record, whether they are the server's or the generator's,
 //! and whether the limits held. One structure for people (`text`) and for programs (JSON).
 
+mod origin;
 mod text;
 mod validity;
 
@@ -15,6 +16,7 @@ use crate::plan::Pace;
 use crate::record::{self, ErrorKind, Record};
 use crate::series::Second;
 use crate::settings::{Nimbus, Output, Settings};
+use origin::Origin;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -35,12 +37,15 @@ pub struct Report {
     pub limits: Vec<Verdict>,
     /// From the plan's zero to its end.
     pub seconds: Vec<Second>,
+    pub origin: Origin,
 }
 
 /// What was run.
 #[derive(Debug, Serialize)]
 pub struct Run {
     pub targets: Vec<String>,
+    /// `None`: connections that saturate the server are not those of a cluster.
+    pub supervisors: Option<u32>,
     pub workers: u32,
     pub topologies: u32,
     /// `None`: each worker's next pulse follows the last answer.
@@ -147,6 +152,7 @@ impl Report {
                 .map(|server| Server::new(&server, measured.window_us, record)),
             limits: Vec::new(),
             seconds: Vec::new(),
+            origin: Origin::of_this_process(),
         };
         report.invalid_because = validity::doubts(settings, &report);
         report.valid = report.invalid_because.is_empty();
@@ -187,6 +193,12 @@ impl Run {
                 .iter()
                 .map(|target| target.name.clone())
                 .collect(),
+            supervisors: match cluster.pace {
+                Pace::Every { .. } => {
+                    Some(cluster.workers.div_ceil(cluster.workers_per_supervisor))
+                }
+                Pace::Saturate => None,
+            },
             workers: cluster.workers,
             topologies: cluster.topologies,
             interval_us: match cluster.pace {
