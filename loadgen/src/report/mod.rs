@@ -1,7 +1,13 @@
 //! What a run comes to: numbers from its record, whether they are the server's or the generator's,
 //! and whether the limits held. One structure for people (`text`) and for programs (JSON).
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "called once the command line has --report")
+)]
+mod html;
 mod origin;
+mod plot;
 mod text;
 mod validity;
 
@@ -18,7 +24,7 @@ use crate::series::Second;
 use crate::settings::{Nimbus, Output, Settings};
 use origin::Origin;
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Whether all limits held; without limits, whether there was no error.
     pub passed: bool,
@@ -41,7 +47,7 @@ pub struct Report {
 }
 
 /// What was run.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Run {
     pub targets: Vec<String>,
     /// `None`: connections that saturate the server are not those of a cluster.
@@ -58,7 +64,7 @@ pub struct Run {
 }
 
 /// Of those due in the window.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Pulses {
     pub planned: u64,
     pub sent: u64,
@@ -66,14 +72,14 @@ pub struct Pulses {
     pub per_second: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Bytes {
     pub sent_per_second: f64,
     pub received_per_second: f64,
 }
 
 /// Microseconds; what was not measured is absent.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Times {
     pub pulse: Option<Summary>,
     pub get: Option<Summary>,
@@ -94,7 +100,7 @@ pub struct Summary {
 }
 
 /// Of the whole run, warm-up included.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Errors {
     pub total: u64,
     /// Every kind, by its name.
@@ -104,14 +110,14 @@ pub struct Errors {
 }
 
 /// A driving thread's share of its core: what it used, and what it wanted while others had it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Thread {
     pub core: usize,
     pub busy: f64,
     pub waiting: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Server {
     /// All CPU time of the window, reads included, over the acknowledged pulses.
     pub cpu_us_per_pulse: Option<f64>,

@@ -39,6 +39,12 @@ impl Origin {
             cores,
         }
     }
+
+    /// The command line as a shell takes it.
+    pub fn shell_command(&self) -> String {
+        let words: Vec<String> = self.command.iter().map(|word| quote(word)).collect();
+        words.join(" ")
+    }
 }
 
 fn read_cpus(text: &str) -> (Option<String>, usize) {
@@ -49,6 +55,14 @@ fn read_cpus(text: &str) -> (Option<String>, usize) {
     let model = values("model name").next();
     let model = model.map(|(_, model)| model.trim().to_owned());
     (model, values("processor").count())
+}
+
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 fn show_instant(instant: SystemTime) -> String {
@@ -98,6 +112,17 @@ mod tests {
             let instant = UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(show_instant(instant), shown);
         }
+    }
+
+    #[test]
+    fn words_are_quoted_as_a_shell_needs_it() {
+        let words = ["loadgen", "--expect", "errors=0,pulse.max<1s", "", "it's"];
+        let origin = Origin {
+            command: words.map(str::to_owned).to_vec(),
+            ..Origin::of_this_process()
+        };
+        let shown = r"loadgen --expect 'errors=0,pulse.max<1s' '' 'it'\''s'";
+        assert_eq!(origin.shell_command(), shown);
     }
 
     #[test]
