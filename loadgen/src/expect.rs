@@ -128,7 +128,9 @@ fn parse_quantity(name: &str) -> Option<Quantity> {
             .find(|kind| kind.label() == part)?;
         return Some(Quantity::Errors(Some(kind)));
     }
-    let timed = Timed::ALL.into_iter().find(|timed| timed.label() == group)?;
+    let timed = Timed::ALL
+        .into_iter()
+        .find(|timed| timed.label() == group)?;
     let (_, statistic) = STATISTICS.iter().find(|(name, _)| *name == part)?;
     Some(Quantity::Times(timed, *statistic))
 }

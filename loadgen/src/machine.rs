@@ -69,3 +69,13 @@ pub fn local_ports() -> u32 {
     });
     ports.unwrap_or(LINUX_DEFAULT)
 }
+
+/// Memory of this host.
+pub fn memory_bytes() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = total.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
+}

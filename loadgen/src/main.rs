@@ -3,9 +3,11 @@
 
 mod cleanup;
 mod cli;
+mod compare;
 mod drive;
 mod expect;
 mod hdr_log;
+mod limit;
 mod machine;
 mod payload;
 mod plan;
@@ -44,7 +46,8 @@ fn main() -> ExitCode {
     let outcome = match job {
         Job::Run(settings) => run::once(*settings),
         Job::PrintPlan(settings) => print_plan(&settings),
-        Job::FindLimit(_) | Job::Compare { .. } => Err("not yet".to_owned()),
+        Job::FindLimit(settings) => limit::find(*settings),
+        Job::Compare { servers, rounds } => compare::compare(*servers, rounds),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

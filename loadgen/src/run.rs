@@ -1,5 +1,8 @@
 //! One run from settings to report.
 
+use std::fs;
+use std::path::Path;
+
 use crate::cleanup::clean_up;
 use crate::drive;
 use crate::hdr_log::HdrLog;
@@ -10,10 +13,18 @@ use crate::settings::Settings;
 
 /// Plays the plan, prints the report, and tells whether all that was expected came true.
 pub fn once(settings: Settings) -> Result<bool, String> {
-    let output = settings.output;
-    let (report, _) = measure(settings)?;
+    let (output, page) = (settings.output, settings.page.clone());
+    let (report, record) = measure(settings)?;
     report.write(output);
+    if let Some(path) = page {
+        write_page(&path, &report.page(&record))?;
+    }
     Ok(report.passed)
+}
+
+pub fn write_page(path: &Path, page: &str) -> Result<(), String> {
+    fs::write(path, page)
+        .map_err(|error| format!("--report: cannot write {}: {error}", path.display()))
 }
 
 /// Plays the plan, and takes it off the servers again.

@@ -234,7 +234,9 @@ pub fn job() -> Result<Job, Exit> {
 
 /// How many words of a command line come before its options: the program, and a subcommand.
 fn words_before_options(words: &[OsString]) -> usize {
-    let subcommand = words.get(1).is_some_and(|word| word == "compare" || word == "plan");
+    let subcommand = words
+        .get(1)
+        .is_some_and(|word| word == "compare" || word == "plan");
     1 + usize::from(subcommand)
 }
 

@@ -98,9 +98,8 @@ fn read(file: &Path, text: &str, said: &dyn Fn(&str) -> bool) -> Result<Vec<OsSt
 fn takes_value(command: &Command, name: &str) -> Option<bool> {
     let mut options = command.get_arguments();
     let option = options.find(|option| option.get_long() == Some(name))?;
-    (!NOT_IN_A_FILE.contains(&name)).then(|| {
-        matches!(option.get_action(), ArgAction::Set | ArgAction::Append)
-    })
+    (!NOT_IN_A_FILE.contains(&name))
+        .then(|| matches!(option.get_action(), ArgAction::Set | ArgAction::Append))
 }
 
 fn known(command: &Command) -> String {
@@ -121,7 +120,9 @@ fn values(value: &DeValue<'_>) -> Option<Vec<String>> {
         DeValue::Boolean(boolean) => boolean.to_string(),
         DeValue::Array(list) => {
             let lists = list.iter().map(|item| values(item.get_ref()));
-            return lists.collect::<Option<Vec<_>>>().map(|lists| lists.concat());
+            return lists
+                .collect::<Option<Vec<_>>>()
+                .map(|lists| lists.concat());
         }
         DeValue::Datetime(_) | DeValue::Table(_) => return None,
     };
@@ -173,13 +174,31 @@ mod tests {
     #[test]
     fn errors_name_file_line_and_what_is_wanted() {
         for (text, what) in [
-            ("\nsuperwisors = 3", "a.toml:2:1: \"superwisors\" is no setting; there are description, "),
-            ("scenario = 'b.toml'", "a.toml:1:1: \"scenario\" is no setting"),
-            ("supervisors = 'many'", "a.toml:1:1: invalid value 'many' for '--supervisors"),
-            ("interval = 3", "a.toml:1:1: invalid value '3' for '--interval"),
-            ("json = 'loud'", "a.toml:1:1: json: \"loud\" is not true or false"),
+            (
+                "\nsuperwisors = 3",
+                "a.toml:2:1: \"superwisors\" is no setting; there are description, ",
+            ),
+            (
+                "scenario = 'b.toml'",
+                "a.toml:1:1: \"scenario\" is no setting",
+            ),
+            (
+                "supervisors = 'many'",
+                "a.toml:1:1: invalid value 'many' for '--supervisors",
+            ),
+            (
+                "interval = 3",
+                "a.toml:1:1: invalid value '3' for '--interval",
+            ),
+            (
+                "json = 'loud'",
+                "a.toml:1:1: json: \"loud\" is not true or false",
+            ),
             ("supervisors = ", "a.toml:1:15: "),
-            ("[supervisors]\na = 1", "a.toml:1:2: supervisors: a text, a number"),
+            (
+                "[supervisors]\na = 1",
+                "a.toml:1:2: supervisors: a text, a number",
+            ),
         ] {
             let error = options(text).unwrap_err();
             assert!(error.starts_with(what), "{text}: {error}");

@@ -26,9 +26,9 @@ use crate::machine;
 use crate::plan::Plan;
 use crate::progress::Display;
 use crate::record::Record;
+use crate::series::{Second, ServerSecond};
 use crate::server_process::{self, CpuTime, Memory, Sample};
 use crate::settings::{Nimbus, Settings};
-use crate::series::{Second, ServerSecond};
 use seconds::Seconds;
 
 pub use clock::{Clock, Window};
@@ -271,7 +271,11 @@ impl<'a> Watch<'a> {
             return;
         };
         let second = (now_us / SECOND_US) as u32;
-        if self.server.as_ref().is_some_and(|(last, _)| *last == second) {
+        if self
+            .server
+            .as_ref()
+            .is_some_and(|(last, _)| *last == second)
+        {
             return;
         }
         let Some(sample) = Sample::of(pid) else {

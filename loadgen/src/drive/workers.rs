@@ -14,13 +14,13 @@ use storm_pacemaker::ring::EventLoop;
 use storm_pacemaker::wire::decode;
 
 use super::clock::{Clock, Window};
+use super::judge;
 use super::link::{LinkState, Owners, close_all};
 use super::request::{Request, Retries, Retry, Try};
 use super::slices::{Slice, Slices};
 use super::stage::Stage;
 use super::timeline::{Due, Step, Timeline};
 use super::worker::{Life, Settled, What, Worker};
-use super::judge;
 use crate::plan::{self, Leaving, Pace};
 use crate::record::{ErrorKind, Record, Timed};
 use crate::storm;
@@ -177,7 +177,10 @@ impl Workers {
             0 => None,
             sources => Some(settings.sources[turn % sources]),
         };
-        match worker.link.dial(ring, to, from, self.now_us, &mut self.record) {
+        match worker
+            .link
+            .dial(ring, to, from, self.now_us, &mut self.record)
+        {
             Ok(id) => self.owners.set(id, index),
             Err(wait_us) => self.dial_at(index, self.now_us + wait_us),
         }
@@ -211,8 +214,7 @@ impl Workers {
         let planned_us = due.at_us;
         let is_free = worker.request.is_none();
         if is_free && worker.link.up().is_some() && self.window.contains(planned_us) {
-            self.record
-                .time(Timed::Lateness, self.now_us - planned_us);
+            self.record.time(Timed::Lateness, self.now_us - planned_us);
         }
         if is_free {
             self.begin(due.worker, What::Pulse, planned_us, commands);

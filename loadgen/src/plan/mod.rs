@@ -112,7 +112,11 @@ impl Plan {
 impl Plan {
     /// Bytes of the mean worker's pulse.
     pub fn mean_bytes(&self) -> u64 {
-        let sum: u64 = self.workers.iter().map(|worker| u64::from(worker.bytes)).sum();
+        let sum: u64 = self
+            .workers
+            .iter()
+            .map(|worker| u64::from(worker.bytes))
+            .sum();
         sum / self.workers.len() as u64
     }
 }

@@ -1,6 +1,11 @@
 //! What a run comes to: numbers from its record, whether they are the server's or the generator's,
 //! and whether the limits held. One structure for people (`text`) and for programs (JSON).
 
+pub mod html;
+mod origin;
+pub mod plot;
+#[cfg(test)]
+pub mod sample;
 mod text;
 mod validity;
 
@@ -15,8 +20,9 @@ use crate::plan::{Pace, Plan};
 use crate::record::{self, ErrorKind, Record, Timed};
 use crate::series::Second;
 use crate::settings::{Nimbus, Output, Settings};
+use origin::Origin;
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Whether all limits held; without limits, whether there was no error.
     pub passed: bool,
@@ -35,13 +41,15 @@ pub struct Report {
     pub limits: Vec<Verdict>,
     /// From the plan's zero to its end.
     pub seconds: Vec<Second>,
+    pub origin: Origin,
 }
 
 /// What was run.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Run {
     pub targets: Vec<String>,
-    pub supervisors: u32,
+    /// `None`: connections that saturate the server are not those of a cluster.
+    pub supervisors: Option<u32>,
     pub workers: u32,
     pub topologies: u32,
     /// `None`: each worker's next pulse follows the last answer.
@@ -58,7 +66,7 @@ pub struct Run {
 }
 
 /// Of those due in the window.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Pulses {
     pub planned: u64,
     pub sent: u64,
@@ -68,14 +76,14 @@ pub struct Pulses {
     pub resent: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Bytes {
     pub sent_per_second: f64,
     pub received_per_second: f64,
 }
 
 /// Microseconds; what was not measured is absent.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Times {
     pub pulse: Option<Summary>,
     pub get: Option<Summary>,
@@ -99,7 +107,7 @@ pub struct Summary {
 }
 
 /// Of the whole run, warm-up included.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Errors {
     pub total: u64,
     /// Every kind, by its name.
@@ -109,14 +117,14 @@ pub struct Errors {
 }
 
 /// A driving thread's share of its core: what it used, and what it wanted while others had it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Thread {
     pub core: usize,
     pub busy: f64,
     pub waiting: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Server {
     /// All CPU time of the window, reads included, over the acknowledged pulses.
     pub cpu_us_per_pulse: Option<f64>,
@@ -158,6 +166,7 @@ impl Report {
                 .map(|server| Server::new(&server, measured.window_us, record)),
             limits: Vec::new(),
             seconds: measured.seconds.clone(),
+            origin: Origin::of_this_process(),
         };
         report.invalid_because = validity::doubts(settings, &report);
         report.valid = report.invalid_because.is_empty();
@@ -173,20 +182,31 @@ impl Report {
         report
     }
 
-    /// Prints it. A reader that has seen enough is no failure.
+    /// Prints it.
     pub fn write(&self, output: Output) {
-        let text = match output {
-            Output::Text => text::render(self),
-            Output::Json => {
-                let json = serde_json::to_string_pretty(self).expect("a report is plain data");
-                json + "\n"
-            }
-        };
-        let mut stdout = io::stdout().lock();
-        let _ = stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush());
+        print(output, self, text::render);
     }
+
+    /// As a page for people; the record has what its plots of distributions are made of.
+    pub fn page(&self, record: &Record) -> String {
+        let times = Timed::ALL.map(|timed| (timed.label(), record.times(timed).histogram()));
+        html::render(self, &times)
+    }
+}
+
+/// Prints a result, for people or for programs. A reader that has seen enough is no failure.
+pub fn print<T: Serialize>(output: Output, result: &T, text: impl FnOnce(&T) -> String) {
+    let text = match output {
+        Output::Text => text(result),
+        Output::Json => {
+            let json = serde_json::to_string_pretty(result).expect("a result is plain data");
+            json + "\n"
+        }
+    };
+    let mut stdout = io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
 }
 
 impl Run {
@@ -198,7 +218,10 @@ impl Run {
                 .iter()
                 .map(|target| target.name.clone())
                 .collect(),
-            supervisors: settings.supervisors(),
+            supervisors: match cluster.pace {
+                Pace::Every { .. } => Some(settings.supervisors()),
+                Pace::Saturate => None,
+            },
             workers: cluster.workers,
             topologies: cluster.topologies,
             interval_us: match cluster.pace {

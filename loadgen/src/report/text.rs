@@ -38,9 +38,11 @@ fn write_run(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "{} supervisors, {} workers, {} topologies on {}: a pulse of {} {pace}; Nimbus {}{also}; seed {}",
-        run.supervisors,
-        run.workers,
+        "{}, {} topologies on {}: a pulse of {} {pace}; Nimbus {}{also}; seed {}",
+        match run.supervisors {
+            Some(supervisors) => format!("{supervisors} supervisors, {} workers", run.workers),
+            None => format!("{} connections", run.workers),
+        },
         run.topologies,
         run.targets.join(", "),
         run.payload,

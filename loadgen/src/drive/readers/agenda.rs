@@ -33,7 +33,9 @@ pub struct Agenda {
 
 #[derive(Debug)]
 enum Who {
-    Scheduler { continuous: bool },
+    Scheduler {
+        continuous: bool,
+    },
     /// Somebody who looks at pages.
     Reader(Random),
 }
@@ -133,7 +135,8 @@ impl Agenda {
                 let due = |deleted_us: u64| (since_us..now_us).contains(&deleted_us);
                 let topologies = (0..).zip(&plan.topologies);
                 let gone = topologies.filter(|(_, topology)| topology.deleted_us.is_some_and(due));
-                self.tasks.extend(gone.map(|(index, _)| Task::Delete(index)));
+                self.tasks
+                    .extend(gone.map(|(index, _)| Task::Delete(index)));
                 self.tasks.extend(assigned.map(get));
             }
             Who::Reader(random) => {

@@ -1,0 +1,194 @@
+//! What gave out first, judged by what the failed run has seen. Reasons that explain others go before
+//! them: a full link makes answers late, and so does a busy core.
+
+use serde::Serialize;
+
+use crate::machine;
+use crate::record::ErrorKind;
+use crate::report::Report;
+
+/// What a link or a core does when it is full, allowing for what cannot be seen from here.
+const FULL: f64 = 0.9;
+
+/// What Ethernet, IP and TCP add to a full segment of 1448 bytes.
+const ON_THE_WIRE: f64 = 1.0 + 66.0 / 1448.0;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cause {
+    pub what: What,
+    /// For people.
+    pub because: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// It holds at every size that was tried.
+    Nothing,
+    /// This host could not play a larger cluster: the server's limit lies beyond.
+    Generator,
+    Network,
+    ServerMemory,
+    ServerCpu,
+    Connections,
+    /// Nimbus reads one key after another, and its pass took too long.
+    NimbusPass,
+    /// Answers over a second, with nothing else full.
+    LateAnswers,
+    /// Something else that was expected.
+    Other,
+}
+
+impl Cause {
+    pub fn nothing() -> Cause {
+        cause(What::Nothing, "all that was tried holds".to_owned())
+    }
+
+    pub fn of_this_host(why: String) -> Cause {
+        cause(What::Generator, why)
+    }
+
+    pub fn of(report: &Report, link_bits_per_second: Option<u64>) -> Cause {
+        generator(report)
+            .or_else(|| network(report, link_bits_per_second))
+            .or_else(|| memory(report))
+            .or_else(|| cpu(report))
+            .or_else(|| connections(report))
+            .or_else(|| pass(report))
+            .or_else(|| late(report))
+            .unwrap_or_else(|| cause(What::Other, missed(report)))
+    }
+}
+
+fn cause(what: What, because: String) -> Cause {
+    Cause { what, because }
+}
+
+fn generator(report: &Report) -> Option<Cause> {
+    (!report.valid).then(|| cause(What::Generator, report.invalid_because.join("; ")))
+}
+
+fn network(report: &Report, link_bits_per_second: Option<u64>) -> Option<Cause> {
+    let link = link_bits_per_second? as f64;
+    let (sent, received) = (
+        report.bytes.sent_per_second,
+        report.bytes.received_per_second,
+    );
+    let bits = sent.max(received) * ON_THE_WIRE * 8.0;
+    (bits >= FULL * link).then(|| {
+        let direction = if sent >= received { "to" } else { "from" };
+        let share = bits / link * 100.0;
+        cause(
+            What::Network,
+            format!("{share:.0}% of the link's bits {direction} the server were wanted"),
+        )
+    })
+}
+
+fn memory(report: &Report) -> Option<Cause> {
+    let refused = report.errors.count(ErrorKind::Refused);
+    if refused > 0 {
+        let because = format!("{refused} requests were refused: its store or its limits are full");
+        return Some(cause(What::ServerMemory, because));
+    }
+    let resident = report.server.as_ref()?.resident_bytes as f64;
+    let share = resident / machine::memory_bytes()? as f64;
+    (share >= FULL).then(|| {
+        let because = format!("it holds {:.0}% of this host's memory", share * 100.0);
+        cause(What::ServerMemory, because)
+    })
+}
+
+fn cpu(report: &Report) -> Option<Cause> {
+    let server = report.server.as_ref()?;
+    let wanted = server.busy + server.waiting;
+    (wanted >= FULL * f64::from(server.cores)).then(|| {
+        let because = format!("it wanted {wanted:.2} of its {} cores", server.cores);
+        cause(What::ServerCpu, because)
+    })
+}
+
+fn connections(report: &Report) -> Option<Cause> {
+    let [failed, lost] =
+        [ErrorKind::ConnectFailed, ErrorKind::ConnectionLost].map(|kind| report.errors.count(kind));
+    (failed + lost > 0).then(|| {
+        let reasons: Vec<&str> = report.errors.reasons.keys().map(String::as_str).collect();
+        let because = format!(
+            "{failed} dials failed and {lost} connections were lost ({})",
+            reasons.join(", ")
+        );
+        cause(What::Connections, because)
+    })
+}
+
+fn pass(report: &Report) -> Option<Cause> {
+    let mut missed = report.limits.iter().filter(|limit| !limit.met);
+    let pass = missed.find(|limit| limit.limit.starts_with("pass."))?;
+    let gets = report.times.get.map_or(0, |get| get.p50_us);
+    let because = format!(
+        "{} ({}): {gets} µs for each of its reads, one after another",
+        pass.limit, pass.shown
+    );
+    Some(cause(What::NimbusPass, because))
+}
+
+fn late(report: &Report) -> Option<Cause> {
+    let late = report.errors.count(ErrorKind::OverOneSecond);
+    let unanswered = report.errors.count(ErrorKind::Unanswered);
+    (late + unanswered > 0).then(|| {
+        let because = format!("{late} answers took over 1 s and {unanswered} did not come at all");
+        cause(What::LateAnswers, because)
+    })
+}
+
+fn missed(report: &Report) -> String {
+    let missed = report.limits.iter().filter(|limit| !limit.met);
+    let missed: Vec<String> = missed
+        .map(|limit| format!("{} ({})", limit.limit, limit.shown))
+        .collect();
+    missed.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    const GIGABIT: u64 = 1_000_000_000;
+
+    fn failed() -> Report {
+        let mut report = sample::short().report;
+        report
+            .errors
+            .kinds
+            .values_mut()
+            .for_each(|count| *count = 0);
+        report.errors.kinds.insert("over_1s", 12);
+        report
+    }
+
+    #[test]
+    fn what_explains_the_rest_goes_first() {
+        let mut report = failed();
+        assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::LateAnswers);
+        report.errors.kinds.insert("connection_lost", 3);
+        assert_eq!(Cause::of(&report, None).what, What::Connections);
+        report.server.as_mut().unwrap().busy = 1.9;
+        assert_eq!(Cause::of(&report, None).what, What::ServerCpu);
+        report.errors.kinds.insert("refused", 1);
+        assert_eq!(Cause::of(&report, None).what, What::ServerMemory);
+        report.bytes.sent_per_second = 110e6;
+        assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::Network);
+        assert_eq!(Cause::of(&report, None).what, What::ServerMemory);
+        report.valid = false;
+        assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::Generator);
+    }
+
+    #[test]
+    fn a_pass_that_is_too_long_is_nimbuss() {
+        let mut report = failed();
+        report.limits[0].limit = "pass.max<10s".to_owned();
+        report.limits[0].met = false;
+        assert_eq!(Cause::of(&report, None).what, What::NimbusPass);
+    }
+}

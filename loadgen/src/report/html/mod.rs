@@ -1,0 +1,181 @@
+//! The report as one HTML page for a review: nothing to load, no script, readable in light and dark.
+//! Whatever stems from outside goes through `escape`.
+
+mod charts;
+mod sections;
+mod thin;
+
+use hdrhistogram::Histogram;
+
+use super::Report;
+use super::plot::{Plot, escape, style};
+
+/// The page. `histograms` are the measured times in microseconds, under the names that the report's
+/// table has; those without an answer are left out.
+pub fn render(report: &Report, histograms: &[(&str, &Histogram<u64>)]) -> String {
+    let seconds = thin::thin(&report.seconds);
+    let parts = [
+        sections::headline(report),
+        sections::tiles(report),
+        sections::limits(report),
+        sections::times(report),
+        over_time(report, charts::over_time(report, &seconds)),
+        figures("How times are spread", &charts::spreads(histograms)),
+        sections::errors(report),
+        sections::generator(report),
+        footer(report, seconds),
+    ];
+    document(&sections::title(report), &parts.concat())
+}
+
+/// A page around its content.
+pub fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        escape(title),
+        include_str!("style.css"),
+        style::for_page()
+    )
+}
+
+fn over_time(report: &Report, plots: Vec<Plot>) -> String {
+    if report.seconds.is_empty() {
+        return String::new();
+    }
+    let mut note = String::from("Response times count from the planned instant, on a log axis.");
+    if report.run.warmup_us > 0 {
+        let warmup = sections::duration(report.run.warmup_us);
+        note += &format!(
+            " Shaded: the warm-up of {warmup}, which is in no number above but errors and connects."
+        );
+    }
+    let stretch = thin::stretch(&report.seconds);
+    if stretch > 1 {
+        note += &format!(
+            " Each point stands for {stretch} s: p99, p99.9, max, errors and memory are the worst of \
+             them, everything else is their mean."
+        );
+    }
+    let figures = figures("Over the run", &plots);
+    figures.replacen("</h2>", &format!("</h2>\n<p class=\"faint\">{note}</p>"), 1)
+}
+
+fn figures(heading: &str, plots: &[Plot]) -> String {
+    if plots.is_empty() {
+        return String::new();
+    }
+    let figure = |plot: &Plot| format!("<figure>{}</figure>\n", plot.inline());
+    let figures: String = plots.iter().map(figure).collect();
+    format!("<h2>{heading}</h2>\n<div class=\"plots\">\n{figures}</div>\n")
+}
+
+/// How to repeat it, and the numbers for programs.
+fn footer(report: &Report, seconds: Vec<crate::series::Second>) -> String {
+    let origin = &report.origin;
+    let thinned = match seconds.len() < report.seconds.len() {
+        true => format!(
+            ", its seconds in stretches of {}",
+            thin::stretch(&report.seconds)
+        ),
+        false => String::new(),
+    };
+    let whole = Report {
+        seconds,
+        ..report.clone()
+    };
+    let json = serde_json::to_string_pretty(&whole).expect("a report is plain data");
+    // Quotes are harmless in text, and would be half of the page.
+    let json = json
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    format!(
+        "<footer>\n<p>To repeat it:</p>\n<pre class=\"command\">{}</pre>\n\
+         <p class=\"faint\">loadgen {} on {}, {} cores, {}; made {} UTC</p>\n\
+         <details>\n<summary>The report as JSON{thinned}</summary>\n<pre class=\"json\">{json}</pre>\n</details>\n</footer>\n",
+        escape(&origin.shell_command()),
+        escape(origin.version),
+        escape(&origin.cpu),
+        origin.cores,
+        escape(&origin.kernel),
+        escape(&origin.made_at),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::sample;
+
+    /// All SVG of a page must be XML.
+    fn plots(page: &str) -> usize {
+        let plots = page.split("<svg").skip(1).map(|rest| {
+            let (svg, _) = rest.split_once("</svg>").unwrap();
+            format!("<svg{svg}</svg>")
+        });
+        plots
+            .inspect(|svg| drop(roxmltree::Document::parse(svg).unwrap()))
+            .count()
+    }
+
+    fn is_self_contained(page: &str) -> bool {
+        let namespace = "http://www.w3.org/2000/svg";
+        let page = page.replace(namespace, "");
+        [
+            "src=", "href=", "url(", "@import", "<script", "http://", "https://",
+        ]
+        .iter()
+        .all(|loading| !page.contains(loading))
+    }
+
+    /// Also the page to look at: target/report-*.html.
+    #[test]
+    fn samples_render() {
+        for (name, sample) in sample::all() {
+            let page = sample.page();
+            assert!(is_self_contained(&page), "{name}");
+            assert!(page.len() < 1_000_000, "{name}: {} bytes", page.len());
+            let plots = plots(&page);
+            assert!(plots >= sample.least_plots, "{name}: {plots} plots");
+            let target = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
+            std::fs::create_dir_all(target).unwrap();
+            std::fs::write(format!("{target}/report-{name}.html"), &page).unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_from_outside_is_markup() {
+        let mut sample = sample::short();
+        let hostile = "\"><script>alert('x')</script>&";
+        sample.report.run.targets = vec![hostile.to_owned()];
+        sample.report.invalid_because = vec![hostile.to_owned()];
+        sample.report.valid = false;
+        sample.report.errors.total = 1;
+        sample.report.errors.reasons = [(hostile.to_owned(), 1)].into();
+        sample.report.limits[0].limit = format!("pulse.p99{hostile}<1ms");
+        sample.report.limits[0].shown = hostile.to_owned();
+        sample.report.origin.command = vec![hostile.to_owned()];
+        sample.report.origin.cpu = hostile.to_owned();
+        sample.report.origin.kernel = hostile.to_owned();
+        let page = sample.page();
+        assert!(!page.contains("<script"));
+        assert!(page.matches("&lt;script&gt;").count() >= 8);
+        plots(&page);
+    }
+
+    #[test]
+    fn the_worst_second_of_a_day_is_in_the_page() {
+        let page = sample::day().page();
+        assert!(page.contains("\"max_us\": 7654321"));
+        assert!(page.contains("Each point stands for 144 s"));
+    }
+
+    #[test]
+    fn a_failure_says_what_failed() {
+        let page = sample::short().page();
+        assert!(page.contains("1 of 4 limits was missed: errors=0 (34)"));
+        let page = sample::silent().page();
+        assert!(page.contains("Connection refused") && page.contains("no answer"));
+    }
+}
