@@ -1,7 +1,10 @@
 # The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
 
-.PHONY: run test check java load setup-run setup-test
+.PHONY: run test check java load compare capacity setup-run setup-test
 .DEFAULT_GOAL := run
+
+# What `make compare` and `make capacity` are told: make compare OPTIONS="--rounds 5"
+OPTIONS ?=
 
 # What `make run` hands to the daemon, for example: make run ARGS="--port 7000 --shards 2"
 ARGS ?= --bind 127.0.0.1
@@ -43,3 +46,13 @@ setup-run:
 
 setup-test:
 	@tools/setup test
+
+# ── Measurements: on a machine that does nothing else ──
+
+# The daemon beside Storm's own, the ring's floor and ZooKeeper: half an hour.
+compare:
+	tools/compare $(OPTIONS)
+
+# What a gigabit link carries, in network namespaces of its own: an hour, as root.
+capacity:
+	tools/capacity $(OPTIONS)

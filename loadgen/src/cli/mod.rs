@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use storm_pacemaker::config::Cores;
 
+use crate::chart::Look;
+use crate::report::plot::Quantity;
 use crate::settings::Settings;
 use crate::units::parse_time_us;
 pub use settle::{default_sources, usual_topologies};
@@ -54,6 +56,26 @@ enum SubCommand {
         server_pid_b: Option<u32>,
         #[command(flatten)]
         arguments: Box<Arguments>,
+    },
+    /// Draws a table of numbers as a plot in the looks of the reports, and prints the SVG
+    Chart {
+        /// Tab-separated: names in the first line, x in the first column, a series in each other one
+        #[arg(value_name = "FILE.tsv")]
+        file: PathBuf,
+        #[arg(long, value_name = "TEXT")]
+        title: String,
+        /// What x is
+        #[arg(long, value_name = "QUANTITY", default_value = "count")]
+        x: Quantity,
+        /// What y is
+        #[arg(long, value_name = "QUANTITY", default_value = "count")]
+        y: Quantity,
+        /// x in decades
+        #[arg(long)]
+        log_x: bool,
+        /// y in decades
+        #[arg(long)]
+        log_y: bool,
     },
     /// Prints the plan, a worker a line: its key, when its first pulse is due (in µs after the start),
     /// and the bytes of its pulses
@@ -202,6 +224,10 @@ pub enum Job {
     Run(Box<Settings>),
     FindLimit(Box<Settings>),
     PrintPlan(Box<Settings>),
+    Chart {
+        file: PathBuf,
+        look: Look,
+    },
     Compare {
         servers: Box<[Settings; 2]>,
         rounds: u32,
@@ -261,6 +287,7 @@ mod tests {
             Job::Run(settings) | Job::FindLimit(settings) => Ok(*settings),
             Job::PrintPlan(settings) => Ok(*settings),
             Job::Compare { servers, .. } => Ok(servers[1].clone()),
+            Job::Chart { .. } => Err("a chart has no settings".to_owned()),
         }
     }
 

@@ -7,6 +7,7 @@ use storm_pacemaker::config::Cores;
 
 use super::values::{self, Addresses};
 use super::{Arguments, CommandLine, Job, NimbusChoice, SubCommand};
+use crate::chart::Look;
 use crate::machine;
 use crate::plan::{Cluster, Pace};
 use crate::settings::{Nimbus, Output, Settings, Target};
@@ -21,6 +22,23 @@ pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
         Some(SubCommand::Plan { arguments }) => {
             let settings = settings(*arguments, cores)?;
             Ok(Job::PrintPlan(Box::new(settings)))
+        }
+        Some(SubCommand::Chart {
+            file,
+            title,
+            x,
+            y,
+            log_x,
+            log_y,
+        }) => {
+            let look = Look {
+                title,
+                x,
+                y,
+                log_x,
+                log_y,
+            };
+            Ok(Job::Chart { file, look })
         }
         Some(SubCommand::Compare {
             a,

@@ -11,7 +11,7 @@ pub enum Scale {
 }
 
 /// What the numbers of an axis are, for its ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Quantity {
     /// Microseconds.
     Time,
@@ -20,7 +20,6 @@ pub enum Quantity {
     Count,
     /// Numbers that may have a fraction, such as cores.
     Number,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the plots of documents"))]
     Percent,
     /// Seconds since a start: may be hours.
     Elapsed,

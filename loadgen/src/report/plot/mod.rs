@@ -69,7 +69,6 @@ impl Plot {
     }
 
     /// A file of its own, for a document that shows it as an image.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the plots of documents"))]
     pub fn file(&self) -> String {
         let css = style::for_file();
         self.render(&format!(
