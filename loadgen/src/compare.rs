@@ -61,10 +61,7 @@ pub fn compare(servers: [Settings; 2], rounds: u32) -> Result<bool, String> {
         let first = round as usize % 2;
         for index in [first, 1 - first] {
             eprintln!("── round {} of {rounds}: {}", round + 1, names[index]);
-            let mut settings = servers[index].clone();
-            // One file for all runs would hold the last one only.
-            settings.hdr_log = None;
-            let (report, _) = run::measure(settings)?;
+            let (report, _) = run::measure(servers[index].clone())?;
             reports[index].push(report);
         }
     }

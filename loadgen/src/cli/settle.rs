@@ -50,6 +50,11 @@ pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
             if arguments.find_limit {
                 return Err("--find-limit: not with compare; find each server's own".to_owned());
             }
+            if arguments.hdr_log.is_some() || arguments.report.is_some() {
+                return Err(
+                    "--hdr-log and --report: not with compare, which has many runs".to_owned(),
+                );
+            }
             check_process("--server-pid-b", server_pid_b)?;
             arguments.target = vec![a];
             let first = settings(*arguments, cores)?;
@@ -172,28 +177,29 @@ fn resolve(name: &str) -> Result<Target, String> {
     })
 }
 
-/// Connections that one source address gets to one target: all local ports but some, which others
-/// on this host may be using.
-fn connections_a_source() -> u32 {
-    let ports = machine::local_ports();
-    ports - ports / 8
-}
-
-/// Source addresses for so many workers, where nobody has named any.
+/// Source addresses for so many workers, where nobody has named any: on loopback enough for dials to be
+/// cheap, elsewhere the kernel's choice as long as that is possible.
 pub fn default_sources(workers: u32, targets: &[Target]) -> Result<Vec<IpAddr>, String> {
+    let ports = machine::local_ports();
     let to_one_target = workers.div_ceil(targets.len() as u32);
-    let needed = to_one_target.div_ceil(connections_a_source());
-    if needed <= 1 {
-        return Ok(Vec::new());
-    }
     let on_loopback =
         |target: &Target| matches!(target.address.ip(), IpAddr::V4(ip) if ip.is_loopback());
     if !targets.iter().all(on_loopback) {
-        return Err(format!(
-            "{to_one_target} connections to one server need {needed} source addresses, because this \
-             host has {} local ports: name some with --source-addresses",
-            machine::local_ports()
-        ));
+        // All but some, which others on this host may be using.
+        let needed = to_one_target.div_ceil(ports - ports / 8);
+        return match needed {
+            0 | 1 => Ok(Vec::new()),
+            needed => Err(format!(
+                "{to_one_target} connections to one server need {needed} source addresses, because \
+                 this host has {ports} local ports: name some with --source-addresses"
+            )),
+        };
+    }
+    // The kernel looks for a port among those of one parity first, one by one: past a half of them a
+    // dial costs milliseconds, up to a quarter it costs next to nothing.
+    let needed = to_one_target.div_ceil(ports / 4);
+    if needed <= 1 {
+        return Ok(Vec::new());
     }
     let first = u32::from(Ipv4Addr::new(127, 0, 0, 2));
     Ok((first..first + needed)
