@@ -69,7 +69,7 @@ def link(size):
     message = size + MESSAGE_BYTES
     segments = -(-message // SEGMENT_BYTES)
     pulses = LINK_BYTES_PER_S / (message + segments * HEADER_BYTES)
-    return round(pulses * INTERVAL_S / WORKERS_PER_SUPERVISOR, -2)
+    return round(pulses * INTERVAL_S / WORKERS_PER_SUPERVISOR / 100) * 100
 
 
 def good(found):
@@ -97,7 +97,7 @@ def steps(title, found):
     print("|---|---|---|---|---|---|---|---|---|---|")
     for step in found["steps"]:
         def ms(times, what):
-            return f"{step[times][what] / 1e3:.3g} ms" if step[times] else "-"
+            return time(step[times][what]) if step[times] else "-"
         busy, resident = step["server_busy"], step["server_resident_bytes"]
         print(f"| {step['supervisors']} | {step['pulses_per_second']:.0f} "
               f"| {step['sent_per_second'] / 1e6:.0f} MB/s | {ms('pulse', 'p99_us')} | {ms('pulse', 'max_us')} "
@@ -105,6 +105,12 @@ def steps(title, found):
               f"| {'-' if busy is None else f'{busy * 100:.0f}%'} "
               f"| {'-' if resident is None else f'{resident / 2**20:.0f} MiB'} | {step['errors']} |")
     print()
+
+
+def time(us):
+    if us < 1e3:
+        return f"{us} µs"
+    return f"{us / 1e3:.3g} ms" if us < 1e6 else f"{us / 1e6:.3g} s"
 
 
 def chart(file, names, rows, title, *options):

@@ -49,8 +49,8 @@ impl Cause {
     }
 
     pub fn of(report: &Report, link_bits_per_second: Option<u64>) -> Cause {
-        generator(report)
-            .or_else(|| network(report, link_bits_per_second))
+        network(report, link_bits_per_second)
+            .or_else(|| generator(report))
             .or_else(|| memory(report))
             .or_else(|| cpu(report))
             .or_else(|| connections(report))
@@ -180,8 +180,10 @@ mod tests {
         report.bytes.sent_per_second = 110e6;
         assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::Network);
         assert_eq!(Cause::of(&report, None).what, What::ServerMemory);
+        // A full link makes the generator late, too.
         report.valid = false;
-        assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::Generator);
+        assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::Network);
+        assert_eq!(Cause::of(&report, None).what, What::Generator);
     }
 
     #[test]
