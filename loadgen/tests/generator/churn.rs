@@ -10,8 +10,8 @@ use crate::support::{Stub, play};
 fn churn_deletes_keys_and_topologies_and_an_honest_server_has_no_errors() {
     // Kept, so that all deletions are those of the cluster.
     let (stub, outcome) = play(
-        "--supervisors 10 --topologies 8 --interval 1s --warmup 1s --duration 18s --churn 60 \
-         --ui-readers 3 --executors 1-20 --seed 7 --keep",
+        "--supervisors 10 --topologies 8 --interval 1s --warmup 1s --duration 12s --churn 60 \
+         --ui-readers 3 --executors 1-20 --seed 10 --keep",
         Stub::honest,
     );
     let report = outcome.report();

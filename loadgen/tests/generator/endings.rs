@@ -68,6 +68,8 @@ fn check(outcome: &Outcome, kinds: &[&str]) -> Report {
         ["planned", "sent", "acknowledged"].map(|count| report.count(&format!("/pulses/{count}")));
     assert_eq!(planned, WORKERS * 2 * 2, "the plan is kept: {outcome:#?}");
     assert_eq!(planned, sent + report.errors("unsent"), "{outcome:#?}");
+    // Without a connection, too, the generator knows how late it was itself.
+    assert_eq!(report.count("/times/lateness/count"), planned);
     let in_vain = report.errors("abandoned") + report.errors("unanswered");
     assert_eq!(sent, acknowledged + in_vain, "{outcome:#?}");
     report

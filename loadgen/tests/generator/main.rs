@@ -5,7 +5,9 @@
 mod churn;
 mod command_line;
 mod comparing;
+mod coordinated_omission;
 mod endings;
+mod false_alarms;
 mod files;
 mod honest;
 mod lies;
@@ -13,6 +15,5 @@ mod limit;
 mod plan;
 mod reconnects;
 mod resends;
-mod stalls;
 #[path = "../support/mod.rs"]
 mod support;
