@@ -142,8 +142,8 @@ pub enum Timed {
     Delete,
     /// From the dial to the connection, over the whole run.
     Connect,
-    /// From a pulse's planned instant to when it was handed to the ring, where nothing of the server's
-    /// kept it: what the generator itself was late by.
+    /// From a pulse's planned instant to when the generator got to it, whether its connection stood then
+    /// or not: what the generator itself was late by.
     Lateness,
 }
 

@@ -196,7 +196,12 @@ impl Workers {
 
     /// Counts a pulse of the plan, and puts the worker's next one into the timeline.
     fn plan_pulse(&mut self, due: Due) {
-        self.record.planned += u64::from(self.window.contains(due.at_us));
+        if self.window.contains(due.at_us) {
+            self.record.planned += 1;
+            // Nothing of the server's keeps us from getting to it, whatever its connection does.
+            self.record
+                .time(Timed::Lateness, self.now_us.saturating_sub(due.at_us));
+        }
         if let Pace::Every { interval_us } = self.stage.plan.pace {
             self.timeline.add(Due {
                 at_us: due.at_us + interval_us,
@@ -213,9 +218,6 @@ impl Workers {
         }
         let planned_us = due.at_us;
         let is_free = worker.request.is_none();
-        if is_free && worker.link.up().is_some() && self.window.contains(planned_us) {
-            self.record.time(Timed::Lateness, self.now_us - planned_us);
-        }
         if is_free {
             self.begin(due.worker, What::Pulse, planned_us, commands);
         } else if worker.held_us.replace(planned_us).is_some() {

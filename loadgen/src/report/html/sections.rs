@@ -304,7 +304,7 @@ pub fn generator(report: &Report) -> String {
             show_time(late.p99_us as f64),
             show_time(late.max_us as f64)
         ),
-        None => "No pulse was handed over, so that its lateness is not known.".to_owned(),
+        None => "No pulse was due, so that its lateness is not known.".to_owned(),
     };
     let heads = "<th>driving thread</th><th>busy</th><th>waited for its core</th>";
     format!(

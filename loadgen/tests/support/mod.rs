@@ -1,0 +1,15 @@
+//! What the tests share: the generator's binary as a child process, and stub servers that behave well or
+//! badly on purpose.
+
+pub mod generator;
+pub mod store;
+pub mod stub;
+
+pub use generator::{Outcome, Report, loadgen, play, side_by_side, until_valid};
+pub use store::{Reply, Request, Store};
+pub use stub::{Door, Stub};
+
+use std::time::Duration;
+
+/// How long a test waits for what must happen: generous, because the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
