@@ -107,10 +107,14 @@ impl Worker {
                 What::Pulse => MessageType::SendPulseResponse,
                 What::Delete => MessageType::DeletePathResponse,
             };
-            request.id == id && request.was_written() && kind == answer
+            let fits = kind == answer || kind == MessageType::NotAuthorized;
+            request.id == id && request.was_written() && fits
         };
         if let Some(request) = self.request.take_if(fits) {
-            return Settled::Answered(request);
+            return match kind {
+                MessageType::NotAuthorized => Settled::Refused(request),
+                _ => Settled::Answered(request),
+            };
         }
         if self.owed > 0 && (1..=self.sequence as i32).contains(&id) {
             self.owed -= 1;
@@ -134,6 +138,7 @@ impl Worker {
 #[derive(Debug)]
 pub enum Settled {
     Answered(Request<What>),
+    Refused(Request<What>),
     /// The second answer to a request that was written twice.
     Twice,
     /// Nobody asked for it.
@@ -194,6 +199,8 @@ mod tests {
         assert!(matches!(worker.settle(answer, 2), Settled::Unasked));
         assert!(matches!(worker.settle(answer, 1), Settled::Answered(_)));
         assert!(matches!(worker.settle(answer, 1), Settled::Unasked));
+        let refusal = with_pulse_under_way().settle(MessageType::NotAuthorized, 1);
+        assert!(matches!(refusal, Settled::Refused(_)));
     }
 
     #[test]

@@ -3,24 +3,23 @@
 //! never skipped. How a worker behaves when things go wrong is what Storm's 2.x client does.
 
 mod handler;
+mod requests;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
-use storm_pacemaker::connection::{Command, Commands, Ending};
+use storm_pacemaker::connection::{Commands, Ending};
 use storm_pacemaker::ring::EventLoop;
-use storm_pacemaker::wire::decode;
 
 use super::clock::{Clock, Window};
-use super::judge;
 use super::link::{LinkState, Owners, close_all};
-use super::request::{Request, Retries, Retry, Try};
+use super::request::Retries;
 use super::slices::{Slice, Slices};
 use super::stage::Stage;
 use super::timeline::{Due, Step, Timeline};
-use super::worker::{Life, Settled, What, Worker};
+use super::worker::{Life, What, Worker};
 use crate::plan::{self, Leaving, Pace};
 use crate::record::{ErrorKind, Record, Timed};
 use crate::storm;
@@ -261,211 +260,7 @@ impl Workers {
         self.take_down(index, Ending::Orderly, commands);
     }
 
-    // ── Requests ─────────────────────────────────────────────────────────────────────────────────
-
-    fn begin(&mut self, index: u32, what: What, planned_us: u64, commands: &mut Commands) {
-        let id = self.workers[index as usize].begin(what, planned_us);
-        self.in_flight += 1;
-        self.retries.add(self.now_us, index, id);
-        self.attempt(index, commands);
-    }
-
-    /// Writes the request under way, if its connection stands.
-    fn attempt(&mut self, index: u32, commands: &mut Commands) {
-        let plan_index = self.plan_index(index);
-        let worker = &mut self.workers[index as usize];
-        let up = worker.link.up();
-        let (Some(request), Some(id)) = (&mut worker.request, up) else {
-            return;
-        };
-        let attempt = request.attempt(up);
-        if attempt == Try::Nowhere {
-            return;
-        }
-        let (what, planned_us) = (request.what, request.planned_us);
-        let plan = &self.stage.plan.workers[plan_index as usize];
-        let bytes = match worker.is_new() {
-            true => plan.first_bytes,
-            false => plan.bytes,
-        };
-        let frame_bytes = worker.write(&plan.key, self.stage.run, plan_index, bytes as usize);
-        commands.push(Command::Send(id));
-        self.slices.now.bytes_sent += frame_bytes as u64;
-        if self.window.contains(self.now_us) {
-            self.record.bytes_sent += frame_bytes as u64;
-        }
-        match attempt {
-            Try::First => {
-                let counts = what == What::Pulse && self.window.contains(planned_us);
-                self.record.sent += u64::from(counts);
-            }
-            Try::Again | Try::Nowhere => {
-                worker.owe();
-                self.record.resent += 1;
-            }
-        }
-    }
-
-    /// Requests that have been without an answer for a second are written again, or given up.
-    fn take_retries(&mut self, commands: &mut Commands) {
-        self.now_us = self.clock.now_us();
-        while let Some(Retry { owner, id, .. }) = self.retries.take(self.now_us) {
-            let worker = &mut self.workers[owner as usize];
-            let Some(request) = worker.request.as_mut().filter(|request| request.id == id) else {
-                continue; // answered
-            };
-            if request.try_again() {
-                self.retries.add(self.now_us, owner, id);
-                self.attempt(owner, commands);
-            } else if let Some(request) = worker.request.take() {
-                self.fail(owner, &request);
-                self.rotate(owner, commands);
-                self.proceed(owner, &request, false, commands);
-            }
-        }
-    }
-
-    /// Counts a request that has failed.
-    fn fail(&mut self, index: u32, request: &Request<What>) {
-        self.in_flight -= 1;
-        if request.was_written() {
-            // What was lost with its connection has been counted.
-            if !request.is_lost() {
-                self.record.errors.add(ErrorKind::Unanswered);
-            }
-            let age_us = self.now_us.saturating_sub(request.planned_us);
-            self.record_response(request, age_us, false);
-        } else {
-            self.record.errors.add(ErrorKind::Unsent);
-        }
-        debug_assert!(self.workers[index as usize].request.is_none());
-    }
-
-    /// After a failed request the client turns to the next server, with a new connection.
-    fn rotate(&mut self, index: u32, commands: &mut Commands) {
-        self.take_down(index, Ending::Reset, commands);
-        let targets = self.stage.settings.targets.len();
-        self.workers[index as usize].rotate(targets);
-        if !self.ending {
-            self.dial_at(index, self.now_us);
-        }
-    }
-
-    fn take_down(&mut self, index: u32, ending: Ending, commands: &mut Commands) {
-        let link = &mut self.workers[index as usize].link;
-        if link.up().is_some() {
-            self.count_connection(false);
-        }
-        if let Some(id) = self.workers[index as usize].link.abandon() {
-            commands.push(Command::Close(id, ending));
-        }
-    }
-
-    /// A request is over: on to what follows.
-    fn proceed(
-        &mut self,
-        index: u32,
-        done: &Request<What>,
-        succeeded: bool,
-        commands: &mut Commands,
-    ) {
-        let plan_index = self.plan_index(index);
-        let worker = &mut self.workers[index as usize];
-        match worker.life {
-            Life::Running => {
-                if let Some(planned_us) = worker.held_us.take() {
-                    self.begin(index, What::Pulse, planned_us, commands);
-                } else if self.stage.plan.pace == Pace::Saturate && !self.ending {
-                    self.record.planned += u64::from(self.window.contains(self.now_us));
-                    self.begin(index, What::Pulse, self.now_us, commands);
-                }
-            }
-            Life::Exiting {
-                servers,
-                all_deleted,
-            } => {
-                let mut left = servers;
-                if done.what == What::Delete {
-                    left -= 1;
-                    let all_deleted = all_deleted && succeeded;
-                    worker.life = Life::Exiting {
-                        servers: left,
-                        all_deleted,
-                    };
-                    if left == 0 {
-                        self.stage.leave(plan_index, all_deleted);
-                        self.vanish(index, commands);
-                        return;
-                    }
-                    // A client that has failed has turned to the next server already.
-                    if succeeded {
-                        self.rotate(index, commands);
-                    }
-                }
-                self.begin(index, What::Delete, self.now_us, commands);
-            }
-            Life::Gone => {}
-        }
-    }
-
-    // ── Answers ──────────────────────────────────────────────────────────────────────────────────
-
-    fn answered(&mut self, index: u32, body: &[u8], commands: &mut Commands) {
-        let answer = match decode(body) {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.record.errors.add(ErrorKind::BadAnswer);
-                return;
-            }
-        };
-        let worker = &mut self.workers[index as usize];
-        let request = match worker.settle(answer.kind, answer.id) {
-            Settled::Answered(request) => request,
-            Settled::Twice => {
-                self.record.answered_twice += 1;
-                return;
-            }
-            Settled::Unasked => {
-                self.record.errors.add(judge::unexpected(&answer));
-                return;
-            }
-        };
-        worker.link.answered();
-        self.in_flight -= 1;
-        let response_us = self.now_us.saturating_sub(request.planned_us);
-        if response_us > storm::RESEND_AFTER_US {
-            self.record.errors.add(ErrorKind::OverOneSecond);
-        }
-        if request.what == What::Pulse {
-            self.acknowledged_since += 1;
-            self.slices.now.acknowledged += 1;
-            if self.workers[index as usize].life == Life::Running {
-                self.stage
-                    .acknowledge(self.plan_index(index), request.id as u32);
-            }
-        }
-        self.record_response(&request, response_us, true);
-        self.proceed(index, &request, true, commands);
-    }
-
-    fn record_response(&mut self, request: &Request<What>, us: u64, acknowledged: bool) {
-        let in_window = self.window.contains(request.planned_us);
-        if request.what == What::Delete {
-            if in_window {
-                self.record.time(Timed::Delete, us);
-            }
-            return;
-        }
-        self.stage
-            .progress
-            .worst_us
-            .fetch_max(us, Ordering::Relaxed);
-        self.slices.now.pulse.record(us);
-        if in_window {
-            self.record.time(Timed::Pulse, us);
-            self.record.acknowledged += u64::from(acknowledged);
-        }
-    }
+    // ── The end ──────────────────────────────────────────────────────────────────────────────────
 
     /// The run is over: what has no answer gets none, and what the generator did not get to is lost.
     fn give_up_all(&mut self) {

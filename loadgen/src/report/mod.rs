@@ -74,6 +74,8 @@ pub struct Pulses {
     pub per_second: f64,
     /// Requests of all kinds that were written again after a second, over the whole run.
     pub resent: u64,
+    /// Further answers that this brought.
+    pub answered_twice: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -152,6 +154,7 @@ impl Report {
                 acknowledged: record.acknowledged,
                 per_second: record.acknowledged as f64 / seconds,
                 resent: record.resent,
+                answered_twice: record.answered_twice,
             },
             bytes: Bytes {
                 sent_per_second: record.bytes_sent as f64 / seconds,

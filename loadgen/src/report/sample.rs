@@ -232,6 +232,7 @@ fn made_report(
             acknowledged: planned - 3,
             per_second: 3999.95,
             resent: 0,
+            answered_twice: 0,
         },
         bytes: Bytes {
             sent_per_second: 17.4e6,

@@ -96,6 +96,14 @@ fn half_a_list(store: &Store, request: &Request) -> Reply {
     }
 }
 
+/// A full store goes on serving what it holds.
+fn late_writes_not_authorized(store: &Store, request: &Request) -> Reply {
+    match request.kind {
+        MessageType::SendPulse if request.id > 1 => request.with_plain(MessageType::NotAuthorized),
+        _ => store.serve(request),
+    }
+}
+
 fn deletes_nothing(store: &Store, request: &Request) -> Reply {
     match request.kind {
         MessageType::DeletePath => request.with_plain(MessageType::DeletePathResponse),
@@ -120,7 +128,7 @@ fn take_time(request: &Request) {
 
 #[test]
 fn every_lie_is_called_by_its_name() {
-    let cases: [(&str, &str, &str, Manners); 11] = [
+    let cases: [(&str, &str, &str, Manners); 12] = [
         (
             "another worker's pulse",
             READING,
@@ -131,6 +139,12 @@ fn every_lie_is_called_by_its_name() {
         ("a flipped bit", READING, "corrupt", one_flipped_bit),
         ("no pulse", READING, "missing", no_pulse),
         ("a read refused", READING, "refused", not_authorized),
+        (
+            "a write refused",
+            READING,
+            "refused",
+            late_writes_not_authorized,
+        ),
         ("a garbage frame", READING, "bad_answer", garbage),
         ("another answer's type", READING, "bad_answer", another_type),
         ("another key", READING, "bad_answer", another_key),
