@@ -1,6 +1,6 @@
 # The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
 
-.PHONY: run test check java load compare capacity setup-run setup-test
+.PHONY: run test check java load compare capacity prove setup-run setup-test
 .DEFAULT_GOAL := run
 
 # What `make compare` and `make capacity` are told: make compare OPTIONS="--rounds 5"
@@ -24,6 +24,7 @@ run: setup-run
 
 test: setup-test check java
 	STORM_PACEMAKER_JAVA=1 cargo test --workspace --quiet
+	tests/storm/zookeeper-check
 	$(MAKE) --no-print-directory load
 
 # Formatting, lints, licences.
@@ -56,3 +57,7 @@ compare:
 # What a gigabit link carries, in network namespaces of its own: an hour, as root.
 capacity:
 	tools/capacity $(OPTIONS)
+
+# The clusters that the documents speak of, on our daemon and on Storm's: a quarter of an hour.
+prove:
+	tools/prove $(OPTIONS)

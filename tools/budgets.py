@@ -110,9 +110,22 @@ def zookeeper(results):
     found = load(results, "zookeeper")
     if not found:
         return
-    print("ZooKeeper, standalone, one znode a worker on a disk with fsync:")
-    print(f"it carries {found['last_good_supervisors']} supervisors before a write takes over 1 s "
-          f"({found['first_bad_supervisors']} are too many); what gave out first: {found['gave_out']}")
+    bound = "at least " if found["lower_bound"] else ""
+    print("ZooKeeper, standalone, one znode a worker on a disk with fsync, a pulse of 4 KiB every 3 s:")
+    print(f"it carries {bound}{found['last_good_supervisors']} supervisors before a write takes over 1 s "
+          f"({found['first_bad_supervisors']} are too many). {found['gave_out']}")
+    print()
+    print("| supervisors | writes/s | p50 | p99 | max | GET p50 | pass | CPU of its core | CPU for each | memory |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for step in sorted(found["steps"], key=lambda step: step["supervisors"]):
+        def us(times, what):
+            return show(step[times][what], "microseconds") if step[times] else "-"
+        server = step["server"]
+        busy, cpu, resident = (server.get(name) for name in ["busy", "cpu_us_per_pulse", "resident_bytes"])
+        print(f"| {step['supervisors']}{'' if step['good'] else ', too many'} | {step['pulses_per_second']:.0f} "
+              f"| {us('pulse', 'p50_us')} | {us('pulse', 'p99_us')} | {us('pulse', 'max_us')} "
+              f"| {us('get', 'p50_us')} | {us('pass', 'max_us')} "
+              f"| {'-' if busy is None else f'{busy:.0%}'} | {show(cpu, 'microseconds')} | {show(resident, 'bytes')} |")
 
 
 def thin(results, name):

@@ -13,6 +13,9 @@ const FULL: f64 = 0.9;
 /// What Ethernet, IP and TCP add to a full segment of 1448 bytes.
 const ON_THE_WIRE: f64 = 1.0 + 66.0 / 1448.0;
 
+/// A pulse's key and the message around it, about.
+const AROUND_BYTES: u64 = 150;
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cause {
     pub what: What,
@@ -68,15 +71,21 @@ fn generator(report: &Report) -> Option<Cause> {
     (!report.valid).then(|| cause(What::Generator, report.invalid_because.join("; ")))
 }
 
+/// Counts what the plan wants of the link, not what was written again and again because it came late:
+/// that would blame the link for whatever made the answers late.
 fn network(report: &Report, link_bits_per_second: Option<u64>) -> Option<Cause> {
     let link = link_bits_per_second? as f64;
-    let (sent, received) = (
-        report.bytes.sent_per_second,
-        report.bytes.received_per_second,
-    );
-    let bits = sent.max(received) * ON_THE_WIRE * 8.0;
+    let run = &report.run;
+    let pulses_per_second = report.pulses.planned as f64 / (run.window_us as f64 / 1e6);
+    let to_server = pulses_per_second * (run.payload_bytes + AROUND_BYTES) as f64;
+    let from_server = report.bytes.received_per_second;
+    let bits = to_server.max(from_server) * ON_THE_WIRE * 8.0;
     (bits >= FULL * link).then(|| {
-        let direction = if sent >= received { "to" } else { "from" };
+        let direction = if to_server >= from_server {
+            "to"
+        } else {
+            "from"
+        };
         let share = bits / link * 100.0;
         cause(
             What::Network,
@@ -177,7 +186,10 @@ mod tests {
         assert_eq!(Cause::of(&report, None).what, What::ServerCpu);
         report.errors.kinds.insert("refused", 1);
         assert_eq!(Cause::of(&report, None).what, What::ServerMemory);
-        report.bytes.sent_per_second = 110e6;
+        // Written again and again, but not planned.
+        report.bytes.sent_per_second = 200e6;
+        assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::ServerMemory);
+        report.pulses.planned *= 7;
         assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::Network);
         assert_eq!(Cause::of(&report, None).what, What::ServerMemory);
         // A full link makes the generator late, too.
