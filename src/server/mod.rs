@@ -89,7 +89,11 @@ pub fn serve(config: Config, notes: Vec<Note>) -> Result<(), StartError> {
             .map_err(internal("starting a shard"))?;
         threads.push(thread);
     }
-    shutdown.wait_until_serving()?;
+    if let Err(error) = shutdown.wait_until_serving() {
+        // A shard may still be about to take its copy. The process ends now, and they with it.
+        std::mem::forget(listeners.sockets);
+        return Err(error);
+    }
     // Each shard has a copy of its own by now, and closing that one must end the listening.
     drop(listeners.sockets);
 
