@@ -61,8 +61,8 @@ pub fn compare(servers: [Settings; 2], rounds: u32) -> Result<bool, String> {
         let first = round as usize % 2;
         for index in [first, 1 - first] {
             eprintln!("── round {} of {rounds}: {}", round + 1, names[index]);
-            let (report, _) = run::measure(servers[index].clone())?;
-            reports[index].push(report);
+            let run = run::measure(servers[index].clone())?;
+            reports[index].push(run.report);
         }
     }
     let [a, b] = names;

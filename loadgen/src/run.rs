@@ -11,15 +11,24 @@ use crate::record::Record;
 use crate::report::Report;
 use crate::settings::Settings;
 
+/// What a run has come to.
+pub struct Run {
+    pub report: Report,
+    pub record: Record,
+    /// Whether the HdrHistogram log, if one was wanted, is complete.
+    pub logged: Result<(), String>,
+}
+
 /// Plays the plan, prints the report, and tells whether all that was expected came true.
 pub fn once(settings: Settings) -> Result<bool, String> {
     let (output, page) = (settings.output, settings.page.clone());
-    let (report, record) = measure(settings)?;
-    report.write(output);
+    let run = measure(settings)?;
+    run.report.write(output);
     if let Some(path) = page {
-        write_page(&path, &report.page(&record))?;
+        write_page(&path, &run.report.page(&run.record))?;
     }
-    Ok(report.passed)
+    run.logged?;
+    Ok(run.report.passed)
 }
 
 pub fn write_page(path: &Path, page: &str) -> Result<(), String> {
@@ -28,7 +37,7 @@ pub fn write_page(path: &Path, page: &str) -> Result<(), String> {
 }
 
 /// Plays the plan, and takes it off the servers again.
-pub fn measure(settings: Settings) -> Result<(Report, Record), String> {
+pub fn measure(settings: Settings) -> Result<Run, String> {
     let plan = Plan::new(&settings.cluster, settings.seed);
     let (log, sender) = match &settings.hdr_log {
         Some(path) => {
@@ -38,12 +47,15 @@ pub fn measure(settings: Settings) -> Result<(Report, Record), String> {
         None => (None, None),
     };
     let (stage, measured) = drive::run(settings, plan, sender)?;
-    if let Some(log) = log {
-        log.finish()?;
-    }
+    // A log that could not be written must not cost the rest of the run.
+    let logged = log.map_or(Ok(()), HdrLog::finish);
     if !stage.settings.keep {
         clean_up(&stage.settings, &stage.plan);
     }
     let report = Report::new(&stage.settings, &stage.plan, &measured);
-    Ok((report, measured.record))
+    Ok(Run {
+        report,
+        record: measured.record,
+        logged,
+    })
 }

@@ -69,13 +69,9 @@ const FILES_BESIDES: u64 = 64;
 impl Settings {
     /// File descriptors that one driving thread needs: each has a table of its own.
     pub fn open_files(&self) -> u64 {
-        let connections = self.cluster.workers.div_ceil(self.cores.len() as u32);
-        // While a topology moves, its workers' old connections and new ones may both be there.
-        let moving = match self.cluster.churn_per_minute {
-            0 => 0,
-            _ => connections / 4,
-        };
-        u64::from(connections + moving) + self.targets.len() as u64 + FILES_BESIDES
+        let all = cli::connections(self.cluster.workers, self.cluster.churn_per_minute);
+        let of_a_thread = all.div_ceil(self.cores.len() as u32);
+        u64::from(of_a_thread) + self.targets.len() as u64 + FILES_BESIDES
     }
 
     /// When the measured window ends, and with it the plan.

@@ -15,7 +15,7 @@ use crate::chart::Look;
 use crate::report::plot::Quantity;
 use crate::settings::Settings;
 use crate::units::parse_time_us;
-pub use settle::{default_sources, usual_topologies};
+pub use settle::{connections, default_sources, usual_topologies};
 use values::{Addresses, Executors, Expectations, Payload};
 
 /// Plays a Storm cluster's heartbeats against a Pacemaker server and measures the answers.

@@ -58,11 +58,14 @@ pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
             check_process("--server-pid-b", server_pid_b)?;
             arguments.target = vec![a];
             let first = settings(*arguments, cores)?;
-            let second = Settings {
+            let mut second = Settings {
                 targets: vec![resolve(&b)?],
                 server_pid: server_pid_b,
                 ..first.clone()
             };
+            if !first.sources_given {
+                second.sources = default_sources(first.cluster.workers, &second.targets)?;
+            }
             check_sources(&second.sources, &second.targets)?;
             Ok(Job::Compare {
                 servers: Box::new([first, second]),
@@ -102,7 +105,7 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
     check_process("--server-pid", arguments.server_pid)?;
     let threads = match arguments.threads {
         Some(threads) => threads as usize,
-        None => machine::threads_for(workers, cores.usable.get()),
+        None => machine::threads_for(connections(workers, arguments.churn), cores.usable.get()),
     };
     let nimbus = match (arguments.nimbus, arguments.saturate) {
         (Some(NimbusChoice::On), _) | (None, None) => Nimbus::EveryTenSeconds,
@@ -147,6 +150,14 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
         hdr_log: arguments.hdr_log,
         page: arguments.report,
     })
+}
+
+/// Connections at a time: while a topology moves, its workers' old ones and new ones may both be there.
+pub fn connections(workers: u32, churn_per_minute: u32) -> u32 {
+    match churn_per_minute {
+        0 => workers,
+        _ => workers + workers / 4,
+    }
 }
 
 /// Topologies of so many workers, where nobody says otherwise.

@@ -82,7 +82,7 @@ pub fn pulse(stage: &Stage, worker: u32, answer: &Message<'_>) -> Result<Option<
 pub fn newest(sequence: Option<u32>, before: Known, after: Known) -> Result<(), ErrorKind> {
     match (before, sequence) {
         // The worker may have left, and its key with it, since the reader asked.
-        _ if matches!(after, Known::Left | Known::Deleted) && before != after => Ok(()),
+        _ if before != after && !matches!(after, Known::Nothing | Known::Acknowledged(_)) => Ok(()),
         (Known::Deleted, Some(_)) => Err(ErrorKind::Undead),
         (Known::Acknowledged(_), None) => Err(ErrorKind::Missing),
         (Known::Acknowledged(least), Some(sequence)) if sequence < least => Err(ErrorKind::Stale),
@@ -127,6 +127,7 @@ mod tests {
         // It was deleted while the reader waited for its answer.
         assert_eq!(newest(None, Known::Acknowledged(3), deleted), Ok(()));
         assert_eq!(newest(Some(3), Known::Acknowledged(3), deleted), Ok(()));
+        assert_eq!(newest(None, Known::Acknowledged(3), Known::Leaving), Ok(()));
         // A worker that was killed leaves its key.
         assert_eq!(newest(Some(3), Known::Left, Known::Left), Ok(()));
     }

@@ -37,8 +37,8 @@ pub struct Readers {
     /// Topologies whose deletion all servers have acknowledged.
     deleted: Vec<bool>,
     retries: Retries,
-    /// Requests that were written again: further answers may come to each.
-    written_again: Vec<i32>,
+    /// Servers and requests that were written to them again: further answers may come to each.
+    written_again: Vec<(usize, i32)>,
     last_id: i32,
     now_us: u64,
     record: Record,
@@ -55,6 +55,8 @@ struct Asker {
     newest: Option<u32>,
     /// What was known of the worker before the first server was asked.
     known: Known,
+    /// Whether all servers so far have given a proper answer.
+    all_well: bool,
 }
 
 /// What was asked, and what the answer has to hold.
@@ -72,6 +74,7 @@ impl Readers {
             asked: None,
             newest: None,
             known: Known::Nothing,
+            all_well: true,
         });
         Readers {
             window: Window::of(&stage.settings),
@@ -116,6 +119,7 @@ impl Readers {
             ring.turn(&mut self, rest)?;
             self.show_progress();
         }
+        self.note_unfinished();
         self.ending = true;
         let ids = self.links.iter().filter_map(Link::id).collect();
         let clock = self.clock;
@@ -171,6 +175,9 @@ impl Readers {
     fn ask(&mut self, index: usize, task: Task, target: usize, commands: &mut Commands) {
         self.last_id = self.last_id.checked_add(1).unwrap_or(0);
         let asker = &mut self.askers[index];
+        if target == 0 {
+            asker.all_well = true;
+        }
         let mut list = Listed::default();
         match task {
             Task::List => list = judge::expected_list(&self.stage, target, &self.deleted),
@@ -201,7 +208,7 @@ impl Readers {
             Try::First => {}
             Try::Again => {
                 self.record.resent += 1;
-                self.written_again.push(request.id);
+                self.written_again.push((request.what.target, request.id));
             }
         }
         let text = link.outbox.text();
@@ -243,7 +250,9 @@ impl Readers {
             let Some(request) = asked.take() else {
                 continue;
             };
-            if !request.is_lost() {
+            if !request.was_written() {
+                self.record.errors.add(ErrorKind::Unsent);
+            } else if !request.is_lost() {
                 self.record.errors.add(ErrorKind::Unanswered);
             }
             let target = request.what.target;
@@ -252,7 +261,8 @@ impl Readers {
                 commands.push(Command::Close(connection, Ending::Reset));
             }
             self.dial_us[target] = self.now_us;
-            self.conclude(index, &request, Err(()));
+            self.askers[index].all_well = false;
+            self.conclude(index, &request);
         }
     }
 
@@ -281,7 +291,8 @@ impl Readers {
         let mut askers = self.askers.iter_mut().enumerate();
         let found = askers.find_map(|(index, asker)| Some((index, asker.asked.take_if(fits)?)));
         let Some((index, request)) = found else {
-            let again = self.written_again.iter().position(|id| *id == answer.id);
+            let mut again = self.written_again.iter();
+            let again = again.position(|again| *again == (target, answer.id));
             match again {
                 Some(position) => {
                     self.written_again.swap_remove(position);
@@ -293,6 +304,7 @@ impl Readers {
         };
         if let Err(kind) = self.judge(index, &request.what, &answer) {
             self.record.errors.add(kind);
+            self.askers[index].all_well = false;
         }
         let took_us = self.now_us.saturating_sub(request.planned_us);
         if took_us > storm::RESEND_AFTER_US {
@@ -301,7 +313,7 @@ impl Readers {
         self.record_time(index, &request, took_us);
         self.stage.progress.reads.fetch_add(1, Ordering::Relaxed);
         self.slices.now.reads += 1;
-        self.conclude(index, &request, Ok(()));
+        self.conclude(index, &request);
     }
 
     fn judge(
@@ -324,7 +336,8 @@ impl Readers {
                 let sequence = judge::pulse(&self.stage, worker, answer)?;
                 let asker = &mut self.askers[index];
                 asker.newest = asker.newest.max(sequence);
-                match asked.target + 1 == self.links.len() {
+                // A server that has not answered may have had what the others lack.
+                match asker.all_well && asked.target + 1 == self.links.len() {
                     true => judge::newest(asker.newest, asker.known, self.stage.known(worker)),
                     false => Ok(()),
                 }
@@ -333,18 +346,30 @@ impl Readers {
     }
 
     /// The asker goes on to its next task; a list of tasks that is done is timed as a whole.
-    fn conclude(&mut self, index: usize, request: &Request<Asked>, outcome: Result<(), ()>) {
+    fn conclude(&mut self, index: usize, request: &Request<Asked>) {
         let asked = &request.what;
         if let Task::Delete(topology) = asked.task {
             let is_last = asked.target + 1 == self.links.len();
-            // With a server that has not answered nothing is certain.
+            // With a server that has not done so nothing is certain.
             self.deleted[topology as usize] =
-                is_last && outcome.is_ok() && self.all_have_left(topology);
+                is_last && self.askers[index].all_well && self.all_have_left(topology);
         }
         if let Some((timed, begun_us)) = self.askers[index].agenda.done(self.now_us)
             && self.window.contains(begun_us)
         {
             self.record.time(timed, self.now_us - begun_us);
+        }
+    }
+
+    /// The plan is over: a pass that has missed its time already has taken that long at the least.
+    fn note_unfinished(&mut self) {
+        for asker in &self.askers {
+            if let Some((timed, begun_us)) = asker.agenda.unfinished()
+                && self.window.contains(begun_us)
+                && self.window.end_us - begun_us >= storm::NIMBUS_PASS_EVERY_US
+            {
+                self.record.time(timed, self.window.end_us - begun_us);
+            }
         }
     }
 

@@ -29,6 +29,8 @@ pub enum Known {
     Nothing,
     /// The last sequence number that was.
     Acknowledged(u32),
+    /// The worker is on its way out.
+    Leaving,
     /// The worker is gone; its key may still be there.
     Left,
     /// The worker is gone, and the deletion of its key was acknowledged.
@@ -36,6 +38,7 @@ pub enum Known {
 }
 
 /// Sequence numbers that no worker lives to reach.
+const LEAVING: u32 = u32::MAX - 2;
 const LEFT: u32 = u32::MAX - 1;
 const DELETED: u32 = u32::MAX;
 
@@ -68,8 +71,13 @@ impl Stage {
 
     /// A worker's pulse has been acknowledged: from here on no read may return an older one.
     pub fn acknowledge(&self, worker: u32, sequence: u32) {
-        debug_assert!(sequence < LEFT);
+        debug_assert!(sequence < LEAVING);
         self.known[worker as usize].store(sequence, Ordering::Release);
+    }
+
+    /// A worker is about to exit: its key may vanish, but a pulse of it may still be on its way.
+    pub fn begin_leaving(&self, worker: u32) {
+        self.known[worker as usize].store(LEAVING, Ordering::Release);
     }
 
     /// A worker has exited and writes no more.
@@ -82,6 +90,7 @@ impl Stage {
     pub fn known(&self, worker: u32) -> Known {
         match self.known[worker as usize].load(Ordering::Acquire) {
             0 => Known::Nothing,
+            LEAVING => Known::Leaving,
             LEFT => Known::Left,
             DELETED => Known::Deleted,
             sequence => Known::Acknowledged(sequence),

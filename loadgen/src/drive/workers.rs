@@ -27,8 +27,8 @@ use crate::storm;
 /// Steps between two looks at the sockets: half a millisecond of sending. Lateness is known to that.
 const STEPS_A_TURN: usize = 64;
 
-/// After the end of the plan the last requests are answered, or given up one after another: the one
-/// under way and the pulse that waits behind it.
+/// After the end of the plan the requests under way are answered, or given up after their eleven tries.
+/// A pulse that waits behind one of them does not get all of its own.
 const LAST_ANSWERS_US: u64 = storm::GIVE_UP_AFTER_US + storm::RESEND_AFTER_US;
 
 pub struct Workers {
@@ -232,8 +232,7 @@ impl Workers {
         worker.held_us = None;
         match self.plan_of(index).end.map(|end| end.how) {
             Some(Leaving::Orderly) => {
-                // From here on a reader may find the key, or not.
-                self.stage.leave(plan_index, false);
+                self.stage.begin_leaving(plan_index);
                 let servers = self.stage.settings.targets.len();
                 let worker = &mut self.workers[index as usize];
                 worker.life = Life::Exiting {

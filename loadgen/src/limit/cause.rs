@@ -108,11 +108,15 @@ fn memory(report: &Report) -> Option<Cause> {
     })
 }
 
+/// By what it used: threads that share a core wait for each other as well as for strangers.
 fn cpu(report: &Report) -> Option<Cause> {
     let server = report.server.as_ref()?;
-    let wanted = server.busy + server.waiting;
-    (wanted >= FULL * f64::from(server.cores)).then(|| {
-        let because = format!("it wanted {wanted:.2} of its {} cores", server.cores);
+    (server.busy >= FULL * f64::from(server.cores)).then(|| {
+        let plural = if server.cores == 1 { "" } else { "s" };
+        let because = format!(
+            "it used {:.2} of its {} core{plural}",
+            server.busy, server.cores
+        );
         cause(What::ServerCpu, because)
     })
 }

@@ -71,7 +71,7 @@ pub fn find(mut settings: Settings) -> Result<bool, String> {
         };
         eprintln!("── {supervisors} supervisors");
         let report = match run::measure(sized) {
-            Ok((report, _)) => report,
+            Ok(run) => run.report,
             // A size that this host cannot play says nothing of the server.
             Err(why) if !steps.is_empty() => {
                 gave_out = Some(Cause::of_this_host(why));

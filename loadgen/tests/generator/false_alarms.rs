@@ -14,11 +14,12 @@ const PLAN: &str = "--supervisors 10 --topologies 8 --interval 1s --warmup 0s --
                     --nimbus continuous --ui-readers 2 --churn 240";
 
 /// What such a server costs.
-const HONEST_ERRORS: [&str; 6] = [
+const HONEST_ERRORS: [&str; 7] = [
     "abandoned",
     "connect_failed",
     "connection_lost",
     "over_1s",
+    "refused",
     "unanswered",
     "unsent",
 ];
@@ -49,7 +50,7 @@ fn late(store: &Store, request: &Request) -> Reply {
 #[test]
 fn a_server_that_loses_connections_or_time_but_no_pulse_is_not_called_a_liar() {
     type Case = (&'static str, fn() -> Outcome);
-    let cases: [Case; 4] = [
+    let cases: [Case; 5] = [
         ("resets before", || Stub::start(resetting(true)).load(PLAN)),
         ("resets after", || Stub::start(resetting(false)).load(PLAN)),
         ("late", || Stub::start(late).load(PLAN)),
@@ -57,6 +58,17 @@ fn a_server_that_loses_connections_or_time_but_no_pulse_is_not_called_a_liar() {
             let other = Stub::start(resetting(true));
             let options = format!("{PLAN} --target {}", other.address());
             Stub::start(resetting(false)).load(&options)
+        }),
+        // The first one's pulses cannot be read, which is not the other one's fault.
+        ("two servers, one of them refusing reads", || {
+            let honest = Stub::honest();
+            let refusing = Stub::start(|store, request| match request.kind {
+                MessageType::GetPulse => request.with_plain(MessageType::NotAuthorized),
+                _ => store.serve(request),
+            });
+            let options = "--supervisors 5 --interval 500ms --warmup 0s --duration 4s \
+                           --nimbus continuous";
+            refusing.load(&format!("{options} --target {}", honest.address()))
         }),
     ];
     side_by_side(

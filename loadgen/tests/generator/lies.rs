@@ -104,6 +104,13 @@ fn late_writes_not_authorized(store: &Store, request: &Request) -> Reply {
     }
 }
 
+fn deletions_not_authorized(store: &Store, request: &Request) -> Reply {
+    match request.kind {
+        MessageType::DeletePath => request.with_plain(MessageType::NotAuthorized),
+        _ => store.serve(request),
+    }
+}
+
 fn deletes_nothing(store: &Store, request: &Request) -> Reply {
     match request.kind {
         MessageType::DeletePath => request.with_plain(MessageType::DeletePathResponse),
@@ -128,7 +135,7 @@ fn take_time(request: &Request) {
 
 #[test]
 fn every_lie_is_called_by_its_name() {
-    let cases: [(&str, &str, &str, Manners); 12] = [
+    let cases: [(&str, &str, &str, Manners); 13] = [
         (
             "another worker's pulse",
             READING,
@@ -144,6 +151,13 @@ fn every_lie_is_called_by_its_name() {
             READING,
             "refused",
             late_writes_not_authorized,
+        ),
+        // What was not deleted may be listed.
+        (
+            "a deletion refused",
+            CHURNING,
+            "refused",
+            deletions_not_authorized,
         ),
         ("a garbage frame", READING, "bad_answer", garbage),
         ("another answer's type", READING, "bad_answer", another_type),

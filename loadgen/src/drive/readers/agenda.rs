@@ -104,11 +104,19 @@ impl Agenda {
             return None;
         }
         self.plan_next(now_us);
-        let timed = match self.who {
+        Some((self.timed(), self.begun_us))
+    }
+
+    /// The pass or page that is under way, and when it began.
+    pub fn unfinished(&self) -> Option<(Timed, u64)> {
+        (self.position < self.tasks.len()).then(|| (self.timed(), self.begun_us))
+    }
+
+    fn timed(&self) -> Timed {
+        match self.who {
             Who::Scheduler { .. } => Timed::Pass,
             Who::Reader(_) => Timed::Page,
-        };
-        Some((timed, self.begun_us))
+        }
     }
 
     fn plan_next(&mut self, now_us: u64) {

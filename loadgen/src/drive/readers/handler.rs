@@ -28,7 +28,7 @@ impl Handler for Readers {
             return;
         };
         self.links[target].opened(id, self.now_us, &mut self.record);
-        self.written_again.clear();
+        self.written_again.retain(|(other, _)| *other != target);
         for index in 0..self.askers.len() {
             self.attempt(index, commands);
         }

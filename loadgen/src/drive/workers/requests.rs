@@ -156,6 +156,12 @@ impl Workers {
                         self.vanish(index, commands);
                         return;
                     }
+                    if self.now_us >= self.window.end_us {
+                        // Nobody is dialled after the plan: the other servers keep the key.
+                        self.stage.leave(plan_index, false);
+                        self.vanish(index, commands);
+                        return;
+                    }
                     // A client that has failed has turned to the next server already.
                     if succeeded {
                         self.rotate(index, commands);
@@ -183,6 +189,9 @@ impl Workers {
             Settled::Refused(request) => {
                 self.record.errors.add(ErrorKind::Refused);
                 self.in_flight -= 1;
+                if request.what == What::Delete {
+                    self.rotate(index, commands);
+                }
                 self.proceed(index, &request, false, commands);
                 return;
             }
