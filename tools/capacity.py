@@ -16,6 +16,7 @@ LINK_BYTES_PER_S = 1e9 / 8
 # A key, the message around it, and what Ethernet, IP and TCP add to each segment of 1448 bytes.
 MESSAGE_BYTES = 150
 SEGMENT_BYTES, HEADER_BYTES = 1448, 66
+MOST_WORDS = 120
 
 
 def main():
@@ -38,7 +39,7 @@ def main():
                 steps(f"{name}, {size} B", found)
     limits = [[size, link(size), good(ours[size]), good(java[size])] for size in SIZES]
     chart(out / "limits", ["bytes", "what the link holds", "ours", "Storm's"], limits,
-          "Supervisors carried, by pulse size", "--x", "bytes", "--log-x", "--log-y")
+          "Supervisors carried, by pulse", "--x", "bytes", "--log-x", "--log-y")
     for name, field, title, y in [
             ("cpu", lambda step: step["server_busy"], "Server CPU, in cores", "number"),
             ("pulse-p99", lambda step: (step["pulse"] or {}).get("p99_us"), "Pulse p99", "time"),
@@ -87,7 +88,10 @@ def limit(found):
 def cause(found):
     if not found:
         return ""
-    return f"{found['gave_out']['what'].replace('_', ' ')}: {found['gave_out']['because']}"
+    because = found["gave_out"]["because"]
+    if len(because) > MOST_WORDS:
+        because = because[:MOST_WORDS].rsplit(" ", 1)[0] + " …"
+    return f"{found['gave_out']['what'].replace('_', ' ')}: {because}"
 
 
 def steps(title, found):

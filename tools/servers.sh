@@ -33,11 +33,31 @@ build_servers() {
         sed -n 's/.*"executable":"\([^"]*floor-[^"]*\)".*/\1/p' | tail -1)
 }
 
+listens() { "${inside[@]}" ss -ltnH "sport = :$1" | grep -q .; }
+
+listens_or_ended() { listens "$1" || ! kill -0 "$2" 2>/dev/null; }
+
+not() { ! "$@"; }
+
+# await WHAT COMMAND: until the command succeeds, half a minute at the most.
+await() {
+    local what=$1 tries
+    shift
+    for ((tries = 0; tries < 3000; tries++)); do
+        ! "$@" || return 0
+        sleep 0.01
+    done
+    echo "waited in vain until $what" >&2
+    return 1
+}
+
 # start NAME KIND PORT [OPTIONS]: ours, java or floor. Sets server_pids[NAME], and waits until it listens.
 start() {
     local name=$1 kind=$2 port=$3
     shift 3
     local -a command
+    # The kernel closes an io_uring's sockets a moment after its process has gone.
+    await "port $port is free" not listens "$port"
     case $kind in
     ours) command=(target/release/storm-pacemaker --bind "${BIND:-127.0.0.1}" --port "$port" "$@") ;;
     floor) command=("$floor" "$port") ;;
@@ -50,20 +70,18 @@ start() {
     "${inside[@]}" taskset -c $SERVER_CORE "${command[@]}" >"$scratch/$name.log" 2>&1 &
     local pid=$!
     server_pids[$name]=$pid
-    until "${inside[@]}" ss -ltnH "sport = :$port" | grep -q .; do
-        if ! kill -0 "$pid" 2>/dev/null; then
-            echo "$name has ended:" >&2
-            cat "$scratch/$name.log" >&2
-            exit 1
-        fi
-        sleep 0.05
-    done
+    if ! await "$name listens on port $port" listens_or_ended "$port" "$pid" ||
+        ! kill -0 "$pid" 2>/dev/null; then
+        echo "$name does not serve:" >&2
+        cat "$scratch/$name.log" >&2
+        exit 1
+    fi
 }
 
 stop() {
     local pid=${server_pids[$1]}
     unset "server_pids[$1]"
-    kill -9 "$pid"
+    kill -9 "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
 }
 
