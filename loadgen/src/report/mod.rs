@@ -291,6 +291,17 @@ impl Times {
 }
 
 impl Summary {
+    /// From p50 to the longest, as tables have them.
+    pub fn columns(&self) -> [u64; 5] {
+        [
+            self.p50_us,
+            self.p90_us,
+            self.p99_us,
+            self.p99_9_us,
+            self.max_us,
+        ]
+    }
+
     pub fn of(times: &record::Times) -> Option<Summary> {
         let histogram = times.histogram();
         if histogram.is_empty() {

@@ -98,14 +98,8 @@ fn write_times(report: &Report, out: &mut String) -> std::fmt::Result {
 }
 
 fn row(summary: &Summary) -> String {
-    let times = [
-        summary.p50_us,
-        summary.p90_us,
-        summary.p99_us,
-        summary.p99_9_us,
-        summary.max_us,
-    ];
-    let times = times
+    let times = summary
+        .columns()
         .map(|us| format!("{:>9}", show_time(us as f64)))
         .join(" ");
     format!("{times} {:>9}", summary.count)

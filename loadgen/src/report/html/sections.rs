@@ -230,14 +230,8 @@ pub fn times(report: &Report) -> String {
     let row = |timed: Timed| {
         let summary = times.of(timed)?;
         let name = timed.label();
-        let times = [
-            summary.p50_us,
-            summary.p90_us,
-            summary.p99_us,
-            summary.p99_9_us,
-            summary.max_us,
-        ];
-        let times = times
+        let times = summary
+            .columns()
             .map(|us| format!("<td>{}</td>", show_time(us as f64)))
             .concat();
         let count = group(summary.count);
