@@ -4,6 +4,8 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use storm_pacemaker::wire::MessageType;
+
 use crate::support::{Outcome, Stub, side_by_side, until_valid};
 
 /// A stall of this length, every so often; the first one so long after the first request.
@@ -102,4 +104,25 @@ fn a_stall_of_half_a_second_every_ten_shows() {
         ("in what was not sent", costs_the_pulses_that_were_due_in_it),
     ];
     side_by_side(&cases, |(name, _)| name, |(_, run)| run());
+}
+
+/// The slowest pass is the likeliest to be cut off by the end of the run.
+#[test]
+fn a_pass_that_misses_its_ten_seconds_is_told_although_the_run_ends_first() {
+    let stub = Stub::start(|store, request| {
+        if request.kind == MessageType::GetPulse {
+            std::thread::sleep(Duration::from_millis(700));
+        }
+        store.serve(request)
+    });
+    let outcome = stub.load(
+        "--supervisors 5 --interval 1s --warmup 0s --duration 11s --nimbus continuous \
+         --expect pass.max<10s",
+    );
+    let report = outcome.report();
+    assert!(
+        report.count("/times/pass/max_us") >= 10_000_000,
+        "{outcome:#?}"
+    );
+    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
 }
