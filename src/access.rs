@@ -1,6 +1,8 @@
 //! Who may do what: (kind of request, login) → allow or refuse. Pure, one table, and no `_` arm:
 //! whoever adds a request or a login state must decide here.
 
+use ipnet::IpNet;
+
 /// The eight requests of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RequestKind {
@@ -54,6 +56,34 @@ impl RequestKind {
         }
     }
 }
+
+/// What an operator may ask for beyond Storm's rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rules {
+    pub writes: Need,
+    pub deletes: Need,
+    /// From where peers may connect at all.
+    pub connect_from: Addresses,
+    pub reads_from: Addresses,
+    pub writes_from: Addresses,
+    pub deletes_from: Addresses,
+    /// Deletions reach what is below this directory and nothing else; `/` spares the root alone.
+    /// Empty: no such rule.
+    pub deletes_below: String,
+}
+
+/// What a write or a deletion needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// Nothing, as with Storm's daemon.
+    Open,
+    /// A login.
+    Authenticated,
+}
+
+/// Networks, in CIDR notation. None at all is everyone.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Addresses(pub Vec<IpNet>);
 
 /// What a connection has shown of who it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

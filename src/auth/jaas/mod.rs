@@ -1,0 +1,1 @@
+//! Reads JAAS files: the text that names the daemon's credentials.

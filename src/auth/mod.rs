@@ -1,0 +1,60 @@
+//! Logins: what a peer must show, and who it then is. `digest_md5` and `kerberos` are the two
+//! mechanisms, run by rsasl; `jaas` reads the file with the daemon's own credentials. Knows no
+//! connection and no message: the session passes tokens in and out.
+
+pub mod digest_md5;
+mod failure;
+pub mod jaas;
+#[cfg(feature = "kerberos")]
+pub mod kerberos;
+mod mechanism;
+pub mod principal;
+pub mod secret;
+
+pub use failure::LoginFailure;
+pub use mechanism::{Authenticator, Handshake, Progress};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secret::Secret;
+
+/// Whom a login has shown a peer to be: a principal, or the name that a DIGEST client goes by.
+pub type Identity = Arc<str>;
+
+/// What logins are checked by: the same for all shards, until a reload replaces it.
+#[derive(Clone, Debug, Default)]
+pub enum Credentials {
+    /// `pacemaker.auth.method: NONE`: there is nothing to log in to.
+    #[default]
+    None,
+    Digest(DigestCredentials),
+    Kerberos(KerberosCredentials),
+}
+
+/// Section `PacemakerDigest` of the JAAS file.
+#[derive(Clone, Debug)]
+pub struct DigestCredentials {
+    pub username: String,
+    pub password: Secret,
+}
+
+/// Section `PacemakerServer` of the JAAS file, and who may log in.
+#[derive(Clone, Debug)]
+pub struct KerberosCredentials {
+    pub keytab: PathBuf,
+    /// `service/host@REALM`, or without a host: then any key of that service in the keytab serves.
+    pub principal: String,
+    /// First parts of principals that may log in; never empty.
+    pub users: Vec<String>,
+    pub realms: Realms,
+}
+
+/// Whose users may log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Realms {
+    /// Those of the daemon's own realm and of these.
+    OwnAnd(Vec<String>),
+    /// Those of every realm that the KDC trusts, as with Storm's daemon.
+    Any,
+}
