@@ -71,22 +71,19 @@ pub fn run() -> ExitCode {
             return ExitCode::from(if answer.use_stderr() { WRONG_USAGE } else { 0 });
         }
     };
-    let loaded = match config::load(&cli.options.sources()) {
+    let sources = cli.options.sources();
+    let loaded = match config::load(&sources) {
         Ok(loaded) => loaded,
         Err(errors) => return wrong_configuration(&errors),
     };
     match cli.command.unwrap_or_default() {
-        Command::Serve => serve(loaded),
+        Command::Serve => serve(loaded, &sources),
         Command::CheckConfig => check_config(&loaded),
     }
 }
 
-fn serve(loaded: Loaded) -> ExitCode {
-    if let Some(refusal) = loaded.config.refusal() {
-        eprintln!("storm-pacemaker: {refusal}.");
-        return ExitCode::from(WRONG_USAGE);
-    }
-    match crate::server::serve(loaded.config, loaded.notes) {
+fn serve(loaded: Loaded, sources: &Sources) -> ExitCode {
+    match crate::server::serve(loaded, sources) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("storm-pacemaker: {error}");
