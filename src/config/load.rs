@@ -3,10 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::auth::Credentials;
+
 use super::problem::{ConfigErrors, Note, Place, Problem};
 use super::settle::{Entry, Settled};
 use super::storm_layer::{self, StormFile};
-use super::value::{Raw, Size, Value};
+use super::unit::Size;
+use super::value::{Raw, Value};
 use super::{Config, Cores, DEFAULTS, keys, toml_layer};
 
 /// Where the layers come from. The command line fills it.
@@ -82,7 +85,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     if !problems.is_empty() {
         return Err(ConfigErrors(problems));
     }
-    let config = Config::from_settled(&settled, &sources.cores);
+    let config = Config::from_settled(&settled, Credentials::None, &sources.cores);
     if config.server.shards.get() > sources.cores.usable.get() {
         notes.push(Note::warning(format!(
             "{} shards share {}; that serves tests, not load",

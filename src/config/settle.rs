@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::access::Addresses;
+
 use super::keys::{KEYS, Key};
 use super::problem::{Place, Problem};
 use super::value::{Raw, Value};
@@ -148,6 +150,20 @@ impl Settled {
     pub fn text(&self, key: &str) -> Option<&str> {
         match self.value(key) {
             Value::Text(text) => (!text.is_empty()).then_some(text),
+            other => mistaken(key, other),
+        }
+    }
+
+    pub fn texts(&self, key: &str) -> &[String] {
+        match self.value(key) {
+            Value::Texts(texts) => texts,
+            other => mistaken(key, other),
+        }
+    }
+
+    pub fn networks(&self, key: &str) -> &Addresses {
+        match self.value(key) {
+            Value::Networks(networks) => networks,
             other => mistaken(key, other),
         }
     }

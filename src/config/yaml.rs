@@ -1,6 +1,6 @@
 //! Reads the flat top level of a YAML file the way SnakeYAML, Storm's reader, does: YAML 1.1 scalars,
-//! anchors, merge keys, the last of duplicate keys wins. Knows no key of Storm's. Nested values are
-//! skipped, never built: an alias bomb costs nothing.
+//! anchors, merge keys, the last of duplicate keys wins. Knows no key of Storm's. Lists of scalars are
+//! the deepest values that are built: an alias bomb costs nothing.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -169,10 +169,24 @@ impl<'text> Document<'text> {
         self.nodes.len()
     }
 
+    /// The list that starts at `start`. What is nested in it is not built.
+    fn list(&self, start: usize) -> Raw {
+        let mut items = Vec::new();
+        let mut item = start + 1;
+        while !matches!(self.event(item), None | Some(Event::SequenceEnd)) {
+            items.push(match self.event(self.target(item)) {
+                Some(Event::SequenceStart(..)) => Raw::Other("a list".to_owned()),
+                _ => self.raw(item),
+            });
+            item = self.after(item);
+        }
+        Raw::List(items)
+    }
+
     fn raw(&self, index: usize) -> Raw {
         match self.event(self.target(index)) {
             Some(Event::Scalar(text, style, _, tag)) => scalar(text, *style, tag.as_ref()),
-            Some(Event::SequenceStart(..)) => Raw::Other("a list".to_owned()),
+            Some(Event::SequenceStart(..)) => self.list(self.target(index)),
             _ => Raw::Other("a mapping".to_owned()),
         }
     }
@@ -308,7 +322,17 @@ mod tests {
             ("!!int \"6699\"", Raw::Integer(6699)),
             ("!!str 6699", text("6699")),
             ("6699 # comment", Raw::Integer(6699)),
-            ("[1, 2]", Raw::Other("a list".into())),
+            ("[]", Raw::List(vec![])),
+            (
+                "[1, a, ~, [b, c], {d: e}]",
+                Raw::List(vec![
+                    Raw::Integer(1),
+                    text("a"),
+                    Raw::Null,
+                    Raw::Other("a list".into()),
+                    Raw::Other("a mapping".into()),
+                ]),
+            ),
             ("{a: 1}", Raw::Other("a mapping".into())),
             ("|-\n  x", text("x")),
         ] {
@@ -342,7 +366,10 @@ c: 3
             Raw::Integer(3),
             "own keys win, wherever they stand"
         );
-        assert_eq!(value(yaml, "d"), Raw::Other("a list".into()));
+        assert_eq!(
+            value(yaml, "d"),
+            Raw::List(vec![text("x"), Raw::Other("a mapping".into())])
+        );
     }
 
     #[test]
