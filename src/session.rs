@@ -57,7 +57,7 @@ enum State {
     /// Nothing has come yet.
     Fresh,
     LoggingIn(Box<LoggingIn>),
-    LoggedIn(Identity),
+    LoggedIn,
     /// A request has come before a login: there will be none (Storm's daemon takes the handlers of
     /// the login out of the connection's pipeline then).
     Forfeited,
@@ -86,7 +86,7 @@ impl Session {
         match self.state {
             State::NotRequired => Login::NotRequired,
             State::Fresh | State::LoggingIn(_) | State::Forfeited => Login::Guest,
-            State::LoggedIn(_) => Login::User,
+            State::LoggedIn => Login::User,
         }
     }
 
@@ -120,7 +120,7 @@ impl Session {
                 let request = request(message)?;
                 match self.state {
                     State::Fresh | State::LoggingIn(_) => self.state = State::Forfeited,
-                    State::NotRequired | State::LoggedIn(_) | State::Forfeited => {}
+                    State::NotRequired | State::LoggedIn | State::Forfeited => {}
                 }
                 Ok(Received::Request(request))
             }
@@ -138,7 +138,7 @@ impl Session {
         let token = login_token(&message)?;
         let is_first = match &self.state {
             State::NotRequired => return Err(Fault::LoginNotOffered),
-            State::LoggedIn(_) => return Err(Fault::LoginAfterLogin),
+            State::LoggedIn => return Err(Fault::LoginAfterLogin),
             State::Forfeited => return Err(Fault::LoginAfterRequest),
             State::Fresh => true,
             State::LoggingIn(_) => false,
@@ -185,7 +185,7 @@ impl Session {
                     control::encode_token(login.out, &answer);
                 }
                 control::encode_control(login.out, ControlCode::SaslComplete);
-                self.state = State::LoggedIn(identity.clone());
+                self.state = State::LoggedIn;
                 Ok(Received::LoggedIn(identity))
             }
         }

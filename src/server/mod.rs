@@ -111,7 +111,7 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
         cores = ?config.server.cores,
         connections = preflight.connections,
         minimum_wait = ?config.server.minimum_wait,
-        login = config.auth.method.name(),
+        login = ?config.auth.method,
         "storm-pacemaker {} serves on {address}",
         env!("CARGO_PKG_VERSION"),
     );
