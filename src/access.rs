@@ -242,7 +242,9 @@ mod tests {
         use RequestKind::*;
         let with = |right| {
             let kinds = RequestKind::ALL.into_iter();
-            kinds.filter(|kind| kind.right() == right).collect::<Vec<_>>()
+            kinds
+                .filter(|kind| kind.right() == right)
+                .collect::<Vec<_>>()
         };
         assert_eq!(
             with(Right::Read),
@@ -275,9 +277,27 @@ mod tests {
     fn each_list_of_addresses_guards_its_own_right() {
         let elsewhere = || Addresses(vec!["192.0.2.0/24".parse().unwrap()]);
         let cases = [
-            (Right::Read, Rules { reads_from: elsewhere(), ..Rules::default() }),
-            (Right::Write, Rules { writes_from: elsewhere(), ..Rules::default() }),
-            (Right::Delete, Rules { deletes_from: elsewhere(), ..Rules::default() }),
+            (
+                Right::Read,
+                Rules {
+                    reads_from: elsewhere(),
+                    ..Rules::default()
+                },
+            ),
+            (
+                Right::Write,
+                Rules {
+                    writes_from: elsewhere(),
+                    ..Rules::default()
+                },
+            ),
+            (
+                Right::Delete,
+                Rules {
+                    deletes_from: elsewhere(),
+                    ..Rules::default()
+                },
+            ),
         ];
         for (right, rules) in cases {
             for kind in RequestKind::ALL {
@@ -294,9 +314,8 @@ mod tests {
 
     #[test]
     fn addresses_are_networks_of_either_family() {
-        let list = |texts: &[&str]| {
-            Addresses(texts.iter().map(|text| text.parse().unwrap()).collect())
-        };
+        let list =
+            |texts: &[&str]| Addresses(texts.iter().map(|text| text.parse().unwrap()).collect());
         let address = |text: &str| text.parse().unwrap();
         let both = list(&["10.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"]);
         for inside in ["10.255.0.1", "2001:db8:ffff::1", "192.0.2.7"] {
@@ -332,7 +351,13 @@ mod tests {
         }
         for below in ["/workerbeats", "/workerbeats/"] {
             for kind in [path, key] {
-                for too_high in ["/workerbeats", "/workerbeats/", "/worker", "/workerbeats2/t", "t"] {
+                for too_high in [
+                    "/workerbeats",
+                    "/workerbeats/",
+                    "/worker",
+                    "/workerbeats2/t",
+                    "t",
+                ] {
                     assert!(!may(below, kind, too_high), "{too_high}");
                 }
                 assert!(may(below, kind, "/workerbeats/t"));

@@ -42,11 +42,18 @@ fn lists_of_addresses_guard_reads_writes_and_deletions_without_any_login() {
     for (rule, may) in [
         ("access.reads_from=127.7.0.0/16", [false, true, true]),
         ("access.writes_from=127.7.0.0/16", [true, false, true]),
-        ("access.deletes_from=10.0.0.0/8,127.7.0.9", [true, true, false]),
+        (
+            "access.deletes_from=10.0.0.0/8,127.7.0.9",
+            [true, true, false],
+        ),
     ] {
         let daemon = Daemon::start(&["--shards", "2", "-c", rule]);
         let mut other = from(HERE, &daemon);
-        let seen = [other.may_read(), other.may_write(), other.may_delete("/workerbeats/t")];
+        let seen = [
+            other.may_read(),
+            other.may_write(),
+            other.may_delete("/workerbeats/t"),
+        ];
         assert_eq!(seen, may, "{rule}");
         let mut listed = from(ELSEWHERE, &daemon);
         assert!(listed.may_read() && listed.may_write() && listed.may_delete("/workerbeats/t"));
@@ -62,7 +69,10 @@ fn who_may_not_connect_is_reset_at_once() {
     assert_eq!(stranger.read_to_end(), (vec![], Ended::Reset));
     assert!(from(ELSEWHERE, &daemon).may_read());
     let log = daemon.stop();
-    assert!(log.contains("its address may not connect (access.connect_from)"), "{log}");
+    assert!(
+        log.contains("its address may not connect (access.connect_from)"),
+        "{log}"
+    );
 }
 
 #[test]

@@ -10,11 +10,17 @@ mod checks;
 const LEAST: usize = 20;
 
 fn replay(target: &str, check: fn(&[u8])) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
     let entries = fs::read_dir(&directory).expect("the target's corpus");
     let mut inputs: Vec<PathBuf> = entries.map(|entry| entry.expect("a file").path()).collect();
     inputs.sort();
-    assert!(inputs.len() >= LEAST, "{target} has {} inputs", inputs.len());
+    assert!(
+        inputs.len() >= LEAST,
+        "{target} has {} inputs",
+        inputs.len()
+    );
     for input in inputs {
         // Where a check fails the test's output ends with the input's name.
         println!("{}", input.display());

@@ -56,9 +56,15 @@ fn failed_logins_slow_their_address_and_no_other() {
         start.elapsed()
     };
     let guesses: Vec<Duration> = (0..6).map(|_| guess(address(1))).collect();
-    assert!(guesses[..3].iter().all(|took| *took < SECOND / 2), "{guesses:?}");
+    assert!(
+        guesses[..3].iter().all(|took| *took < SECOND / 2),
+        "{guesses:?}"
+    );
     let all: Duration = guesses.iter().sum();
-    assert!(all > 2 * SECOND, "three more guesses, one a second: {guesses:?}");
+    assert!(
+        all > 2 * SECOND,
+        "three more guesses, one a second: {guesses:?}"
+    );
     let start = Instant::now();
     for _ in 0..20 {
         // Good logins are on nobody's account.
@@ -117,7 +123,12 @@ fn a_stop_does_not_wait_for_logins_that_wait() {
 #[test]
 fn unauthenticated_connections_are_bounded_by_address() {
     let files = DigestFiles::new();
-    let daemon = files.daemon(&["--shards", "1", "-c", "limits.unauthenticated_per_address=5"]);
+    let daemon = files.daemon(&[
+        "--shards",
+        "1",
+        "-c",
+        "limits.unauthenticated_per_address=5",
+    ]);
     let connect = || Client::connect_from(address(1), daemon.address());
     // Writers and users are no guests: any number of them may be here.
     let mut known: Vec<Client> = (0..20)
@@ -246,7 +257,9 @@ fn no_secret_is_ever_printed() {
         token_of(&peer.read_frame());
         peer.send(&token(PASSWORD.as_bytes()));
         peer.expect_reset();
-        files.write(&format!("PacemakerDigest {{ username={USER} password=\"{PASSWORD}\" }}"));
+        files.write(&format!(
+            "PacemakerDigest {{ username={USER} password=\"{PASSWORD}\" }}"
+        ));
         daemon.signal(rustix::process::Signal::HUP);
         files.set_password("another-secret-word");
         daemon.signal(rustix::process::Signal::HUP);
@@ -276,5 +289,8 @@ fn no_secret_is_ever_printed() {
     for secret in [PASSWORD, "another-secret-word", guess, &hash, &encoded] {
         assert!(!printed.contains(secret), "{secret}: {printed}");
     }
-    assert!(printed.contains("login_wrong_password"), "it did print: {printed}");
+    assert!(
+        printed.contains("login_wrong_password"),
+        "it did print: {printed}"
+    );
 }

@@ -19,13 +19,19 @@ fn a_login_opens_reads_and_nothing_opens_them_without_one() {
         let answer = worker.ask(&about(kind, "/workerbeats/t1/w1", 7));
         assert_eq!(answer, plain(NOT_AUTHORIZED, 7), "request {kind}");
     }
-    assert_eq!(nimbus.get("/workerbeats/t1/w1").as_deref(), Some(&b"beat"[..]));
+    assert_eq!(
+        nimbus.get("/workerbeats/t1/w1").as_deref(),
+        Some(&b"beat"[..])
+    );
     assert_eq!(nimbus.list("/workerbeats"), ["t1"]);
     // As Storm's daemon: writes and deletions are open to everyone.
     worker.delete("/workerbeats/t1/w1");
     assert!(!nimbus.exists("/workerbeats/t1/w1"));
     let log = daemon.stop();
-    assert!(log.contains("logged in: \"cGFjZW1ha2VyLWNsaWVudA==\""), "{log}");
+    assert!(
+        log.contains("logged in: \"cGFjZW1ha2VyLWNsaWVudA==\""),
+        "{log}"
+    );
     assert!(log.contains("reason=\"not_authorized\""), "{log}");
 }
 
@@ -72,13 +78,33 @@ fn every_faulty_login_ends_its_connection_and_says_nothing() {
             "login_wrong_password",
             Box::new(|challenge| token(&response_to(challenge, "pmpass"))),
         ),
-        ("a replayed response", "login_malformed", always(token(&replayed))),
+        (
+            "a replayed response",
+            "login_malformed",
+            always(token(&replayed)),
+        ),
         ("an empty token", "login_malformed", always(token(b""))),
         ("garbage", "login_malformed", always(token(&[0xFF; 300]))),
-        ("4 097 bytes", "login_malformed", always(token(&[b'a'; 4097]))),
-        ("1 MiB", "login_too_large", always(token(&vec![b'a'; 1 << 20]))),
-        ("a second request for a token", "login_out_of_order", always(ask_for_token())),
-        ("the server's own word", "login_out_of_order", always(control(-203))),
+        (
+            "4 097 bytes",
+            "login_malformed",
+            always(token(&[b'a'; 4097])),
+        ),
+        (
+            "1 MiB",
+            "login_too_large",
+            always(token(&vec![b'a'; 1 << 20])),
+        ),
+        (
+            "a second request for a token",
+            "login_out_of_order",
+            always(ask_for_token()),
+        ),
+        (
+            "the server's own word",
+            "login_out_of_order",
+            always(control(-203)),
+        ),
         ("no code that there is", "bad_message", always(control(-1))),
     ];
     for (what, label, attack) in attacks {
@@ -90,8 +116,14 @@ fn every_faulty_login_ends_its_connection_and_says_nothing() {
     }
     for (what, bytes) in [
         ("a token before it is asked for", token(b"x")),
-        ("a token message without its blob", message(SASL_TOKEN, &[], None)),
-        ("a control message without its blob", message(CONTROL_MESSAGE, &[], None)),
+        (
+            "a token message without its blob",
+            message(SASL_TOKEN, &[], None),
+        ),
+        (
+            "a control message without its blob",
+            message(CONTROL_MESSAGE, &[], None),
+        ),
     ] {
         let mut peer = Client::connect(daemon.address());
         peer.send(&bytes);

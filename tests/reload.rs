@@ -15,9 +15,8 @@ fn reload(daemon: &Daemon) -> String {
     let before = daemon.log().len();
     daemon.signal(Signal::HUP);
     let news = || daemon.log()[before..].to_owned();
-    let answered = |news: &str| {
-        news.contains("reloaded the logins") || news.contains("stay as they were")
-    };
+    let answered =
+        |news: &str| news.contains("reloaded the logins") || news.contains("stay as they were");
     wait_until("an answer to SIGHUP", || answered(&news()));
     news()
 }
@@ -35,8 +34,15 @@ fn a_new_password_counts_at_once_and_ends_nobody() {
 
     files.set_password("another");
     let news = reload(&daemon);
-    assert!(news.contains("reloaded the logins and access rules"), "{news}");
-    assert_eq!(nimbus.get("/w/1").as_deref(), Some(&b"x"[..]), "who is in stays in");
+    assert!(
+        news.contains("reloaded the logins and access rules"),
+        "{news}"
+    );
+    assert_eq!(
+        nimbus.get("/w/1").as_deref(),
+        Some(&b"x"[..]),
+        "who is in stays in"
+    );
     // On every shard: eight connections reach both.
     for _ in 0..8 {
         let mut client = Client::connect(daemon.address());
@@ -66,14 +72,20 @@ fn bad_files_keep_the_old_credentials_and_say_so() {
     ] {
         files.write(text);
         let news = reload(&daemon);
-        assert!(news.contains("stay as they were") && news.contains(why), "{text:?}: {news}");
+        assert!(
+            news.contains("stay as they were") && news.contains(why),
+            "{text:?}: {news}"
+        );
         assert!(nimbus.may_read());
         let mut client = Client::connect(daemon.address());
         client.log_in();
     }
     fs::remove_file(files.jaas()).expect("the file");
     let news = reload(&daemon);
-    assert!(news.contains("stay as they were") && news.contains("jaas.conf"), "{news}");
+    assert!(
+        news.contains("stay as they were") && news.contains("jaas.conf"),
+        "{news}"
+    );
     let mut client = Client::connect(daemon.address());
     client.log_in();
     files.set_password("mended");
@@ -96,17 +108,26 @@ fn access_rules_change_for_connections_that_are_open() {
 
     write("[access]\nreads_from = [\"10.0.0.0/8\"]\n");
     let news = reload(&daemon);
-    assert!(news.contains("changed settings: access.reads_from"), "{news}");
+    assert!(
+        news.contains("changed settings: access.reads_from"),
+        "{news}"
+    );
     assert!(!client.may_read() && client.may_write());
 
     write("[access]\nreads_from = [\"10.0.0.0/33\"]\n");
     let news = reload(&daemon);
-    assert!(news.contains("pacemaker.toml:2: access.reads_from"), "{news}");
+    assert!(
+        news.contains("pacemaker.toml:2: access.reads_from"),
+        "{news}"
+    );
     assert!(!client.may_read() && client.may_write());
 
     write("[access]\nreads_from = []\n\n[limits]\nin_flight = 7\n");
     let news = reload(&daemon);
-    assert!(news.contains("a restart is needed for what has changed of limits.in_flight"), "{news}");
+    assert!(
+        news.contains("a restart is needed for what has changed of limits.in_flight"),
+        "{news}"
+    );
     assert!(client.may_read());
     daemon.stop();
 }
@@ -123,7 +144,10 @@ fn the_method_cannot_change_while_it_runs() {
     let text = format!("[auth]\nmethod = \"DIGEST\"\nlogin_config = {jaas:?}\n");
     fs::write(&config, text).expect("the configuration");
     let news = reload(&daemon);
-    assert!(news.contains("auth.method cannot change without a restart"), "{news}");
+    assert!(
+        news.contains("auth.method cannot change without a restart"),
+        "{news}"
+    );
     assert!(client.may_read());
     daemon.stop();
 }

@@ -21,7 +21,11 @@ pub fn frames(data: &[u8]) {
     let whole = cut_into_frames(&[bytes]);
     let chunks: Vec<&[u8]> = bytes.chunks(usize::from(*cut).max(1)).collect();
     let (frames, error) = cut_into_frames(&chunks);
-    assert_eq!(whole, (frames.clone(), error), "the cut makes no difference");
+    assert_eq!(
+        whole,
+        (frames.clone(), error),
+        "the cut makes no difference"
+    );
 
     let authenticator = authenticator();
     for authenticator in [None, Some(&authenticator)] {

@@ -65,7 +65,8 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let Loaded { mut config, notes } = loaded;
     let _log = logging::start(config.log.level);
     // First of all: a signal that comes during the start is kept.
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(internal("waiting for signals"))?;
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(internal("waiting for signals"))?;
     let preflight = preflight::check(&config).map_err(StartError::Preflight)?;
     log_notes(&notes);
     log_notes(&preflight.notes);
@@ -92,7 +93,16 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
         let thread = executor(index, core)
             .spawn(move || async move {
                 let shard = Shard::new(index, settings, mailbox);
-                Core::run(shard, index, sockets, bells, publication, shutdown, starting).await
+                Core::run(
+                    shard,
+                    index,
+                    sockets,
+                    bells,
+                    publication,
+                    shutdown,
+                    starting,
+                )
+                .await
             })
             .map_err(internal("starting a shard"))?;
         threads.push(thread);

@@ -121,9 +121,7 @@ impl Publication {
 /// becomes what is in force.
 pub(super) fn reload(sources: &Sources, running: &mut Config, publication: &Publication) {
     match read(sources, running) {
-        Err(why) => error!(
-            "reload: the logins and access rules stay as they were: {why}"
-        ),
+        Err(why) => error!("reload: the logins and access rules stay as they were: {why}"),
         Ok(config) => {
             let others = changed(running, &config, |key| !is_reloaded(key));
             if !others.is_empty() {
@@ -142,9 +140,9 @@ pub(super) fn reload(sources: &Sources, running: &mut Config, publication: &Publ
                 }
             }
             match publication.publish(running, running.server.shards.get()) {
-                Ok(()) => info!(
-                    "reloaded the logins and access rules; changed settings: {changes}"
-                ),
+                Ok(()) => {
+                    info!("reloaded the logins and access rules; changed settings: {changes}")
+                }
                 // Judged good a moment ago: a file that changes while it is read, or no memory.
                 Err(why) => error!("reload: not every shard has the new logins: {why}"),
             }

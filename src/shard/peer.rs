@@ -45,7 +45,12 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(id: ConnectionId, address: SocketAddr, session: Session, frame_bytes: u32) -> Peer {
+    pub(super) fn new(
+        id: ConnectionId,
+        address: SocketAddr,
+        session: Session,
+        frame_bytes: u32,
+    ) -> Peer {
         Peer {
             id,
             address,

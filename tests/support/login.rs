@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use storm_pacemaker::auth::DigestCredentials;
-use storm_pacemaker::auth::digest_md5::client::Client as Digest;
+use storm_pacemaker::auth::digest_md5::Client as Digest;
 use storm_pacemaker::auth::secret::Secret;
 use tempfile::TempDir;
 
