@@ -3,17 +3,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use super::incident_log::IncidentLog;
+use super::listeners::Shares;
 use super::reload::Publication;
 use super::shutdown::{Shutdown, Starting};
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use crate::ring::{Bells, EventLoop, Gather, Handler, Rest, own_descriptors};
+use crate::ring::{Bells, EventLoop, Gather, Handler, Rest};
 use crate::shard::pace::ENOUGH;
 use crate::shard::{Context, Shard};
 
@@ -47,11 +47,10 @@ pub(super) struct Core {
 
 impl Core {
     /// Serves until the process shuts down. An error is the ring's own, and so the process's.
-    /// `listeners` are those of all shards.
     pub(super) async fn run(
         shard: Shard,
         index: usize,
-        listeners: Arc<[RawFd]>,
+        listeners: Shares,
         bells: Arc<Bells>,
         publication: Arc<Publication>,
         shutdown: Arc<Shutdown>,
@@ -219,13 +218,13 @@ impl Core {
 fn ready(
     bells: Arc<Bells>,
     index: usize,
-    listeners: &[RawFd],
+    listeners: &Shares,
     shutdown: &Shutdown,
 ) -> Result<EventLoop, String> {
     let mut ring = EventLoop::new(bells, index).map_err(|error| error.to_string())?;
     shutdown.wait_for_rings()?;
-    let mut copies = own_descriptors(listeners).map_err(|error| error.to_string())?;
-    ring.listen(copies.swap_remove(index))
+    listeners
+        .take(index, &mut ring)
         .map_err(|error| error.to_string())?;
     Ok(ring)
 }

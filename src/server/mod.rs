@@ -5,13 +5,13 @@ mod core;
 mod incident_log;
 mod listeners;
 pub mod logging;
+mod manager;
 pub mod preflight;
 mod reload;
 mod shutdown;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -63,8 +63,9 @@ impl std::error::Error for StartError {}
 /// logged.
 pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let Loaded { mut config, notes } = loaded;
+    let handed_over = listeners::handed_over();
     let _log = logging::start(config.log.level);
-    // First of all: a signal that comes during the start is kept.
+    // Before what takes time: a signal that comes during the start is kept.
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(internal("waiting for signals"))?;
     let preflight = preflight::check(&config).map_err(StartError::Preflight)?;
@@ -76,16 +77,17 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let publication = Arc::new(Publication::new(&config));
 
     let shards = config.server.shards.get();
-    let listeners = listeners::open(config.server.address(), shards)?;
-    let address = listeners.address;
+    let listeners = listeners::open(handed_over, config.server.address(), shards)?;
+    let address = listeners.addresses.iter().map(ToString::to_string);
+    let address = address.collect::<Vec<_>>().join(" and ");
     let bells = Arc::new(Bells::new(shards));
     let shutdown = Arc::new(Shutdown::new(shards, config.server.shutdown_deadline));
     let settings = settings(&config, preflight.connections);
 
     let mut threads = Vec::with_capacity(shards);
-    let sockets: Arc<[RawFd]> = listeners.sockets.iter().map(AsRawFd::as_raw_fd).collect();
+    let shares = listeners.shares(shards);
     for (index, mailbox) in Mailbox::for_shards(shards).into_iter().enumerate() {
-        let (settings, sockets) = (settings.clone(), sockets.clone());
+        let (settings, shares) = (settings.clone(), shares.clone());
         let (bells, shutdown) = (bells.clone(), shutdown.clone());
         let publication = publication.clone();
         let starting = Starting::new(shutdown.clone());
@@ -93,16 +95,7 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
         let thread = executor(index, core)
             .spawn(move || async move {
                 let shard = Shard::new(index, settings, mailbox);
-                Core::run(
-                    shard,
-                    index,
-                    sockets,
-                    bells,
-                    publication,
-                    shutdown,
-                    starting,
-                )
-                .await
+                Core::run(shard, index, shares, bells, publication, shutdown, starting).await
             })
             .map_err(internal("starting a shard"))?;
         threads.push(thread);
@@ -128,19 +121,21 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     // The readiness line, for people and for whoever starts us on port 0. Whoever has closed our
     // standard output does not want it.
     let plural = if shards == 1 { "" } else { "s" };
-    let _ = writeln!(
-        io::stdout(),
-        "listening on {address} with {shards} shard{plural}"
-    );
+    let line = format!("listening on {address} with {shards} shard{plural}");
+    let _ = writeln!(io::stdout(), "{line}");
     let _ = io::stdout().flush();
+    manager::ready(&line);
 
     for signal in signals.forever() {
         if signal != SIGHUP {
             info!("stopping: received {}", signal_name(signal));
             break;
         }
+        manager::reloading();
         reload::reload(sources, &mut config, &publication);
+        manager::ready(&line);
     }
+    manager::stopping();
     shutdown.begin();
     ring_all(&bells, shards);
     join(threads)?;
