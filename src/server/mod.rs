@@ -25,7 +25,7 @@ use tracing::info;
 use crate::auth::Authenticator;
 use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::ring::{Bells, Ringer};
-use crate::shard::{Bounds, Mailbox, Settings, Shard};
+use crate::shard::{Ageing, Bounds, Mailbox, Settings, Shard};
 use core::Core;
 use reload::Publication;
 use shutdown::{Shutdown, Starting};
@@ -169,6 +169,10 @@ fn settings(config: &Config, connections: u64) -> Settings {
             handshake_bytes: limits.handshake_bytes,
             unauthenticated_per_address: limits.unauthenticated_per_address,
             failed_logins: limits.failed_logins,
+        },
+        ageing: Ageing {
+            stale_after: Duration::from_secs(30),
+            expire_after: Duration::from_secs(600),
         },
         minimum_wait: config.server.minimum_wait,
         connections: Arc::new(AtomicU64::new(0)),

@@ -4,6 +4,7 @@
 //!
 //! Read `serve.rs` first: it is the way of a pulse.
 
+mod ageing;
 mod answer;
 mod counters;
 mod guests;
@@ -14,6 +15,7 @@ pub mod pace;
 mod peer;
 mod serve;
 
+pub use ageing::Ageing;
 pub use counters::Counters;
 pub use letters::Mailbox;
 pub use logins::Policy;
@@ -44,6 +46,7 @@ pub struct Settings {
     /// Hashes whole keys: routes them to shards, and finds them there.
     pub key_hasher: RandomState,
     pub bounds: Bounds,
+    pub ageing: Ageing,
     /// See [`pace`].
     pub minimum_wait: Duration,
     /// Open connections of all shards.
@@ -302,7 +305,8 @@ impl Shard {
 
     // ── Time ─────────────────────────────────────────────────────────────────────────────────────
 
-    /// Ends peers that do not take their answers. To be called now and then. `unacknowledged` tells
+    /// Ends peers that do not take their answers or do not finish their logins, and keys that nobody
+    /// refreshes. To be called now and then, a few times a second. `unacknowledged` tells
     /// how much of what was sent a peer's host has not acknowledged: a peer that reads slowly makes
     /// progress there long before its socket has room for more.
     pub fn tick(
@@ -329,6 +333,7 @@ impl Shard {
         }
         self.end_stalled(cx);
         self.tick_logins(cx);
+        self.tick_ageing(cx);
     }
 
     /// Ends peers that have sent half of a request and no more, if buffers run short: otherwise they
