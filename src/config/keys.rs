@@ -116,11 +116,7 @@ pub static WITHOUT_EFFECT: &[(&str, &str)] = &[
     ),
     (
         "pacemaker.kerberos.users",
-        "no version of Storm's daemon reads it",
-    ),
-    (
-        "pacemaker.childopts",
-        "it holds JVM options for Storm's launcher, and this is no JVM",
+        "no version of Storm's daemon reads it; see kerberos.users",
     ),
     (
         "pacemaker.host",

@@ -2,10 +2,13 @@
 //! code past this module sees a string that it must parse, and nothing here opens a socket.
 
 mod cores;
+mod java_options;
 mod keys;
 mod list;
 mod load;
+mod logins;
 mod problem;
+mod relations;
 mod report;
 mod settle;
 mod storm_layer;
@@ -189,22 +192,6 @@ impl Config {
             },
             origins: settled.origins(),
         }
-    }
-
-    /// Why this version cannot serve a sound configuration, if it cannot.
-    pub fn refusal(&self) -> Option<String> {
-        let method = match self.auth.method {
-            AuthMethod::None => return None,
-            AuthMethod::Digest => "DIGEST",
-            AuthMethod::Kerberos => "KERBEROS",
-        };
-        Some(format!(
-            "auth.method (pacemaker.auth.method) is {method}, but this version of storm-pacemaker \
-             serves no logins yet, and will not serve reads to everyone in their stead. Protect the \
-             port by other means (a firewall that admits the cluster's hosts only) and start with \
-             -c pacemaker.auth.method=NONE, the same value in the clients' storm.yaml; or keep \
-             Storm's own Pacemaker"
-        ))
     }
 }
 

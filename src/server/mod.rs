@@ -58,9 +58,6 @@ impl std::error::Error for StartError {}
 /// returns. `notes` are the configuration's, to be logged.
 pub fn serve(config: Config, notes: Vec<Note>) -> Result<(), StartError> {
     let _log = logging::start(config.log.level);
-    if let Some(why) = config.refusal() {
-        return Err(StartError::Refused(why));
-    }
     // First of all: a signal that comes during the start is kept.
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(internal("waiting for signals"))?;
     let preflight = preflight::check(&config).map_err(StartError::Preflight)?;
