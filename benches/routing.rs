@@ -10,7 +10,9 @@ use std::time::Duration;
 use ahash::RandomState;
 use criterion::{Criterion, criterion_group, criterion_main};
 use storm_pacemaker::connection::{Commands, ConnectionId};
-use storm_pacemaker::shard::{Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::shard::{
+    Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard,
+};
 use storm_pacemaker::wire::MessageType;
 use storm_pacemaker::wire::message::encode_pulse;
 

@@ -139,7 +139,9 @@ impl ClientLogin {
         };
         match is_complete {
             true => Ok(true),
-            false => Err(LoginFailure::OutOfOrder("the server ends a login too early")),
+            false => Err(LoginFailure::OutOfOrder(
+                "the server ends a login too early",
+            )),
         }
     }
 }

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
-use storm_pacemaker::shard::{Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::shard::{
+    Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard,
+};
 use storm_pacemaker::wire::message::{MessageType, encode_path, encode_plain, encode_pulse};
 use storm_pacemaker::wire::{Flow, FrameReader};
 use support::Random;

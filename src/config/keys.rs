@@ -66,6 +66,8 @@ pub static KEYS: &[Key] = &[
     key("limits.failed_logins", Kind::Count(limits::FAILED_LOGINS)),
     key("limits.stored_keys", Kind::Count(limits::STORED_KEYS)),
     key("limits.stored_bytes", Kind::Size(limits::STORED_BYTES)),
+    key("expire.after", Kind::Time(limits::EXPIRE_AFTER)),
+    key("expire.stale_after", Kind::Time(limits::STALE_AFTER)),
     key("log.level", LEVEL),
 ];
 
@@ -116,11 +118,7 @@ pub static WITHOUT_EFFECT: &[(&str, &str)] = &[
     ),
     (
         "pacemaker.kerberos.users",
-        "no version of Storm's daemon reads it",
-    ),
-    (
-        "pacemaker.childopts",
-        "it holds JVM options for Storm's launcher, and this is no JVM",
+        "no version of Storm's daemon reads it; see kerberos.users",
     ),
     (
         "pacemaker.host",

@@ -2,10 +2,13 @@
 //! code past this module sees a string that it must parse, and nothing here opens a socket.
 
 mod cores;
+mod java_options;
 mod keys;
 mod list;
 mod load;
+mod logins;
 mod problem;
+mod relations;
 mod report;
 mod settle;
 mod storm_layer;
@@ -20,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use cores::Cores;
-pub use load::{Loaded, Sources, load};
+pub use load::{Loaded, Sources, load, settle_storm_yaml};
 pub use problem::{ConfigErrors, Note, Place, Problem, Severity};
 pub use report::write_report;
 pub use settle::Origin;
@@ -28,6 +31,7 @@ pub use unit::{Size, Time};
 
 use crate::access::{Need, Rules};
 use crate::auth::Credentials;
+use crate::shard::Ageing;
 
 use settle::Settled;
 
@@ -42,6 +46,7 @@ pub struct Config {
     pub kerberos: Kerberos,
     pub access: Rules,
     pub limits: Limits,
+    pub ageing: Ageing,
     pub log: Log,
     /// Every key with its effective value and where it came from, for `check-config`.
     pub origins: Vec<Origin>,
@@ -181,6 +186,10 @@ impl Config {
                 stored_keys: settled.count("limits.stored_keys"),
                 stored_bytes: settled.size("limits.stored_bytes"),
             },
+            ageing: Ageing {
+                stale_after: settled.time("expire.stale_after"),
+                expire_after: settled.time("expire.after"),
+            },
             log: Log {
                 level: settled
                     .choice("log.level")
@@ -189,22 +198,6 @@ impl Config {
             },
             origins: settled.origins(),
         }
-    }
-
-    /// Why this version cannot serve a sound configuration, if it cannot.
-    pub fn refusal(&self) -> Option<String> {
-        let method = match self.auth.method {
-            AuthMethod::None => return None,
-            AuthMethod::Digest => "DIGEST",
-            AuthMethod::Kerberos => "KERBEROS",
-        };
-        Some(format!(
-            "auth.method (pacemaker.auth.method) is {method}, but this version of storm-pacemaker \
-             serves no logins yet, and will not serve reads to everyone in their stead. Protect the \
-             port by other means (a firewall that admits the cluster's hosts only) and start with \
-             -c pacemaker.auth.method=NONE, the same value in the clients' storm.yaml; or keep \
-             Storm's own Pacemaker"
-        ))
     }
 }
 

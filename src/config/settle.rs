@@ -82,6 +82,11 @@ impl Settled {
         Settled { values }
     }
 
+    /// Whether all of these keys have sound values.
+    pub fn are_sound(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| self.values.contains_key(key))
+    }
+
     /// Replaces a value by one that a rule gives.
     pub fn compute(&mut self, key: &'static str, value: Value, rule: String) {
         let place = Place::Computed(rule);

@@ -25,7 +25,7 @@ use tracing::info;
 use crate::auth::Authenticator;
 use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::ring::{Bells, Ringer};
-use crate::shard::{Ageing, Bounds, Mailbox, Settings, Shard};
+use crate::shard::{Bounds, Mailbox, Settings, Shard};
 use core::Core;
 use reload::Publication;
 use shutdown::{Shutdown, Starting};
@@ -170,10 +170,7 @@ fn settings(config: &Config, connections: u64) -> Settings {
             unauthenticated_per_address: limits.unauthenticated_per_address,
             failed_logins: limits.failed_logins,
         },
-        ageing: Ageing {
-            stale_after: Duration::from_secs(30),
-            expire_after: Duration::from_secs(600),
-        },
+        ageing: config.ageing,
         minimum_wait: config.server.minimum_wait,
         connections: Arc::new(AtomicU64::new(0)),
     }

@@ -198,7 +198,11 @@ fn stale_keys_are_counted_before_they_go() {
     // Nearly all go, and the slab is packed in the middle of the pass.
     assert_eq!(pass(&mut store, 98, u64::MAX).1, 2);
     assert_eq!(pass(&mut store, 98, u64::MAX), (2, 2));
-    assert!(store.put("/w/99", hash("/w/99"), Bytes::new(), 1000).is_ok());
+    assert!(
+        store
+            .put("/w/99", hash("/w/99"), Bytes::new(), 1000)
+            .is_ok()
+    );
     assert_eq!(pass(&mut store, 98, 500), (1, 2));
 }
 
