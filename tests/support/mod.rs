@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod expected;
 pub mod frames;
 pub mod login;
+pub mod kdc;
 pub mod mixed;
 pub mod script;
 pub mod storm;
