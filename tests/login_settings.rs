@@ -11,6 +11,7 @@ use support::check_config::*;
 const DIGEST: &str =
     "PacemakerDigest {\n  username=\"some user\"\n  password=\"Zq-hunter2\";\n};\n";
 
+#[cfg(feature = "kerberos")]
 const SERVER: &str = "PacemakerServer {
   com.sun.security.auth.module.Krb5LoginModule required
   useKeyTab=true
@@ -66,6 +67,7 @@ fn digest_takes_its_credentials_from_the_jaas_file() {
     );
 }
 
+#[cfg(feature = "kerberos")]
 #[test]
 fn kerberos_takes_its_key_from_the_jaas_file() {
     let files = Files::new();
@@ -109,6 +111,16 @@ fn kerberos_takes_its_key_from_the_jaas_file() {
     );
 }
 
+#[cfg(not(feature = "kerberos"))]
+#[test]
+fn a_build_without_kerberos_says_so() {
+    check(&["-c", "pacemaker.auth.method=KERBEROS"]).fails_with(&[
+        "-c: pacemaker.auth.method: this build of storm-pacemaker has no Kerberos: take one that was \
+         built with its cargo feature \"kerberos\", or another method",
+    ]);
+}
+
+#[cfg(feature = "kerberos")]
 #[test]
 fn a_method_that_lacks_something_says_what() {
     let files = Files::new();

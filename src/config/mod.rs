@@ -16,6 +16,7 @@ mod toml_layer;
 mod unit;
 mod value;
 mod yaml;
+mod yaml_scalar;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;

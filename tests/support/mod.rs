@@ -11,6 +11,7 @@ pub mod expected;
 pub mod frames;
 pub mod login;
 pub mod kdc;
+pub mod jaas;
 pub mod mixed;
 pub mod script;
 pub mod storm;
