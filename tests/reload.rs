@@ -171,6 +171,13 @@ fn the_log_level_changes_while_it_runs() {
     write("error");
     let news = reload(&daemon);
     assert!(news.contains("changed settings: log.level"), "{news}");
+    // Errors are logged still. Its answer also tells that the new level is in force.
+    write("nonsense");
+    let news = reload(&daemon);
+    assert!(
+        news.contains("log.level: \\\"nonsense\\\" is not a log level"),
+        "{news}"
+    );
     spoil([127, 1, 0, 2]);
     write("info");
     let news = reload(&daemon);
