@@ -17,7 +17,10 @@ pub enum LoginFailure {
     /// A valid ticket for another service.
     OtherService(String),
     /// The ticket is one user's and the client wants to be another.
-    OtherIdentity { ticket: String, asked: String },
+    OtherIdentity {
+        ticket: String,
+        asked: String,
+    },
     /// A valid login of somebody who is not among the users that may read.
     NotAUser(String),
     /// A user of the right name, from a realm that is not ours.
@@ -55,7 +58,10 @@ impl fmt::Display for LoginFailure {
             LoginFailure::BadTicket(why) => write!(f, "the ticket was not accepted: {why}"),
             LoginFailure::OtherService(name) => write!(f, "its ticket is for {name:?}"),
             LoginFailure::OtherIdentity { ticket, asked } => {
-                write!(f, "it has the ticket of {ticket:?} and wants to be {asked:?}")
+                write!(
+                    f,
+                    "it has the ticket of {ticket:?} and wants to be {asked:?}"
+                )
             }
             LoginFailure::NotAUser(name) => write!(
                 f,

@@ -282,7 +282,9 @@ impl SessionCallback for Callback {
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Authenticator").field(&self.mechanism).finish()
+        f.debug_tuple("Authenticator")
+            .field(&self.mechanism)
+            .finish()
     }
 }
 

@@ -56,9 +56,7 @@ pub fn authorize(
     let realm = principal.realm.unwrap_or_default();
     let trusted = match realms {
         Realms::Any => true,
-        Realms::OwnAnd(others) => {
-            realm == own_realm || others.iter().any(|other| other == realm)
-        }
+        Realms::OwnAnd(others) => realm == own_realm || others.iter().any(|other| other == realm),
     };
     if !trusted {
         return Err(LoginFailure::ForeignRealm(ticket.to_owned()));
@@ -96,7 +94,13 @@ mod tests {
         for name in ["nimbus@A.COM", "nimbus/host@A.COM", "ops@A.COM"] {
             assert_eq!(same(name, &own).as_deref(), Ok(name));
         }
-        for name in ["mallory@A.COM", "nimbus2@A.COM", "x/nimbus@A.COM", "Nimbus@A.COM", ""] {
+        for name in [
+            "mallory@A.COM",
+            "nimbus2@A.COM",
+            "x/nimbus@A.COM",
+            "Nimbus@A.COM",
+            "",
+        ] {
             assert_eq!(same(name, &Realms::Any), Err("login_not_a_user"), "{name}");
         }
         for name in ["nimbus@B.COM", "nimbus@a.com", "nimbus"] {
@@ -107,6 +111,9 @@ mod tests {
         assert!(same("nimbus@A.COM", &wider).is_ok());
         let other = ask("nimbus@A.COM", "ops@A.COM", &Realms::Any);
         assert_eq!(other, Err("login_other_identity"));
-        assert_eq!(ask("nimbus@A.COM", "nimbus", &Realms::Any), Err("login_other_identity"));
+        assert_eq!(
+            ask("nimbus@A.COM", "nimbus", &Realms::Any),
+            Err("login_other_identity")
+        );
     }
 }

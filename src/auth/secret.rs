@@ -31,7 +31,10 @@ mod tests {
     #[test]
     fn it_is_not_printed() {
         let secret = Secret::new("hunter2".to_owned());
-        assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "Secret Some(\n    Secret,\n)");
+        assert_eq!(
+            format!("{secret:?} {:#?}", Some(&secret)),
+            "Secret Some(\n    Secret,\n)"
+        );
         assert_eq!(secret.reveal(), "hunter2");
     }
 }

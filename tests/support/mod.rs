@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod daemon;
 pub mod expected;
 pub mod frames;
+pub mod kdc;
 pub mod mixed;
 pub mod script;
 pub mod storm;
