@@ -8,6 +8,7 @@ import org.apache.storm.generated.HBMessageData;
 import org.apache.storm.generated.HBServerMessageType;
 import org.apache.storm.pacemaker.PacemakerClient;
 import org.apache.storm.utils.Utils;
+import pacemaker.drive.Login;
 import pacemaker.drive.Options;
 import pacemaker.drive.PacemakerConnection;
 import pacemaker.drive.PacemakerConnector;
@@ -18,14 +19,14 @@ public final class HostConnector implements PacemakerConnector {
     private static final long CONNECT_MS = 100;
 
     @Override
-    public PacemakerConnection connect(List<String> hosts, int port) throws InterruptedException {
+    public PacemakerConnection connect(List<String> hosts, int port, Login login) throws InterruptedException {
         if (hosts.size() != 1) {
             throw Options.unusable("Storm 1.0 knows one Pacemaker server, not " + hosts);
         }
         Map<Object, Object> conf = new HashMap<>(Utils.readDefaultConfig());
         conf.put("pacemaker.host", hosts.get(0));
         conf.put("pacemaker.port", port);
-        conf.put("pacemaker.auth.method", "NONE");
+        conf.putAll(login.settings());
         PacemakerClient client = new PacemakerClient(conf);
         awaitReady(client);
         return new Host(client);
