@@ -105,6 +105,12 @@ impl Kdc {
         self.administer(&format!("cpw -randkey {}", full(principal)));
     }
 
+    /// Bounds the life of tickets that a principal gets, or that others get for it.
+    pub fn limit_life(&self, principal: &str, seconds: u32) {
+        let life = format!("-maxlife \"{seconds} seconds\"");
+        self.administer(&format!("modprinc {life} {}", full(principal)));
+    }
+
     /// Removes a principal. Tickets for it and of it stay valid, which the KDC cannot help.
     pub fn remove(&self, principal: &str) {
         self.administer(&format!("delprinc -force {}", full(principal)));
