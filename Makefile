@@ -1,9 +1,9 @@
 # The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
 
-.PHONY: run test check java load compare capacity prove setup-run setup-test
+.PHONY: run test check java load compare capacity prove fuzz setup-run setup-test
 .DEFAULT_GOAL := run
 
-# What `make compare` and `make capacity` are told: make compare OPTIONS="--rounds 5"
+# What `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
 OPTIONS ?=
 
 # What `make run` hands to the daemon, for example: make run ARGS="--port 7000 --shards 2"
@@ -47,6 +47,10 @@ setup-run:
 
 setup-test:
 	@tools/setup test
+
+# Makes up input of every kind for a minute each: make fuzz OPTIONS="--seconds 600 jaas"
+fuzz:
+	tools/fuzz $(OPTIONS)
 
 # ── Measurements: on a machine that does nothing else ──
 

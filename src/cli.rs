@@ -1,8 +1,8 @@
 //! The command line: what may be asked for, and what the process's exit code means. Reads arguments
-//! and the environment's two Storm variables; decides nothing about values.
+//! and the environment's few variables; decides nothing about values.
 //!
 //! Exit codes: 0 done; 1 the daemon could not start or failed while it ran; 2 the command line or the
-//! configuration is wrong, or asks for what this version does not serve.
+//! configuration is wrong.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::auth::Authenticator;
 use crate::config::{self, ConfigErrors, Cores, Loaded, Sources};
 
 const FAILED: u8 = 1;
@@ -30,7 +31,8 @@ enum Command {
     /// Run the daemon in the foreground (also what no command does)
     #[default]
     Serve,
-    /// Print the effective configuration and where each value comes from; exit 2 if it is wrong
+    /// Print the effective configuration and where each value comes from; exit 2 if it is wrong or if
+    /// its credentials cannot be used here
     CheckConfig,
 }
 
@@ -56,9 +58,18 @@ struct Options {
     #[arg(long, value_name = "FILE", global = true)]
     storm_conf: Option<PathBuf>,
 
+    /// JAAS file with the daemon's credentials, for the methods DIGEST and KERBEROS
+    #[arg(long, value_name = "FILE", global = true)]
+    login_config: Option<String>,
+
     /// One setting over the files, under its TOML or its Storm name; may be repeated, the last wins
     #[arg(short = 'c', value_name = "KEY=VALUE", global = true)]
     overrides: Vec<String>,
+
+    /// A property as Java takes it: java.security.auth.login.config, java.security.krb5.conf, others
+    /// for ${NAME} in the JAAS file
+    #[arg(short = 'D', value_name = "NAME=VALUE", global = true)]
+    definitions: Vec<String>,
 }
 
 /// Runs the command that the process's arguments ask for.
@@ -71,22 +82,19 @@ pub fn run() -> ExitCode {
             return ExitCode::from(if answer.use_stderr() { WRONG_USAGE } else { 0 });
         }
     };
-    let loaded = match config::load(&cli.options.sources()) {
+    let sources = cli.options.sources();
+    let loaded = match config::load(&sources) {
         Ok(loaded) => loaded,
         Err(errors) => return wrong_configuration(&errors),
     };
     match cli.command.unwrap_or_default() {
-        Command::Serve => serve(loaded),
+        Command::Serve => serve(loaded, &sources),
         Command::CheckConfig => check_config(&loaded),
     }
 }
 
-fn serve(loaded: Loaded) -> ExitCode {
-    if let Some(refusal) = loaded.config.refusal() {
-        eprintln!("storm-pacemaker: {refusal}.");
-        return ExitCode::from(WRONG_USAGE);
-    }
-    match crate::server::serve(loaded.config, loaded.notes) {
+fn serve(loaded: Loaded, sources: &Sources) -> ExitCode {
+    match crate::server::serve(loaded, sources) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("storm-pacemaker: {error}");
@@ -104,7 +112,13 @@ fn check_config(loaded: &Loaded) -> ExitCode {
             eprintln!("storm-pacemaker: cannot write to standard output: {error}");
             ExitCode::from(FAILED)
         }
-        _ => ExitCode::SUCCESS,
+        _ => match Authenticator::new(&loaded.config.auth.credentials) {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("storm-pacemaker: nobody could log in: {why}");
+                ExitCode::from(WRONG_USAGE)
+            }
+        },
     }
 }
 
@@ -121,20 +135,30 @@ impl Options {
             ("--bind", "server.bind", self.bind),
             ("--port", "server.port", self.port),
             ("--shards", "server.shards", self.shards),
+            ("--login-config", "auth.login_config", self.login_config),
         ];
         Sources {
             config: self.config,
             storm_conf: self.storm_conf,
             storm_conf_dir: std::env::var_os("STORM_CONF_DIR").map(PathBuf::from),
             storm_home: std::env::var_os("STORM_HOME").map(PathBuf::from),
+            java_opts: variable("JAVA_OPTS"),
             overrides: self.overrides,
+            definitions: self.definitions,
             flags: flags
                 .into_iter()
                 .filter_map(|(flag, key, value)| Some((flag, key, value?)))
                 .collect(),
+            user_home: variable("HOME"),
+            user_name: variable("USER"),
             cores: Cores::of_this_process(),
         }
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name)?;
+    Some(value.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

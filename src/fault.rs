@@ -5,12 +5,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::access::{Denial, Right};
+use crate::auth::LoginFailure;
 use crate::store::Full;
 use crate::wire::frame::FrameError;
 use crate::wire::message::{DecodeError, MessageType};
 
 /// Ends the connection, with a RST: Storm's clients come back at once.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Fault {
     Frame(FrameError),
     Decode(DecodeError),
@@ -28,6 +30,22 @@ pub enum Fault {
     /// this connection asked for more.
     BuffersFull,
     TooManyConnections(u64),
+    /// The peer's address is in none of the networks that may connect.
+    AddressNotListed,
+    LoginFailed(LoginFailure),
+    /// A login message of a peer that has given up its login by sending a request.
+    LoginAfterRequest,
+    /// A login message of a peer that has logged in.
+    LoginAfterLogin,
+    /// The messages of a login have more bytes than this.
+    LoginTooLarge(u64),
+    /// A login has taken longer than this.
+    LoginTooSlow(Duration),
+    /// Too many logins of the peer's address have failed or are under way, more than it may have.
+    LoginThrottled(u64),
+    /// Connections of the peer's address that have neither logged in nor done anything they may,
+    /// more than it may have.
+    TooManyUnauthenticated(u64),
 }
 
 impl Fault {
@@ -42,6 +60,14 @@ impl Fault {
             Fault::SlowReader(_) => "slow_reader",
             Fault::BuffersFull => "buffers_full",
             Fault::TooManyConnections(_) => "too_many_connections",
+            Fault::AddressNotListed => "address_not_listed",
+            Fault::LoginFailed(failure) => failure.label(),
+            Fault::LoginAfterRequest => "login_after_request",
+            Fault::LoginAfterLogin => "login_after_login",
+            Fault::LoginTooLarge(_) => "login_too_large",
+            Fault::LoginTooSlow(_) => "login_too_slow",
+            Fault::LoginThrottled(_) => "login_throttled",
+            Fault::TooManyUnauthenticated(_) => "too_many_unauthenticated",
         }
     }
 }
@@ -74,6 +100,34 @@ impl fmt::Display for Fault {
             Fault::TooManyConnections(limit) => {
                 write!(f, "{limit} connections are open (limits.connections)")
             }
+            Fault::AddressNotListed => {
+                write!(f, "its address may not connect (access.connect_from)")
+            }
+            Fault::LoginFailed(failure) => write!(f, "its login failed: {failure}"),
+            Fault::LoginAfterRequest => write!(
+                f,
+                "it tried to log in after a request: whoever begins with one stays a guest"
+            ),
+            Fault::LoginAfterLogin => write!(f, "it tried to log in twice"),
+            Fault::LoginTooLarge(limit) => write!(
+                f,
+                "its login has more than {limit} bytes (limits.handshake_size)"
+            ),
+            Fault::LoginTooSlow(time) => write!(
+                f,
+                "its login took longer than {} s (limits.handshake_deadline)",
+                time.as_secs()
+            ),
+            Fault::LoginThrottled(limit) => write!(
+                f,
+                "more than {limit} logins of its address have failed or are under way \
+                 (limits.failed_logins)"
+            ),
+            Fault::TooManyUnauthenticated(limit) => write!(
+                f,
+                "{limit} connections of its address have not logged in \
+                 (limits.unauthenticated_per_address)"
+            ),
         }
     }
 }
@@ -82,7 +136,7 @@ impl fmt::Display for Fault {
 /// protocol has. Nothing stored is touched, the connection stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    NotAuthorized,
+    Access(Denial),
     PathTooLong {
         bytes: usize,
         limit: u64,
@@ -106,7 +160,9 @@ pub enum Refusal {
 impl Refusal {
     pub fn label(&self) -> &'static str {
         match self {
-            Refusal::NotAuthorized => "not_authorized",
+            Refusal::Access(Denial::LoginNeeded(_)) => "not_authorized",
+            Refusal::Access(Denial::AddressNotListed(_)) => "address_not_listed",
+            Refusal::Access(Denial::DeletesTooHigh) => "deletes_too_high",
             Refusal::PathTooLong { .. } => "path_too_long",
             Refusal::PathTooDeep { .. } => "path_too_deep",
             Refusal::Store(Full::Keys) => "keys_full",
@@ -120,7 +176,26 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NotAuthorized => write!(f, "reads need a login"),
+            Refusal::Access(Denial::LoginNeeded(right)) => {
+                let (what, why) = match right {
+                    Right::Read => ("reads need", "auth.method"),
+                    Right::Write => ("writes need", "access.writes"),
+                    Right::Delete => ("deletions need", "access.deletes"),
+                };
+                write!(f, "{what} a login ({why})")
+            }
+            Refusal::Access(Denial::AddressNotListed(right)) => {
+                let (what, why) = match right {
+                    Right::Read => ("read", "access.reads_from"),
+                    Right::Write => ("write", "access.writes_from"),
+                    Right::Delete => ("delete", "access.deletes_from"),
+                };
+                write!(f, "its address may not {what} ({why})")
+            }
+            Refusal::Access(Denial::DeletesTooHigh) => write!(
+                f,
+                "the deletion reaches beyond what deletions are confined to (access.deletes_below)"
+            ),
             Refusal::PathTooLong { bytes, limit } => write!(
                 f,
                 "the path has {bytes} bytes, {limit} are allowed (limits.path_length)"

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod auth;
 pub mod cli;
+pub mod client_login;
 pub mod config;
 pub mod connection;
 pub mod fault;

@@ -48,6 +48,22 @@ pub const SMALL_BUFFER_BYTES: usize = 16 * KIB as usize;
 /// How long a connection may leave a request half sent while buffers run short, in microseconds.
 pub const STALLED_US: u64 = 5_000_000;
 
+/// How long a login may take. Kerberos asks a KDC between two messages of ours; Storm's client gives a
+/// request up after 11 s.
+pub const HANDSHAKE_DEADLINE: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(300);
+
+/// Bytes of all messages of one login. DIGEST needs under 1 KiB; a Kerberos ticket that carries a
+/// user's groups may have 48 KiB.
+pub const HANDSHAKE_BYTES: RangeInclusive<u64> = 4 * KIB..=MIB;
+
+/// Connections of one address that have not logged in, where a method is set: workers of one host
+/// never log in, and a gateway may stand for many hosts.
+pub const UNAUTHENTICATED_PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
+
+/// Logins of one address that fail or are under way before further ones wait.
+pub const FAILED_LOGINS: RangeInclusive<u64> = 1..=10_000;
+
 /// Keys of the process.
 pub const STORED_KEYS: RangeInclusive<u64> = 1..=100_000_000;
 
@@ -59,6 +75,15 @@ pub const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=Duratio
 
 /// The longest a pulse may wait for company (see `shard::pace`).
 pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_millis(100);
+
+/// How long a key is kept that nobody refreshes; zero keeps it for ever, and less than a minute is
+/// refused: Nimbus gives a worker 30 s, and a pause of a few pulses is no death.
+pub const EXPIRE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
+pub const LEAST_EXPIRE_AFTER: Duration = Duration::from_secs(60);
+
+/// From which age on a key counts as stale.
+pub const STALE_AFTER: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3600);
 
 /// Shards of the process. More than cores works, and is of use to tests only.
 pub const SHARDS: RangeInclusive<u64> = 1..=256;
@@ -98,6 +123,8 @@ const _: () = {
     assert!(*FRAME_BYTES.end() <= i32::MAX as u64);
     assert!(*PATH_BYTES.end() < *FRAME_BYTES.end());
     assert!(*PATH_DEPTH.end() <= *PATH_BYTES.end());
+    assert!(*HANDSHAKE_BYTES.end() <= *FRAME_BYTES.end());
+    assert!(*UNAUTHENTICATED_PER_ADDRESS.end() <= *CONNECTIONS.end());
     assert!(MAILBOX_BURST <= MAILBOX_SLOTS);
     assert!(RECEIVE_BUFFER_BYTES.is_power_of_two());
 };

@@ -14,7 +14,8 @@ use support::script::{Answers, Java, Step, readable};
 fn any_number_of_shards_answers_alike_and_as_stated() {
     let mut of_one: Vec<Answers> = Vec::new();
     for shards in ["1", "2", "4"] {
-        let daemon = Daemon::start(&["--shards", shards]);
+        // Scripts also delete everything, which is refused by default.
+        let daemon = Daemon::start(&["--shards", shards, "-c", "access.deletes_below="]);
         let with = format!("{shards} shards");
         let answers = scripts()
             .iter()

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
-use storm_pacemaker::shard::{Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::shard::{
+    Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard,
+};
 use storm_pacemaker::wire::message::{MessageType, encode_path, encode_plain, encode_pulse};
 use storm_pacemaker::wire::{Flow, FrameReader};
 use support::Random;
@@ -93,6 +95,14 @@ impl World {
                 buffered_bytes: 1 << 30,
                 stored_keys: 1_000_000,
                 stored_bytes: 1 << 30,
+                handshake_deadline: Duration::from_secs(10),
+                handshake_bytes: 64 << 10,
+                unauthenticated_per_address: 1000,
+                failed_logins: 20,
+            },
+            ageing: Ageing {
+                stale_after: Duration::from_secs(30),
+                expire_after: Duration::ZERO,
             },
             minimum_wait: Duration::from_millis(2),
             connections: connections.clone(),

@@ -32,6 +32,16 @@ pub static KEYS: &[Key] = &[
     key("auth.method", METHOD).storm("pacemaker.auth.method"),
     key("auth.login_config", Kind::Text).storm("java.security.auth.login.config"),
     key("auth.nimbus_user", Kind::Text).storm("nimbus.daemon.user"),
+    key("kerberos.users", Kind::Texts),
+    key("kerberos.realms", Kind::Texts),
+    key("kerberos.krb5_conf", Kind::Text).storm("java.security.krb5.conf"),
+    key("access.writes", NEED),
+    key("access.deletes", NEED),
+    key("access.deletes_below", Kind::Directory),
+    key("access.connect_from", Kind::Networks),
+    key("access.reads_from", Kind::Networks),
+    key("access.writes_from", Kind::Networks),
+    key("access.deletes_from", Kind::Networks),
     key("limits.frame_size", Kind::Size(limits::FRAME_BYTES))
         .storm("pacemaker.thrift.message.size.max"),
     key("limits.path_length", Kind::Size(limits::PATH_BYTES)),
@@ -44,8 +54,20 @@ pub static KEYS: &[Key] = &[
         Kind::Time(limits::OUTPUT_DEADLINE),
     ),
     key("limits.buffered", Kind::Size(limits::BUFFERED_BYTES)),
+    key(
+        "limits.handshake_deadline",
+        Kind::Time(limits::HANDSHAKE_DEADLINE),
+    ),
+    key("limits.handshake_size", Kind::Size(limits::HANDSHAKE_BYTES)),
+    key(
+        "limits.unauthenticated_per_address",
+        Kind::Count(limits::UNAUTHENTICATED_PER_ADDRESS),
+    ),
+    key("limits.failed_logins", Kind::Count(limits::FAILED_LOGINS)),
     key("limits.stored_keys", Kind::Count(limits::STORED_KEYS)),
     key("limits.stored_bytes", Kind::Size(limits::STORED_BYTES)),
+    key("expire.after", Kind::Time(limits::EXPIRE_AFTER)),
+    key("expire.stale_after", Kind::Time(limits::STALE_AFTER)),
     key("log.level", LEVEL),
 ];
 
@@ -53,6 +75,11 @@ pub static KEYS: &[Key] = &[
 const METHOD: Kind = Kind::Choice {
     what: "a login method",
     of: &["NONE", "DIGEST", "KERBEROS"],
+};
+
+const NEED: Kind = Kind::Choice {
+    what: "a rule",
+    of: &["open", "authenticated"],
 };
 
 const LEVEL: Kind = Kind::Choice {
@@ -91,11 +118,7 @@ pub static WITHOUT_EFFECT: &[(&str, &str)] = &[
     ),
     (
         "pacemaker.kerberos.users",
-        "no version of Storm's daemon reads it",
-    ),
-    (
-        "pacemaker.childopts",
-        "it holds JVM options for Storm's launcher, and this is no JVM",
+        "no version of Storm's daemon reads it; see kerberos.users",
     ),
     (
         "pacemaker.host",

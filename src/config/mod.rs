@@ -2,15 +2,21 @@
 //! code past this module sees a string that it must parse, and nothing here opens a socket.
 
 mod cores;
+mod java_options;
 mod keys;
+mod list;
 mod load;
+mod logins;
 mod problem;
+mod relations;
 mod report;
 mod settle;
 mod storm_layer;
 mod toml_layer;
+mod unit;
 mod value;
 mod yaml;
+mod yaml_scalar;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -18,11 +24,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use cores::Cores;
-pub use load::{Loaded, Sources, load};
+pub use load::{Loaded, Sources, load, settle_storm_yaml};
 pub use problem::{ConfigErrors, Note, Place, Problem, Severity};
 pub use report::write_report;
 pub use settle::Origin;
-pub use value::{Size, Time};
+pub use unit::{Size, Time};
+
+use crate::access::{Need, Rules};
+use crate::auth::Credentials;
+use crate::shard::Ageing;
 
 use settle::Settled;
 
@@ -34,7 +44,10 @@ pub const DEFAULTS: &str = include_str!("../../config/pacemaker.toml");
 pub struct Config {
     pub server: Server,
     pub auth: Auth,
+    pub kerberos: Kerberos,
+    pub access: Rules,
     pub limits: Limits,
+    pub ageing: Ageing,
     pub log: Log,
     /// Every key with its effective value and where it came from, for `check-config`.
     pub origins: Vec<Origin>,
@@ -63,6 +76,8 @@ impl Server {
 #[derive(Clone, Debug)]
 pub struct Auth {
     pub method: AuthMethod,
+    /// What logins are checked by; those of `method`.
+    pub credentials: Credentials,
     /// The JAAS file.
     pub login_config: Option<PathBuf>,
     pub nimbus_user: Option<String>,
@@ -74,6 +89,24 @@ pub enum AuthMethod {
     None,
     Digest,
     Kerberos,
+}
+
+impl AuthMethod {
+    /// The method that `auth.method` calls so.
+    fn of(choice: &str) -> AuthMethod {
+        match choice {
+            "NONE" => AuthMethod::None,
+            "DIGEST" => AuthMethod::Digest,
+            "KERBEROS" => AuthMethod::Kerberos,
+            other => unreachable!("{other} is not in the table"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Kerberos {
+    /// The Kerberos library's own configuration file; `None`: where it looks by itself.
+    pub krb5_conf: Option<PathBuf>,
 }
 
 /// See `config/pacemaker.toml` for each; all are counts or bytes.
@@ -88,6 +121,10 @@ pub struct Limits {
     pub output_bytes: u64,
     pub output_deadline: Duration,
     pub buffered_bytes: u64,
+    pub handshake_deadline: Duration,
+    pub handshake_bytes: u64,
+    pub unauthenticated_per_address: u64,
+    pub failed_logins: u64,
     pub stored_keys: u64,
     pub stored_bytes: u64,
 }
@@ -98,7 +135,7 @@ pub struct Log {
 }
 
 impl Config {
-    fn from_settled(settled: &Settled, cores: &Cores) -> Self {
+    fn from_settled(settled: &Settled, credentials: Credentials, cores: &Cores) -> Self {
         let shards = settled
             .auto_or_count("server.shards")
             .and_then(|n| usize::try_from(n).ok());
@@ -114,14 +151,25 @@ impl Config {
                 minimum_wait: settled.time("server.minimum_wait"),
             },
             auth: Auth {
-                method: match settled.choice("auth.method") {
-                    "NONE" => AuthMethod::None,
-                    "DIGEST" => AuthMethod::Digest,
-                    "KERBEROS" => AuthMethod::Kerberos,
-                    other => unreachable!("{other} is not in the table"),
-                },
+                method: AuthMethod::of(settled.choice("auth.method")),
+                credentials,
                 login_config: settled.text("auth.login_config").map(PathBuf::from),
                 nimbus_user: settled.text("auth.nimbus_user").map(str::to_owned),
+            },
+            kerberos: Kerberos {
+                krb5_conf: settled.text("kerberos.krb5_conf").map(PathBuf::from),
+            },
+            access: Rules {
+                writes: need(settled.choice("access.writes")),
+                deletes: need(settled.choice("access.deletes")),
+                connect_from: settled.networks("access.connect_from").clone(),
+                reads_from: settled.networks("access.reads_from").clone(),
+                writes_from: settled.networks("access.writes_from").clone(),
+                deletes_from: settled.networks("access.deletes_from").clone(),
+                deletes_below: settled
+                    .text("access.deletes_below")
+                    .unwrap_or_default()
+                    .to_owned(),
             },
             limits: Limits {
                 frame_bytes: settled.size("limits.frame_size"),
@@ -132,8 +180,16 @@ impl Config {
                 output_bytes: settled.size("limits.output"),
                 output_deadline: settled.time("limits.output_deadline"),
                 buffered_bytes: settled.size("limits.buffered"),
+                handshake_deadline: settled.time("limits.handshake_deadline"),
+                handshake_bytes: settled.size("limits.handshake_size"),
+                unauthenticated_per_address: settled.count("limits.unauthenticated_per_address"),
+                failed_logins: settled.count("limits.failed_logins"),
                 stored_keys: settled.count("limits.stored_keys"),
                 stored_bytes: settled.size("limits.stored_bytes"),
+            },
+            ageing: Ageing {
+                stale_after: settled.time("expire.stale_after"),
+                expire_after: settled.time("expire.after"),
             },
             log: Log {
                 level: settled
@@ -144,20 +200,12 @@ impl Config {
             origins: settled.origins(),
         }
     }
+}
 
-    /// Why this version cannot serve a sound configuration, if it cannot.
-    pub fn refusal(&self) -> Option<String> {
-        let method = match self.auth.method {
-            AuthMethod::None => return None,
-            AuthMethod::Digest => "DIGEST",
-            AuthMethod::Kerberos => "KERBEROS",
-        };
-        Some(format!(
-            "auth.method (pacemaker.auth.method) is {method}, but this version of storm-pacemaker \
-             serves no logins yet, and will not serve reads to everyone in their stead. Protect the \
-             port by other means (a firewall that admits the cluster's hosts only) and start with \
-             -c pacemaker.auth.method=NONE, the same value in the clients' storm.yaml; or keep \
-             Storm's own Pacemaker"
-        ))
+fn need(choice: &str) -> Need {
+    match choice {
+        "open" => Need::Open,
+        "authenticated" => Need::Authenticated,
+        other => unreachable!("{other} is not in the table"),
     }
 }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use super::Loaded;
 
+const WIDEST_COLUMN: usize = 40;
+
 /// Writes the table and the notes.
 ///
 /// # Errors
@@ -19,6 +21,8 @@ pub fn write_report(loaded: &Loaded, output: &mut dyn Write) -> io::Result<()> {
     let value_width = origins
         .iter()
         .map(|origin| origin.value.chars().count())
+        // A long list or path stands out; it does not move the column of all others.
+        .filter(|width| *width <= WIDEST_COLUMN)
         .max()
         .unwrap_or(0);
     for origin in origins {

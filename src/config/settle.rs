@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::access::Addresses;
+
 use super::keys::{KEYS, Key};
 use super::problem::{Place, Problem};
 use super::value::{Raw, Value};
@@ -80,6 +82,11 @@ impl Settled {
         Settled { values }
     }
 
+    /// Whether all of these keys have sound values.
+    pub fn are_sound(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| self.values.contains_key(key))
+    }
+
     /// Replaces a value by one that a rule gives.
     pub fn compute(&mut self, key: &'static str, value: Value, rule: String) {
         let place = Place::Computed(rule);
@@ -148,6 +155,20 @@ impl Settled {
     pub fn text(&self, key: &str) -> Option<&str> {
         match self.value(key) {
             Value::Text(text) => (!text.is_empty()).then_some(text),
+            other => mistaken(key, other),
+        }
+    }
+
+    pub fn texts(&self, key: &str) -> &[String] {
+        match self.value(key) {
+            Value::Texts(texts) => texts,
+            other => mistaken(key, other),
+        }
+    }
+
+    pub fn networks(&self, key: &str) -> &Addresses {
+        match self.value(key) {
+            Value::Networks(networks) => networks,
             other => mistaken(key, other),
         }
     }

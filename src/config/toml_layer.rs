@@ -118,7 +118,7 @@ fn raw(value: &Spanned<DeValue<'_>>) -> Raw {
         DeValue::Float(number) => Raw::Other(number.to_string()),
         DeValue::Boolean(boolean) => Raw::Other(boolean.to_string()),
         DeValue::Datetime(date) => Raw::Other(date.to_string()),
-        DeValue::Array(_) => Raw::Other("a list".to_owned()),
+        DeValue::Array(items) => Raw::List(items.iter().map(raw).collect()),
         DeValue::Table(_) => Raw::Other("a table".to_owned()),
     }
 }

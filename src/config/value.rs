@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::limits::{GIB, KIB, MIB};
+use crate::access::Addresses;
+
+use super::list;
+use super::unit::{SIZE_UNITS, Size, TIME_UNITS_MS, Time, with_unit};
 
 /// A value as its layer wrote it.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +20,8 @@ pub enum Raw {
     Untyped(String),
     /// YAML's null. Storm takes it for "not set" where a key may be unset.
     Null,
-    /// What no key takes, so far: floats, booleans, dates, lists, tables. The text is for messages.
+    List(Vec<Raw>),
+    /// What no key takes, so far: floats, booleans, dates, tables. The text is for messages.
     Other(String),
 }
 
@@ -26,11 +30,11 @@ impl Raw {
         match self {
             Raw::Integer(number) => Some(*number),
             Raw::Untyped(text) => text.parse().ok(),
-            Raw::Text(_) | Raw::Null | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::Null | Raw::List(_) | Raw::Other(_) => None,
         }
     }
 
-    fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         match self {
             Raw::Text(text) => Some(text),
             // Storm's own -c reads JSON, so text may come in quotes that the shell left on.
@@ -41,7 +45,7 @@ impl Raw {
                 Some(quoted.unwrap_or(text))
             }
             Raw::Null => Some(""),
-            Raw::Integer(_) | Raw::Other(_) => None,
+            Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => None,
         }
     }
 }
@@ -53,6 +57,7 @@ impl fmt::Display for Raw {
             Raw::Untyped(text) if self.integer().is_some() => formatter.write_str(text),
             Raw::Text(text) | Raw::Untyped(text) => write!(formatter, "{text:?}"),
             Raw::Null => formatter.write_str("null"),
+            Raw::List(_) => formatter.write_str("a list"),
             Raw::Other(text) => formatter.write_str(text),
         }
     }
@@ -74,6 +79,12 @@ pub enum Kind {
     },
     /// Text that is not ours to judge; empty means unset.
     Text,
+    /// A path of the store from its root, without a slash at its end; empty means unset.
+    Directory,
+    /// A list of text, none of it empty.
+    Texts,
+    /// A list of networks and of single addresses.
+    Networks,
 }
 
 /// A value that its key accepts.
@@ -87,6 +98,8 @@ pub enum Value {
     Time(Duration),
     Choice(&'static str),
     Text(String),
+    Texts(Vec<String>),
+    Networks(Addresses),
 }
 
 impl Kind {
@@ -166,6 +179,23 @@ impl Kind {
                 Some(text) => Ok(Value::Text(text.to_owned())),
                 None => wrong_type(),
             },
+            Kind::Directory => match raw.text() {
+                Some("") => Ok(Value::Text(String::new())),
+                Some(path) if path.starts_with('/') => {
+                    let path = path.trim_end_matches('/');
+                    let path = if path.is_empty() { "/" } else { path };
+                    Ok(Value::Text(path.to_owned()))
+                }
+                _ => wrong_type(),
+            },
+            Kind::Texts => match list::items(raw) {
+                Some(items) => list::texts(&items).map(Value::Texts),
+                None => wrong_type(),
+            },
+            Kind::Networks => match list::items(raw) {
+                Some(items) => list::networks(&items).map(Value::Networks),
+                None => wrong_type(),
+            },
         }
     }
 
@@ -179,6 +209,9 @@ impl Kind {
             Kind::Time(_) => "a duration",
             Kind::Choice { what, .. } => what,
             Kind::Text => "text",
+            Kind::Directory => "a path",
+            Kind::Texts => "a list of text",
+            Kind::Networks => "a list of networks",
         }
     }
 
@@ -192,6 +225,9 @@ impl Kind {
             Kind::Time(_) => format!("{range}, with a unit: ms, s, m, h"),
             Kind::Choice { of, .. } => format!("{}; case counts", of.join(", ")),
             Kind::Text => "text in quotes".to_owned(),
+            Kind::Directory => "a path that begins with /, or \"\"".to_owned(),
+            Kind::Texts => "such as [\"one\", \"two\"]".to_owned(),
+            Kind::Networks => "such as [\"10.0.0.0/8\", \"192.168.1.1\"]".to_owned(),
         }
     }
 
@@ -212,40 +248,14 @@ impl Kind {
                 Time(*range.start()),
                 Time(*range.end())
             )),
-            Kind::Address | Kind::Choice { .. } | Kind::Text => None,
+            Kind::Address
+            | Kind::Choice { .. }
+            | Kind::Text
+            | Kind::Directory
+            | Kind::Texts
+            | Kind::Networks => None,
         }
     }
-}
-
-const SIZE_UNITS: [(&str, u64); 4] = [
-    ("KiB", KIB),
-    ("MiB", MIB),
-    ("GiB", GIB),
-    ("TiB", 1024 * GIB),
-];
-const TIME_UNITS_MS: [(&str, u64); 4] = [
-    ("ms", 1),
-    ("s", 1000),
-    ("m", 60 * 1000),
-    ("h", 60 * 60 * 1000),
-];
-
-/// A number with a unit, such as `10MiB` or `5 s`. `None`: it is not one. `Some(None)`: it is, but
-/// past what 64 bits hold. The unit is required, so that nobody has to guess one.
-fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<Option<u64>> {
-    let text = text.trim();
-    let end = text.find(|character: char| !character.is_ascii_digit())?;
-    let (digits, unit) = text.split_at(end);
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
-    if digits.is_empty() {
-        return None;
-    }
-    Some(
-        digits
-            .parse::<u64>()
-            .ok()
-            .and_then(|number| number.checked_mul(*factor)),
-    )
 }
 
 impl fmt::Display for Value {
@@ -258,47 +268,19 @@ impl fmt::Display for Value {
             Value::Time(time) => write!(formatter, "{}", Time(*time)),
             Value::Choice(choice) => formatter.write_str(choice),
             Value::Text(text) => write!(formatter, "{text:?}"),
+            Value::Texts(texts) => write!(formatter, "{texts:?}"),
+            Value::Networks(Addresses(networks)) => {
+                let shown: Vec<String> = networks.iter().map(list::shown).collect();
+                write!(formatter, "{shown:?}")
+            }
         }
     }
-}
-
-/// Displays bytes with the largest unit that leaves a whole number.
-#[derive(Clone, Copy, Debug)]
-pub struct Size(pub u64);
-
-impl fmt::Display for Size {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match largest_unit(self.0, &SIZE_UNITS) {
-            Some((number, unit)) => write!(formatter, "{number}{unit}"),
-            None => write!(formatter, "{}", self.0),
-        }
-    }
-}
-
-/// Displays a duration, in whole milliseconds, with the largest unit that leaves a whole number.
-#[derive(Clone, Copy, Debug)]
-pub struct Time(pub Duration);
-
-impl fmt::Display for Time {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let milliseconds = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let (number, unit) = largest_unit(milliseconds, &TIME_UNITS_MS).unwrap_or((0, "ms"));
-        write!(formatter, "{number}{unit}")
-    }
-}
-
-fn largest_unit<'units>(number: u64, units: &[(&'units str, u64)]) -> Option<(u64, &'units str)> {
-    let fits = |(_, factor): &&(&str, u64)| number != 0 && number.is_multiple_of(*factor);
-    units
-        .iter()
-        .rev()
-        .find(fits)
-        .map(|(unit, factor)| (number / factor, *unit))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{GIB, MIB};
 
     fn text(text: &str) -> Raw {
         Raw::Text(text.to_owned())
@@ -385,16 +367,5 @@ mod tests {
             Ok(Value::Choice("NONE"))
         );
         assert!(kind.read(&Raw::Untyped("none".into())).is_err());
-    }
-
-    #[test]
-    fn values_display_in_the_unit_a_human_would_choose() {
-        assert_eq!(Size(10 * MIB).to_string(), "10MiB");
-        assert_eq!(Size(1024 * GIB).to_string(), "1TiB");
-        assert_eq!(Size(1500).to_string(), "1500");
-        assert_eq!(Size(0).to_string(), "0");
-        assert_eq!(Time(Duration::ZERO).to_string(), "0ms");
-        assert_eq!(Time(Duration::from_millis(1500)).to_string(), "1500ms");
-        assert_eq!(Time(Duration::from_secs(3600)).to_string(), "1h");
     }
 }

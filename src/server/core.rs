@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::incident_log::IncidentLog;
+use super::reload::Publication;
 use super::shutdown::{Shutdown, Starting};
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use crate::ring::{Bells, EventLoop, Gather, Handler, Rest, own_descriptors};
@@ -39,6 +40,9 @@ pub(super) struct Core {
     next_tick_us: u64,
     incidents: IncidentLog,
     accept_failures: u64,
+    publication: Arc<Publication>,
+    /// Of the publication that is in force here.
+    adopted: u64,
 }
 
 impl Core {
@@ -49,6 +53,7 @@ impl Core {
         index: usize,
         listeners: Arc<[RawFd]>,
         bells: Arc<Bells>,
+        publication: Arc<Publication>,
         shutdown: Arc<Shutdown>,
         starting: Starting,
     ) -> io::Result<()> {
@@ -59,8 +64,14 @@ impl Core {
             next_tick_us: TICK_EVERY_US,
             incidents: IncidentLog::default(),
             accept_failures: 0,
+            adopted: publication.number(),
+            publication,
         };
-        let ready = ready(bells, index, &listeners, &shutdown);
+        // The policy comes last: whatever its libraries open belongs to this thread's table.
+        let ready = ready(bells, index, &listeners, &shutdown).and_then(|ring| {
+            core.shard.set_policy(core.publication.policy()?);
+            Ok(ring)
+        });
         let mut ring = match ready {
             Ok(ring) => {
                 starting.report(Ok(()));
@@ -109,6 +120,7 @@ impl Core {
         if self.now_us >= self.next_tick_us {
             self.next_tick_us = self.now_us + TICK_EVERY_US;
             self.shard.tick(&mut cx, |id| ring.unacknowledged_bytes(id));
+            self.adopt();
         }
         ring.carry_out(self, &mut commands)?;
 
@@ -125,6 +137,18 @@ impl Core {
         let gathered = rest.gather.is_some() && ring.can_gather();
         self.shard.woke(completions, gathered, self.now_us);
         Ok(())
+    }
+
+    /// Puts in force what a reload has published.
+    fn adopt(&mut self) {
+        let number = self.publication.number();
+        if number == self.adopted {
+            return;
+        }
+        self.adopted = number;
+        let outcome = self.publication.policy();
+        self.publication
+            .answer(outcome.map(|policy| self.shard.set_policy(policy)));
     }
 
     // ── The end ──────────────────────────────────────────────────────────────────────────────────

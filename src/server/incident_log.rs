@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::shard::{Incident, Incidents};
 
@@ -59,6 +59,7 @@ impl Incidents for IncidentLog {
         let label = match &incident {
             Incident::Fault(fault) => fault.label(),
             Incident::Refusal(refusal) => refusal.label(),
+            Incident::LoggedIn(_) => "logged_in",
         };
         if !self.may_log(peer.ip(), label) {
             self.left_out += 1;
@@ -72,6 +73,7 @@ impl Incidents for IncidentLog {
             Incident::Refusal(refusal) => {
                 warn!(%peer, reason = label, left_out, "refused a request: {refusal}");
             }
+            Incident::LoggedIn(who) => info!(%peer, left_out, "logged in: {who:?}"),
         }
     }
 }

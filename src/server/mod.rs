@@ -6,6 +6,7 @@ mod incident_log;
 mod listeners;
 pub mod logging;
 pub mod preflight;
+mod reload;
 mod shutdown;
 
 use std::fmt;
@@ -17,14 +18,16 @@ use std::time::Duration;
 
 use ahash::RandomState;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
-use crate::config::{Config, Note, Severity};
+use crate::auth::Authenticator;
+use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Bounds, Mailbox, Settings, Shard};
 use core::Core;
+use reload::Publication;
 use shutdown::{Shutdown, Starting};
 
 /// The least that glommio makes do with: it does no I/O here.
@@ -34,8 +37,8 @@ const EXECUTOR_RING_DEPTH: usize = 16;
 /// Why the daemon did not start, or had to stop.
 #[derive(Debug)]
 pub enum StartError {
-    /// This version cannot serve what is configured.
-    Refused(String),
+    /// The credentials cannot be used.
+    Login(String),
     Preflight(preflight::PreflightError),
     Bind(String),
     /// A part of the daemon itself failed; what it was doing, and the error.
@@ -45,7 +48,8 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Refused(why) | StartError::Bind(why) => f.write_str(why),
+            StartError::Bind(why) => f.write_str(why),
+            StartError::Login(why) => write!(f, "nobody could log in: {why}"),
             StartError::Preflight(error) => write!(f, "{error}"),
             StartError::Internal(what, error) => write!(f, "{what}: {error}"),
         }
@@ -55,17 +59,21 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 /// Serves until SIGTERM or SIGINT, then answers what is in flight, resets all connections and
-/// returns. `notes` are the configuration's, to be logged.
-pub fn serve(config: Config, notes: Vec<Note>) -> Result<(), StartError> {
+/// returns. SIGHUP reads the layers of `sources` again. What was noted while `loaded` was read is
+/// logged.
+pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
+    let Loaded { mut config, notes } = loaded;
     let _log = logging::start(config.log.level);
-    if let Some(why) = config.refusal() {
-        return Err(StartError::Refused(why));
-    }
     // First of all: a signal that comes during the start is kept.
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(internal("waiting for signals"))?;
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(internal("waiting for signals"))?;
     let preflight = preflight::check(&config).map_err(StartError::Preflight)?;
     log_notes(&notes);
     log_notes(&preflight.notes);
+
+    // Each shard makes one of its own; this one tells in time if that cannot be.
+    Authenticator::new(&config.auth.credentials).map_err(StartError::Login)?;
+    let publication = Arc::new(Publication::new(&config));
 
     let shards = config.server.shards.get();
     let listeners = listeners::open(config.server.address(), shards)?;
@@ -79,12 +87,22 @@ pub fn serve(config: Config, notes: Vec<Note>) -> Result<(), StartError> {
     for (index, mailbox) in Mailbox::for_shards(shards).into_iter().enumerate() {
         let (settings, sockets) = (settings.clone(), sockets.clone());
         let (bells, shutdown) = (bells.clone(), shutdown.clone());
+        let publication = publication.clone();
         let starting = Starting::new(shutdown.clone());
         let core = config.server.cores[index % config.server.cores.len()];
         let thread = executor(index, core)
             .spawn(move || async move {
                 let shard = Shard::new(index, settings, mailbox);
-                Core::run(shard, index, sockets, bells, shutdown, starting).await
+                Core::run(
+                    shard,
+                    index,
+                    sockets,
+                    bells,
+                    publication,
+                    shutdown,
+                    starting,
+                )
+                .await
             })
             .map_err(internal("starting a shard"))?;
         threads.push(thread);
@@ -103,6 +121,7 @@ pub fn serve(config: Config, notes: Vec<Note>) -> Result<(), StartError> {
         cores = ?config.server.cores,
         connections = preflight.connections,
         minimum_wait = ?config.server.minimum_wait,
+        login = ?config.auth.method,
         "storm-pacemaker {} serves on {address}",
         env!("CARGO_PKG_VERSION"),
     );
@@ -115,8 +134,13 @@ pub fn serve(config: Config, notes: Vec<Note>) -> Result<(), StartError> {
     );
     let _ = io::stdout().flush();
 
-    let signal = signals.forever().next();
-    info!("stopping: received {}", signal_name(signal));
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            info!("stopping: received {}", signal_name(signal));
+            break;
+        }
+        reload::reload(sources, &mut config, &publication);
+    }
     shutdown.begin();
     ring_all(&bells, shards);
     join(threads)?;
@@ -141,7 +165,12 @@ fn settings(config: &Config, connections: u64) -> Settings {
             buffered_bytes: limits.buffered_bytes,
             stored_keys: limits.stored_keys,
             stored_bytes: limits.stored_bytes,
+            handshake_deadline: limits.handshake_deadline,
+            handshake_bytes: limits.handshake_bytes,
+            unauthenticated_per_address: limits.unauthenticated_per_address,
+            failed_logins: limits.failed_logins,
         },
+        ageing: config.ageing,
         minimum_wait: config.server.minimum_wait,
         connections: Arc::new(AtomicU64::new(0)),
     }
@@ -185,10 +214,10 @@ fn log_notes(notes: &[Note]) {
     }
 }
 
-fn signal_name(signal: Option<i32>) -> &'static str {
+fn signal_name(signal: i32) -> &'static str {
     match signal {
-        Some(SIGTERM) => "SIGTERM",
-        Some(SIGINT) => "SIGINT",
+        SIGTERM => "SIGTERM",
+        SIGINT => "SIGINT",
         _ => "a signal",
     }
 }

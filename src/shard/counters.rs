@@ -14,6 +14,13 @@ pub struct Counters {
     pub connections_closed: u64,
     /// Requests sent to other shards.
     pub letters: u64,
+    pub logins: u64,
+    /// Logins that had to wait, because others of their address had failed.
+    pub logins_held_back: u64,
+    /// Keys that went because nobody had refreshed them.
+    pub expired_keys: u64,
+    /// Keys that nobody has refreshed for a while, as of the last look at all of them.
+    pub stale_keys: u64,
     /// By label of `fault::Fault`.
     pub faults: BTreeMap<&'static str, u64>,
     /// By label of `fault::Refusal`.

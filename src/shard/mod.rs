@@ -4,17 +4,23 @@
 //!
 //! Read `serve.rs` first: it is the way of a pulse.
 
+mod ageing;
 mod answer;
 mod counters;
+mod guests;
 mod letters;
+mod logins;
 mod merge;
 pub mod pace;
 mod peer;
 mod serve;
 
+pub use ageing::Ageing;
 pub use counters::Counters;
 pub use letters::Mailbox;
+pub use logins::Policy;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,11 +28,13 @@ use std::time::Duration;
 
 use ahash::RandomState;
 
+use crate::auth::Identity;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use crate::fault::{Fault, Refusal};
 use crate::limits::{SMALL_BUFFER_BYTES, STALLED_US};
 use crate::store::{Store, StoreLimits, Usage};
 use counters::RequestCounts;
+use guests::Guests;
 use merge::Merges;
 use pace::Pace;
 use peer::Peer;
@@ -38,6 +46,7 @@ pub struct Settings {
     /// Hashes whole keys: routes them to shards, and finds them there.
     pub key_hasher: RandomState,
     pub bounds: Bounds,
+    pub ageing: Ageing,
     /// See [`pace`].
     pub minimum_wait: Duration,
     /// Open connections of all shards.
@@ -57,6 +66,10 @@ pub struct Bounds {
     pub buffered_bytes: u64,
     pub stored_keys: u64,
     pub stored_bytes: u64,
+    pub handshake_deadline: Duration,
+    pub handshake_bytes: u64,
+    pub unauthenticated_per_address: u64,
+    pub failed_logins: u64,
 }
 
 /// Something to log, of a peer's making.
@@ -66,6 +79,7 @@ pub enum Incident {
     Fault(Fault),
     /// A request was answered with a refusal.
     Refusal(Refusal),
+    LoggedIn(Identity),
 }
 
 /// Where a shard reports what peers do wrong; it decides what becomes a log line.
@@ -87,6 +101,12 @@ pub struct Shard {
     buffered_bytes: usize,
     /// No more is read from anyone.
     stopping: bool,
+    policy: Policy,
+    guests: Guests,
+    /// Logins under way, and when their time is up; also some that are over.
+    logging_in: VecDeque<(ConnectionId, u64)>,
+    /// Peers whose login waits for its turn.
+    held: Vec<ConnectionId>,
     pace: Pace,
     counters: Counters,
     requests: RequestCounts,
@@ -100,6 +120,7 @@ pub struct Context<'a> {
 }
 
 impl Shard {
+    /// A shard of its own in which everyone may do everything, until `set_policy` says otherwise.
     pub fn new(index: usize, settings: Settings, mailbox: Mailbox) -> Shard {
         let shards = settings.shards as u64;
         let limits = StoreLimits {
@@ -115,6 +136,14 @@ impl Shard {
             blocked: Vec::new(),
             buffered_bytes: 0,
             stopping: false,
+            policy: Policy::default(),
+            guests: Guests::new(
+                settings.bounds.unauthenticated_per_address.div_ceil(shards),
+                settings.bounds.failed_logins.div_ceil(shards),
+                settings.bounds.handshake_deadline.as_micros() as u64,
+            ),
+            logging_in: VecDeque::new(),
+            held: Vec::new(),
             pace: Pace::new(settings.minimum_wait),
             counters: Counters::default(),
             requests: RequestCounts::default(),
@@ -131,12 +160,18 @@ impl Shard {
         }
         assert!(self.peers[slot].is_none(), "two connections in one slot");
         let frame_bytes = self.settings.bounds.frame_bytes;
-        self.peers[slot] = Some(Box::new(Peer::new(id, address, frame_bytes)));
+        let session = self.new_session();
+        let address = logins::canonical(address);
+        self.peers[slot] = Some(Box::new(Peer::new(id, address, session, frame_bytes)));
         self.counters.connections_opened += 1;
         let open = self.settings.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let limit = self.settings.bounds.connections;
-        if open > limit {
-            self.end(id, Fault::TooManyConnections(limit), cx);
+        let admitted = match open > limit {
+            true => Err(Fault::TooManyConnections(limit)),
+            false => self.admit(id, cx.now_us),
+        };
+        if let Err(fault) = admitted {
+            self.end(id, fault, cx);
         }
     }
 
@@ -181,9 +216,10 @@ impl Shard {
     }
 
     pub fn closed(&mut self, id: ConnectionId, _why: Closed) {
-        let Some(peer) = self.take_peer(id) else {
+        let Some(mut peer) = self.take_peer(id) else {
             return;
         };
+        self.no_longer_a_guest(&mut peer);
         self.buffered_bytes -= peer.counted_bytes;
         self.counters.connections_closed += 1;
         self.settings.connections.fetch_sub(1, Ordering::Relaxed);
@@ -215,6 +251,7 @@ impl Shard {
         for peer in self.peers.iter().flatten() {
             cx.commands.push(Command::Pause(peer.id));
         }
+        self.forget_held(cx);
     }
 
     // ── What the event loop asks ─────────────────────────────────────────────────────────────────
@@ -268,7 +305,8 @@ impl Shard {
 
     // ── Time ─────────────────────────────────────────────────────────────────────────────────────
 
-    /// Ends peers that do not take their answers. To be called now and then. `unacknowledged` tells
+    /// Ends peers that do not take their answers or do not finish their logins, and keys that nobody
+    /// refreshes. To be called now and then, a few times a second. `unacknowledged` tells
     /// how much of what was sent a peer's host has not acknowledged: a peer that reads slowly makes
     /// progress there long before its socket has room for more.
     pub fn tick(
@@ -294,6 +332,8 @@ impl Shard {
             }
         }
         self.end_stalled(cx);
+        self.tick_logins(cx);
+        self.tick_ageing(cx);
     }
 
     /// Ends peers that have sent half of a request and no more, if buffers run short: otherwise they
@@ -322,8 +362,7 @@ impl Shard {
     // ── Peers ────────────────────────────────────────────────────────────────────────────────────
 
     fn peer(&mut self, id: ConnectionId) -> Option<&mut Peer> {
-        let peer = self.peers.get_mut(id.slot as usize)?.as_deref_mut()?;
-        (peer.id == id).then_some(peer)
+        peer(&mut self.peers, id)
     }
 
     fn take_peer(&mut self, id: ConnectionId) -> Option<Box<Peer>> {
@@ -372,6 +411,7 @@ impl Shard {
     fn has_room(&self, peer: &Peer, divisor: usize) -> bool {
         let bounds = &self.settings.bounds;
         !peer.resting
+            && peer.held.is_none()
             && peer.in_flight < bounds.in_flight.div_ceil(divisor)
             && peer.output_bytes() + peer.lent_bytes < bounds.output_bytes.div_ceil(divisor)
     }
@@ -395,6 +435,12 @@ impl Shard {
         cx.incidents.report(address, Incident::Fault(fault));
         cx.commands.push(Command::Close(id, Ending::Reset));
     }
+}
+
+/// The peer of this id, unless it is gone.
+fn peer(peers: &mut [Option<Box<Peer>>], id: ConnectionId) -> Option<&mut Peer> {
+    let peer = peers.get_mut(id.slot as usize)?.as_deref_mut()?;
+    (peer.id == id).then_some(peer)
 }
 
 impl std::fmt::Debug for Context<'_> {

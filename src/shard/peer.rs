@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::logins::Held;
 use crate::connection::{ConnectionId, Outbox};
 use crate::session::Session;
 use crate::wire::frame::FrameReader;
@@ -33,16 +34,27 @@ pub(super) struct Peer {
     pub(super) unacknowledged_bytes: usize,
     /// In the list of peers that do not take their answers.
     pub(super) blocked: bool,
+    /// One of its address's unauthenticated connections.
+    pub(super) counts_as_guest: bool,
+    /// The beginning of a login that waits for its turn.
+    pub(super) held: Option<Box<Held>>,
+    /// That turn is now.
+    pub(super) turn_has_come: bool,
     /// Its share of the shard's buffered bytes, as last counted.
     pub(super) counted_bytes: usize,
 }
 
 impl Peer {
-    pub(super) fn new(id: ConnectionId, address: SocketAddr, frame_bytes: u32) -> Peer {
+    pub(super) fn new(
+        id: ConnectionId,
+        address: SocketAddr,
+        session: Session,
+        frame_bytes: u32,
+    ) -> Peer {
         Peer {
             id,
             address,
-            session: Session::without_login(),
+            session,
             reader: FrameReader::new(frame_bytes),
             outbox: Outbox::default(),
             unsent_bytes: 0,
@@ -55,6 +67,9 @@ impl Peer {
             progress_us: 0,
             unacknowledged_bytes: 0,
             blocked: false,
+            counts_as_guest: false,
+            held: None,
+            turn_has_come: false,
             counted_bytes: 0,
         }
     }

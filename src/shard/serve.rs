@@ -9,11 +9,11 @@ use super::letters::{AnswerLetter, Outcome, ReplyTo, RequestLetter, Work};
 use super::merge::For;
 use super::peer::Peer;
 use super::{Context, Incident, Shard, answer};
-use crate::access::{self, Decision, RequestKind};
+use crate::access::{self, RequestKind};
 use crate::connection::{Command, ConnectionId};
 use crate::fault::{Fault, Refusal};
 use crate::limits::MAILBOX_BURST;
-use crate::session::Request;
+use crate::session::{Received, Request};
 use crate::wire::frame::{Flow, FrameReader};
 use crate::wire::message;
 
@@ -75,9 +75,24 @@ impl Shard {
     }
 
     /// One frame in; its answer, or its letters to other shards, out.
-    fn frame(&mut self, peer: &mut Peer, body: &[u8], cx: &mut Context<'_>) -> Result<(), Fault> {
+    pub(super) fn frame(
+        &mut self,
+        peer: &mut Peer,
+        body: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<(), Fault> {
         let message = message::decode(body).map_err(Fault::Decode)?;
-        let request = peer.session.receive(message)?;
+        if self.holds_back(peer, &message, body, cx.now_us)? {
+            return Ok(());
+        }
+        let request = match self.receive(peer, message, cx.now_us)? {
+            Received::Request(request) => request,
+            Received::LoginStep => return Ok(()),
+            Received::LoggedIn(who) => {
+                self.logged_in(peer, who, cx);
+                return Ok(());
+            }
+        };
         self.requests.count(request.kind);
         if request.kind.is_read() {
             self.pace.note_read(cx.now_us);
@@ -87,6 +102,7 @@ impl Shard {
             self.answer(peer, &request.path, request.message_id, outcome, cx);
             return Ok(());
         }
+        self.no_longer_a_guest(peer);
         let (owner, work) = self.route(&request);
         match owner {
             Owner::Here => {
@@ -125,10 +141,9 @@ impl Shard {
     }
 
     fn allowed(&self, peer: &Peer, request: &Request<'_>) -> Result<(), Refusal> {
-        match access::decide(request.kind, peer.session.login()) {
-            Decision::Allow => {}
-            Decision::Refuse => return Err(Refusal::NotAuthorized),
-        }
+        let (login, from) = (peer.session.login(), peer.address.ip());
+        access::decide(&self.policy.rules, request.kind, login, from, &request.path)
+            .map_err(Refusal::Access)?;
         let bounds = &self.settings.bounds;
         let bytes = request.path.len();
         if bytes as u64 > bounds.path_bytes {

@@ -169,6 +169,43 @@ fn a_refusal_loses_nothing() {
     store.directory.check();
 }
 
+/// What expires before this time; nothing is stale.
+fn before(expired_ms: u64) -> Before {
+    Before {
+        expired_ms,
+        stale_ms: 0,
+    }
+}
+
+#[test]
+fn stale_keys_are_counted_before_they_go() {
+    let mut store = roomy();
+    for number in 0..100 {
+        let key = format!("/w/{number}");
+        assert!(store.put(&key, hash(&key), Bytes::new(), number).is_ok());
+    }
+    let pass = |store: &mut Store, expired_ms, stale_ms| {
+        let before = Before {
+            expired_ms,
+            stale_ms,
+        };
+        while !store.expire(before, 7).finished {}
+        (store.stale(), store.usage().keys)
+    };
+    assert_eq!(pass(&mut store, 0, 0), (0, 100));
+    assert_eq!(pass(&mut store, 0, 40), (40, 100));
+    assert_eq!(pass(&mut store, 10, 40), (30, 90));
+    // Nearly all go, and the slab is packed in the middle of the pass.
+    assert_eq!(pass(&mut store, 98, u64::MAX).1, 2);
+    assert_eq!(pass(&mut store, 98, u64::MAX), (2, 2));
+    assert!(
+        store
+            .put("/w/99", hash("/w/99"), Bytes::new(), 1000)
+            .is_ok()
+    );
+    assert_eq!(pass(&mut store, 98, 500), (1, 2));
+}
+
 #[test]
 fn keys_expire_in_shares_and_updates_keep_them() {
     let mut store = roomy();
@@ -183,7 +220,7 @@ fn keys_expire_in_shares_and_updates_keep_them() {
     );
     let mut removed = 0;
     for call in 1.. {
-        let expired = store.expire(500, 64);
+        let expired = store.expire(before(500), 64);
         store.directory.check();
         removed += expired.keys;
         if expired.finished {
@@ -198,8 +235,8 @@ fn keys_expire_in_shares_and_updates_keep_them() {
         keys: 0,
         finished: true,
     };
-    assert_eq!(store.expire(500, usize::MAX), nothing);
-    assert_eq!(store.expire(u64::MAX, usize::MAX).keys, 501);
+    assert_eq!(store.expire(before(500), usize::MAX), nothing);
+    assert_eq!(store.expire(before(u64::MAX), usize::MAX).keys, 501);
     assert_eq!(store.index_bytes(), roomy().index_bytes());
 }
 
@@ -216,13 +253,13 @@ fn a_pass_of_expiry_misses_no_key_when_the_slab_is_packed_under_it() {
         );
     }
     let full = store.index_bytes();
-    assert_eq!(store.expire(500, 391).keys, 390);
+    assert_eq!(store.expire(before(500), 391).keys, 390);
     assert!(store.index_bytes() < full / 10, "it was packed");
     let rest = Expired {
         keys: 1,
         finished: true,
     };
-    assert_eq!(store.expire(500, 391), rest);
+    assert_eq!(store.expire(before(500), 391), rest);
 }
 
 #[test]

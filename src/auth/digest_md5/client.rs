@@ -1,0 +1,167 @@
+//! The client's side, as Storm's clients have it from the JDK. For the load generator, the command
+//! line's checks, benches and tests.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+
+use super::directives::{Slot, Value, sort, write_quoted};
+use super::hash::{HexSum, Login};
+use super::nonce::Nonce;
+use super::{DIGEST_URI, Key, NONCE_COUNT};
+use crate::auth::{DigestCredentials, LoginFailure};
+
+/// The RFC's bound (2831, 2.1.1).
+const CHALLENGE_BYTES: usize = 2048;
+
+/// The client's side of one login.
+pub struct Client {
+    key: Key,
+    username: String,
+    /// What the server must show, once the response is made.
+    server_proof: Option<HexSum>,
+}
+
+impl Client {
+    /// `username` is sent as it is. Storm's clients send the base64 of their topology's name, or of
+    /// `pacemaker-client`; to the server any name is as good.
+    pub fn new(credentials: &DigestCredentials, username: &str) -> Client {
+        Client {
+            key: Key::new(credentials),
+            username: username.to_owned(),
+            server_proof: None,
+        }
+    }
+
+    /// The response to a challenge (RFC 2831, 2.1.2): the directives that the JDK's client sends, and
+    /// their order.
+    ///
+    /// # Errors
+    /// `Malformed`: this is no challenge, or one that Storm's server never sends. `Ours`: the system
+    /// gave no random bytes.
+    pub fn respond(&mut self, challenge: &[u8]) -> Result<Vec<u8>, LoginFailure> {
+        self.respond_with(challenge, &Nonce::fresh()?)
+    }
+
+    pub(super) fn respond_with(
+        &mut self,
+        challenge: &[u8],
+        cnonce: &Nonce,
+    ) -> Result<Vec<u8>, LoginFailure> {
+        let Challenge { realm, nonce } = Challenge::parse(challenge)?;
+        let proofs = Login {
+            username: &self.username,
+            realm: &realm,
+            password: self.key.password.reveal(),
+            nonce: &nonce,
+            cnonce: cnonce.as_bytes(),
+            authorization_id: None,
+            digest_uri: DIGEST_URI.as_bytes(),
+        }
+        .proofs();
+        self.server_proof = Some(proofs.server);
+
+        let mut out = Vec::with_capacity(challenge.len() + self.username.len() + 256);
+        out.extend_from_slice(b"charset=utf-8,username=");
+        write_quoted(&mut out, self.username.as_bytes());
+        out.extend_from_slice(b",realm=");
+        write_quoted(&mut out, realm.as_bytes());
+        out.extend_from_slice(b",nonce=");
+        write_quoted(&mut out, &nonce);
+        out.extend_from_slice(b",nc=");
+        out.extend_from_slice(NONCE_COUNT.as_bytes());
+        out.extend_from_slice(b",cnonce=");
+        write_quoted(&mut out, cnonce.as_bytes());
+        out.extend_from_slice(b",digest-uri=");
+        write_quoted(&mut out, DIGEST_URI.as_bytes());
+        out.extend_from_slice(b",maxbuf=65536,response=");
+        out.extend_from_slice(&proofs.client);
+        out.extend_from_slice(b",qop=auth");
+        Ok(out)
+    }
+
+    /// Checks the server's last token (RFC 2831, 2.1.3).
+    ///
+    /// # Errors
+    /// `WrongPassword`: the server does not know the password. `OutOfOrder`: no response was made.
+    pub fn verify(&self, rspauth: &[u8]) -> Result<(), LoginFailure> {
+        let expected = self.server_proof.ok_or(LoginFailure::OutOfOrder(
+            "rspauth before the response was made",
+        ))?;
+        let mut shown = None;
+        let slot = Slot {
+            name: "rspauth",
+            value: &mut shown,
+            twice: "rspauth must come only once",
+        };
+        sort(rspauth, &mut [slot])?;
+        let shown = shown.ok_or(LoginFailure::Malformed("rspauth must be there"))?;
+        if bool::from(shown.ct_eq(expected.as_slice())) {
+            Ok(())
+        } else {
+            Err(LoginFailure::WrongPassword)
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What of a challenge goes into the response.
+struct Challenge<'a> {
+    realm: String,
+    nonce: Value<'a>,
+}
+
+impl<'a> Challenge<'a> {
+    fn parse(token: &'a [u8]) -> Result<Challenge<'a>, LoginFailure> {
+        if token.len() >= CHALLENGE_BYTES {
+            return malformed("a challenge must be shorter than 2048 bytes");
+        }
+        let (mut realm, mut nonce, mut qop) = (None, None, None);
+        let (mut charset, mut algorithm) = (None, None);
+        let slot = |name, value, twice| Slot { name, value, twice };
+        let mut slots = [
+            // The RFC lets a server offer several. Storm's offers one, and there is nobody to choose.
+            slot("realm", &mut realm, "realm must come only once"),
+            slot("nonce", &mut nonce, "nonce must come only once"),
+            slot("qop", &mut qop, "qop must come only once"),
+            slot("charset", &mut charset, "charset must come only once"),
+            slot("algorithm", &mut algorithm, "algorithm must come only once"),
+        ];
+        sort(token, &mut slots)?;
+        let realm = match realm.map(|realm| String::from_utf8(realm.into_owned())) {
+            Some(Ok(realm)) => realm,
+            Some(Err(_)) => return malformed("realm must be UTF-8"),
+            None => return malformed("realm must be there"),
+        };
+        let Some(nonce) = nonce else {
+            return malformed("nonce must be there");
+        };
+        if qop.is_some_and(|offered| !offers_auth(&offered)) {
+            return malformed("qop must offer auth");
+        }
+        if charset.as_deref() != Some(b"utf-8") {
+            return malformed("charset must be utf-8");
+        }
+        if algorithm.as_deref() != Some(b"md5-sess") {
+            return malformed("algorithm must be md5-sess");
+        }
+        Ok(Challenge { realm, nonce })
+    }
+}
+
+fn offers_auth(offered: &[u8]) -> bool {
+    offered
+        .split(|&byte| byte == b',')
+        .any(|protection| protection.trim_ascii() == b"auth")
+}
+
+fn malformed<T>(expected: &'static str) -> Result<T, LoginFailure> {
+    Err(LoginFailure::Malformed(expected))
+}

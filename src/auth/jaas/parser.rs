@@ -1,0 +1,220 @@
+//! Tokens to sections, as `ConfigFile.parseLoginEntry` does. It differs in two things: a section may
+//! give options without a module, as the manual's does, and must have a name, which Java forgets to
+//! ask for.
+
+use super::expand::{Unexpandable, expand};
+use super::lexer::{Kind, Lexer, Token, Trap};
+use super::{File, Module, Name, Problem, Properties, Section, sections};
+use crate::auth::secret::Secret;
+
+/// Reads the text of a JAAS file. `path` is its path as the operator wrote it.
+///
+/// # Errors
+/// The first place that is not as it must be.
+pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<File, Problem> {
+    let mut lexer = Lexer::new(text);
+    let token = lexer.next();
+    let mut parser = Parser {
+        path,
+        lexer,
+        token,
+        properties,
+        section: "the section",
+    };
+    let mut sections: Vec<Section> = Vec::new();
+    while parser.token.kind != Kind::End {
+        let section = parser.section()?;
+        let same = |other: &&Section| other.name.text == section.name.text;
+        if let Some(first) = sections.iter().find(same) {
+            return Err(Problem {
+                file: path.to_owned(),
+                position: Some(section.position),
+                text: format!(
+                    "{} is there a second time; the first is in line {}",
+                    parser.section, first.position.line
+                ),
+            });
+        }
+        sections.push(section);
+    }
+    Ok(File {
+        path: path.to_owned(),
+        sections,
+    })
+}
+
+struct Parser<'a> {
+    path: &'a str,
+    lexer: Lexer<'a>,
+    /// The token to be judged next.
+    token: Token,
+    properties: &'a Properties,
+    /// What messages call the section that is being read.
+    section: &'static str,
+}
+
+impl Parser<'_> {
+    /// `section := name '{' module* '}' ';'`
+    fn section(&mut self) -> Result<Section, Problem> {
+        self.lexer.trap = None;
+        let position = self.lexer.position(self.token.offset);
+        let quoted = match self.token.kind {
+            Kind::Word => false,
+            Kind::String | Kind::SingleQuoted => true,
+            _ => return Err(self.expected("the name of a section")),
+        };
+        let name = Name {
+            text: self.advance().reveal().to_owned(),
+            quoted,
+        };
+        self.section = sections::known(&name.text).unwrap_or("the section");
+        self.symbol('{', "'{' after the name of the section")?;
+        let mut modules = Vec::new();
+        while self.token.kind != Kind::Symbol('}') {
+            modules.push(self.module()?);
+        }
+        self.advance();
+        self.symbol(';', &format!("';' after the '}}' of {}", self.section))?;
+        Ok(Section {
+            name,
+            position,
+            modules,
+        })
+    }
+
+    /// `module := class flag option* ';'`, or the manual's `option+ ';'`
+    fn module(&mut self) -> Result<Module, Problem> {
+        let mut module = Module::default();
+        if !self.is_text() {
+            return Err(self.expected("the class of a login module, an option or '}'"));
+        }
+        let class_offset = self.token.offset;
+        let first = self.advance();
+        if self.token.kind == Kind::Symbol('=') {
+            let value = self.value(&first)?;
+            module.options.push((first.reveal().to_owned(), value));
+        } else {
+            if first.reveal().is_empty() {
+                return Err(self.at(class_offset, "the class of a login module is empty".into()));
+            }
+            self.flag()?;
+        }
+        while self.token.kind != Kind::Symbol(';') {
+            if !self.is_text() {
+                return Err(self.expected(&match self.token.kind {
+                    Kind::Symbol('}') | Kind::End => {
+                        format!("';' after the last option of {}", self.section)
+                    }
+                    _ => format!(
+                        "another option, or ';' after the last option of {}",
+                        self.section
+                    ),
+                }));
+            }
+            let key = self.advance();
+            let value = self.value(&key)?;
+            module.options.push((key.reveal().to_owned(), value));
+        }
+        self.advance();
+        Ok(module)
+    }
+
+    fn flag(&mut self) -> Result<(), Problem> {
+        const FLAGS: [&str; 4] = ["REQUIRED", "REQUISITE", "SUFFICIENT", "OPTIONAL"];
+        let flag = self.token.text.reveal().to_uppercase();
+        if !self.is_text() || !FLAGS.contains(&&*flag) {
+            return Err(self.expected(
+                "required, requisite, sufficient or optional after the class of the login module",
+            ));
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// `'=' value`, of an option of this name.
+    fn value(&mut self, key: &Secret) -> Result<Secret, Problem> {
+        self.symbol('=', "'=' after the name of an option")?;
+        if !self.is_text() {
+            return Err(self.expected(match self.token.kind {
+                Kind::Number | Kind::Symbol('-') => {
+                    "the value of the option, in double quotes if it starts with a digit, '.' or '-'"
+                }
+                Kind::SingleQuoted => "the value of the option in double quotes",
+                _ => "the value of the option",
+            }));
+        }
+        let offset = self.token.offset;
+        let value = self.advance();
+        expand(value, self.properties).map_err(|why| {
+            let of = sections::known(key.reveal()).unwrap_or("an option");
+            let text = match why {
+                // A password may hold what looks like a property.
+                Unexpandable::Unknown(name) if of != sections::PASSWORD && of != "an option" => {
+                    format!("the value of {of} asks for {name:?}, which is no known Java property")
+                }
+                Unexpandable::Unknown(_) => {
+                    format!("the value of {of} has a ${{…}} that is no known Java property")
+                }
+                Unexpandable::Empty => format!("the value of {of} expands to nothing"),
+            };
+            self.at(offset, text)
+        })
+    }
+
+    fn symbol(&mut self, symbol: char, expected: &str) -> Result<(), Problem> {
+        if self.token.kind != Kind::Symbol(symbol) {
+            return Err(self.expected(expected));
+        }
+        self.advance();
+        Ok(())
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self.token.kind, Kind::Word | Kind::String)
+    }
+
+    /// Goes on to the next token, and returns the text of this one.
+    fn advance(&mut self) -> Secret {
+        let next = self.lexer.next();
+        std::mem::replace(&mut self.token, next).text
+    }
+
+    fn expected(&self, expected: &str) -> Problem {
+        let found = match self.token.kind {
+            Kind::Word => "a word",
+            Kind::String => "a text in double quotes",
+            Kind::SingleQuoted => "a text in single quotes",
+            Kind::Number => "a number",
+            Kind::Symbol('{') => "'{'",
+            Kind::Symbol('}') => "'}'",
+            Kind::Symbol('=') => "'='",
+            Kind::Symbol(';') => "';'",
+            Kind::Symbol(',') => "','",
+            Kind::Symbol('-') => "'-'",
+            Kind::Symbol('#') => "'#' (comments begin with //)",
+            Kind::Symbol(_) => "a character that means nothing here",
+            Kind::End => "the end of the file",
+        };
+        let mut text = format!("expected {expected}, found {found}");
+        if let Some((trap, offset)) = self.lexer.trap {
+            let line = self.lexer.position(offset).line;
+            text += &match trap {
+                Trap::LoneSlash => {
+                    format!("; the unquoted '/' in line {line} begins a comment: quote paths")
+                }
+                Trap::Unclosed => {
+                    format!("; the quote that opens in line {line} is not closed in that line")
+                }
+            };
+        }
+        self.at(self.token.offset, text)
+    }
+
+    fn at(&self, offset: usize, text: String) -> Problem {
+        Problem {
+            file: self.path.to_owned(),
+            position: Some(self.lexer.position(offset)),
+            text,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! SIGHUP puts new credentials and access rules in force without touching a connection; what cannot
+//! be used leaves the old ones in force and says why.
+
+mod support;
+
+use std::fs;
+
+use rustix::process::Signal;
+use support::login::{DigestFiles, PASSWORD};
+use support::{Client, Daemon, wait_until};
+use tempfile::TempDir;
+
+/// Sends SIGHUP, and waits for what the daemon says about it.
+fn reload(daemon: &Daemon) -> String {
+    let before = daemon.log().len();
+    daemon.signal(Signal::HUP);
+    let news = || daemon.log()[before..].to_owned();
+    let answered =
+        |news: &str| news.contains("reloaded the logins") || news.contains("stay as they were");
+    wait_until("an answer to SIGHUP", || answered(&news()));
+    news()
+}
+
+#[test]
+fn a_new_password_counts_at_once_and_ends_nobody() {
+    let files = DigestFiles::new();
+    let daemon = files.daemon(&["--shards", "2"]);
+    let mut nimbus = Client::connect(daemon.address());
+    nimbus.log_in();
+    nimbus.put("/w/1", b"x");
+    let mut half = Client::connect(daemon.address());
+    half.send(&support::login::ask_for_token());
+    let challenge = support::login::token_of(&half.read_frame());
+
+    files.set_password("another");
+    let news = reload(&daemon);
+    assert!(
+        news.contains("reloaded the logins and access rules"),
+        "{news}"
+    );
+    assert_eq!(
+        nimbus.get("/w/1").as_deref(),
+        Some(&b"x"[..]),
+        "who is in stays in"
+    );
+    // On every shard: eight connections reach both.
+    for _ in 0..8 {
+        let mut client = Client::connect(daemon.address());
+        assert!(client.try_log_in(PASSWORD).is_err());
+        let mut client = Client::connect(daemon.address());
+        client.try_log_in("another").expect("the new password");
+        assert!(client.may_read());
+    }
+    // A login that had begun is finished by what it began with.
+    let response = support::login::response_to(&challenge, PASSWORD);
+    half.send(&support::login::token(&response));
+    assert_eq!(half.read_frames(2).len(), 2);
+    assert!(half.may_read());
+    daemon.stop();
+}
+
+#[test]
+fn bad_files_keep_the_old_credentials_and_say_so() {
+    let files = DigestFiles::new();
+    let daemon = files.daemon(&["--shards", "2"]);
+    let mut nimbus = Client::connect(daemon.address());
+    nimbus.log_in();
+    for (text, why) in [
+        ("PacemakerDigest {", "jaas.conf:1:"),
+        ("Other { a b=c; };", "jaas.conf"),
+        ("", "PacemakerDigest"),
+    ] {
+        files.write(text);
+        let news = reload(&daemon);
+        assert!(
+            news.contains("stay as they were") && news.contains(why),
+            "{text:?}: {news}"
+        );
+        assert!(nimbus.may_read());
+        let mut client = Client::connect(daemon.address());
+        client.log_in();
+    }
+    fs::remove_file(files.jaas()).expect("the file");
+    let news = reload(&daemon);
+    assert!(
+        news.contains("stay as they were") && news.contains("jaas.conf"),
+        "{news}"
+    );
+    let mut client = Client::connect(daemon.address());
+    client.log_in();
+    files.set_password("mended");
+    reload(&daemon);
+    Client::connect(daemon.address())
+        .try_log_in("mended")
+        .expect("the new password");
+    daemon.stop();
+}
+
+#[test]
+fn access_rules_change_for_connections_that_are_open() {
+    let home = TempDir::new().expect("a directory");
+    let config = home.path().join("pacemaker.toml");
+    let write = |text: &str| fs::write(&config, text).expect("the configuration");
+    write("");
+    let daemon = Daemon::start(&["--shards", "2", "--config", config.to_str().expect("text")]);
+    let mut client = Client::connect(daemon.address());
+    assert!(client.may_read() && client.may_write());
+
+    write("[access]\nreads_from = [\"10.0.0.0/8\"]\n");
+    let news = reload(&daemon);
+    assert!(
+        news.contains("changed settings: access.reads_from"),
+        "{news}"
+    );
+    assert!(!client.may_read() && client.may_write());
+
+    write("[access]\nreads_from = [\"10.0.0.0/33\"]\n");
+    let news = reload(&daemon);
+    assert!(
+        news.contains("pacemaker.toml:2: access.reads_from"),
+        "{news}"
+    );
+    assert!(!client.may_read() && client.may_write());
+
+    write("[access]\nreads_from = []\n\n[limits]\nin_flight = 7\n");
+    let news = reload(&daemon);
+    assert!(
+        news.contains("a restart is needed for what has changed of limits.in_flight"),
+        "{news}"
+    );
+    assert!(client.may_read());
+    daemon.stop();
+}
+
+#[test]
+fn the_method_cannot_change_while_it_runs() {
+    let home = TempDir::new().expect("a directory");
+    let config = home.path().join("pacemaker.toml");
+    let files = DigestFiles::new();
+    fs::write(&config, "").expect("the configuration");
+    let daemon = Daemon::start(&["--config", config.to_str().expect("text")]);
+    let mut client = Client::connect(daemon.address());
+    let jaas = files.jaas();
+    let text = format!("[auth]\nmethod = \"DIGEST\"\nlogin_config = {jaas:?}\n");
+    fs::write(&config, text).expect("the configuration");
+    let news = reload(&daemon);
+    assert!(
+        news.contains("auth.method cannot change without a restart"),
+        "{news}"
+    );
+    assert!(client.may_read());
+    daemon.stop();
+}
