@@ -10,12 +10,14 @@ use support::frames::*;
 use support::java_daemon::JavaDaemon;
 use support::script::{Answers, Java, Step, readable};
 
+/// Scripts also delete everything, which is refused by default.
+const EVERYTHING_MAY_GO: &str = "access.deletes_below=";
+
 #[test]
 fn any_number_of_shards_answers_alike_and_as_stated() {
     let mut of_one: Vec<Answers> = Vec::new();
     for shards in ["1", "2", "4"] {
-        // Scripts also delete everything, which is refused by default.
-        let daemon = Daemon::start(&["--shards", shards, "-c", "access.deletes_below="]);
+        let daemon = Daemon::start(&["--shards", shards, "-c", EVERYTHING_MAY_GO]);
         let with = format!("{shards} shards");
         let answers = scripts()
             .iter()
@@ -38,7 +40,7 @@ fn storms_own_daemon_answers_the_same_but_for_what_is_named() {
     if !JavaDaemon::is_there() {
         return;
     }
-    let ours = Daemon::start(&["--shards", "2"]);
+    let ours = Daemon::start(&["--shards", "2", "-c", EVERYTHING_MAY_GO]);
     let java = JavaDaemon::start();
     for script in scripts() {
         let ours = script.check(ours.address(), "2 shards");
