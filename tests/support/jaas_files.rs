@@ -1,6 +1,7 @@
 //! JAAS files: what Storm's daemons and clients know their own passwords and keys by.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::kdc::{REALM, SERVICE};
@@ -41,8 +42,9 @@ fn kerberos(section: &str, keytab: &Path, principal: &str) -> String {
     )
 }
 
-/// Writes sections into a file.
+/// Writes sections into a file that its owner alone can read.
 pub fn write(file: PathBuf, sections: &[String]) -> PathBuf {
     fs::write(&file, sections.concat()).expect("a JAAS file");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("its mode");
     file
 }
