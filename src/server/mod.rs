@@ -27,6 +27,7 @@ use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Bounds, Mailbox, Settings, Shard};
 use core::Core;
+use logging::Log;
 use reload::Publication;
 use shutdown::{Shutdown, Starting};
 
@@ -63,7 +64,7 @@ impl std::error::Error for StartError {}
 /// logged.
 pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let Loaded { mut config, notes } = loaded;
-    let _log = logging::start(config.log.level);
+    let log = Log::start(&config.log);
     // First of all: a signal that comes during the start is kept.
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(internal("waiting for signals"))?;
@@ -139,7 +140,7 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
             info!("stopping: received {}", signal_name(signal));
             break;
         }
-        reload::reload(sources, &mut config, &publication);
+        reload::reload(sources, &mut config, &publication, &log);
     }
     shutdown.begin();
     ring_all(&bells, shards);
