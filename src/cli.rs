@@ -91,6 +91,10 @@ pub fn run() -> ExitCode {
         Ok(loaded) => loaded,
         Err(errors) => return wrong_configuration(&errors),
     };
+    #[cfg(feature = "kerberos")]
+    if let Some(path) = &loaded.config.kerberos.krb5_conf {
+        crate::auth::kerberos::use_krb5_conf(path);
+    }
     match cli.command.unwrap_or_default() {
         Command::Serve => serve(loaded, &sources),
         Command::CheckConfig => check_config(&loaded),

@@ -259,13 +259,13 @@ fn unknown_keys_come_with_a_guess() {
     let files = Files::new();
     let toml = files.write(
         "mine.toml",
-        "port = 1\n[server]\nprot = 6699\n[expire]\nafter = \"1m\"\n[pacemaker]\nport = 1\n",
+        "port = 1\n[server]\nprot = 6699\n[retain]\nuntil = \"1m\"\n[pacemaker]\nport = 1\n",
     );
     let file = text(&toml);
     check(&["--config", file, "-c", "pacemaker.prt=1"]).fails_with(&[
         &format!("{file}:1: port: unknown key; did you mean server.port?"),
         &format!("{file}:3: server.prot: unknown key; did you mean server.port?"),
-        &format!("{file}:5: expire.after: unknown key; `storm-pacemaker check-config` lists all"),
+        &format!("{file}:5: retain.until: unknown key; `storm-pacemaker check-config` lists all"),
         &format!("{file}:7: pacemaker.port: unknown key; did you mean server.port?"),
         "-c: pacemaker.prt: unknown key; did you mean pacemaker.port?",
     ]);

@@ -71,6 +71,7 @@ pub static KEYS: &[Key] = &[
     key("admin.address", Kind::Listen),
     key("admin.page", SWITCH),
     key("log.level", LEVEL),
+    key("log.format", FORMAT),
 ];
 
 /// Exactly these spellings: PacemakerServer compares them with case and refuses all others.
@@ -92,6 +93,11 @@ const SWITCH: Kind = Kind::Choice {
 const LEVEL: Kind = Kind::Choice {
     what: "a log level",
     of: &["error", "warn", "info", "debug", "trace"],
+};
+
+const FORMAT: Kind = Kind::Choice {
+    what: "a log format",
+    of: &["text", "json"],
 };
 
 const fn key(name: &'static str, kind: Kind) -> Key {

@@ -51,14 +51,15 @@ pub(super) struct Core {
     adopted: u64,
 }
 
-/// What all shards of a process have in common.
+/// What all shards have in common.
 #[derive(Clone)]
 pub(super) struct Shared {
-    /// Of all shards.
+    /// Those of all shards.
     pub(super) listeners: Arc<[RawFd]>,
     pub(super) bells: Arc<Bells>,
     pub(super) publication: Arc<Publication>,
     pub(super) board: Arc<Board>,
+    pub(super) incidents: IncidentLog,
     pub(super) shutdown: Arc<Shutdown>,
 }
 
@@ -75,6 +76,7 @@ impl Core {
             bells,
             publication,
             board,
+            incidents,
             shutdown,
         } = shared;
         let mut core = Core {
@@ -84,7 +86,7 @@ impl Core {
             now_us: 0,
             next_tick_us: 0,
             publisher: Publisher::new(board, index),
-            incidents: IncidentLog::default(),
+            incidents,
             accept_failures: 0,
             adopted: publication.number(),
             publication,

@@ -31,6 +31,8 @@ use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Sources};
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Bounds, Mailbox, Settings, Shard};
 use core::{Core, Shared};
+use incident_log::IncidentLog;
+use logging::Log;
 use reload::Publication;
 use shutdown::{Shutdown, Starting};
 
@@ -74,7 +76,7 @@ impl std::error::Error for StartError {}
 /// logged.
 pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let Loaded { mut config, notes } = loaded;
-    let _log = logging::start(config.log.level);
+    let log = Log::start(&config.log);
     // First of all: a signal that comes during the start is kept.
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(internal("waiting for signals"))?;
@@ -107,6 +109,7 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
         bells: bells.clone(),
         publication: publication.clone(),
         board: board.clone(),
+        incidents: IncidentLog::default(),
         shutdown: shutdown.clone(),
     };
     for (index, mailbox) in Mailbox::for_shards(shards).into_iter().enumerate() {
@@ -166,7 +169,7 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
             info!("stopping: received {}", signal_name(signal));
             break;
         }
-        reload::reload(sources, &mut config, &publication);
+        reload::reload(sources, &mut config, &publication, &log);
     }
     board.stop();
     shutdown.begin();
