@@ -59,8 +59,8 @@ struct Topology<'a> {
     workers: Vec<Row<'a>>,
 }
 
-/// A worker's node and port as they are in its key, or a whole key; age of the last pulse in
-/// milliseconds; bytes; pulses so far modulo 65536.
+/// A worker's node and port as they are in its key, or a whole key; how many milliseconds old its pulse
+/// was when the shard looked, which it does every second; bytes; pulses so far modulo 65536.
 #[derive(Serialize)]
 struct Row<'a>(&'a str, u64, u64, u16);
 
@@ -104,7 +104,6 @@ impl Cluster {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let mut topologies: BTreeMap<&str, Vec<Row<'_>>> = BTreeMap::new();
         let mut others = Vec::new();
-        let now_ms = self.board.now_ms();
         for (_, keys) in shown.iter().flatten() {
             for key in keys.slices.iter().flat_map(|slice| slice.keys()) {
                 match worker(key.path) {
@@ -112,9 +111,9 @@ impl Cluster {
                         topologies
                             .entry(topology)
                             .or_default()
-                            .push(row(worker, &key, now_ms));
+                            .push(row(worker, &key));
                     }
-                    None => others.push(row(key.path, &key, now_ms)),
+                    None => others.push(row(key.path, &key)),
                 }
             }
         }
@@ -146,9 +145,8 @@ impl Cluster {
     }
 }
 
-fn row<'a>(name: &'a str, key: &KeyRow<'_>, now_ms: u64) -> Row<'a> {
-    let age_ms = now_ms.saturating_sub(key.written_ms);
-    Row(name, age_ms, key.details_bytes, key.writes)
+fn row<'a>(name: &'a str, key: &KeyRow<'_>) -> Row<'a> {
+    Row(name, key.age_ms, key.details_bytes, key.writes)
 }
 
 /// The topology, and the node and port, if it is a worker's key: /workerbeats/TOPOLOGY/NODE-PORT.

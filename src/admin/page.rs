@@ -21,7 +21,7 @@ impl Page {
     pub(super) fn new() -> Page {
         let html = HTML.replace("{STYLE}", STYLE).replace("{SCRIPT}", SCRIPT);
         let policy = format!(
-            "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; \
+            "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; img-src data:; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             hash(STYLE),
             hash(SCRIPT),

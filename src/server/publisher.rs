@@ -82,7 +82,7 @@ impl Publisher {
             && now_us >= self.next_slice_us
         {
             self.next_slice_us = now_us + SLICE_EVERY_US;
-            self.found = shard.look(look, self.most_keys);
+            self.found = shard.look(look, self.most_keys, now_us);
             if self.found.is_some() {
                 self.look = None;
             }

@@ -25,6 +25,7 @@ pub struct Keys {
 /// Some keys: their paths one behind the other, so that a slice is two pieces of memory.
 #[derive(Debug, Default)]
 pub struct KeySlice {
+    seen_ms: u64,
     text: String,
     rows: Vec<Row>,
 }
@@ -42,8 +43,8 @@ struct Row {
 pub struct KeyRow<'a> {
     pub path: &'a str,
     pub details_bytes: u64,
-    /// On the shard's clock.
-    pub written_ms: u64,
+    /// How old its pulse was when it was looked at.
+    pub age_ms: u64,
     /// Modulo 65536.
     pub writes: u16,
 }
@@ -54,7 +55,7 @@ impl KeySlice {
         self.rows.iter().map(move |row| KeyRow {
             path: &self.text[std::mem::replace(&mut begin, row.path_end)..row.path_end],
             details_bytes: row.details_bytes,
-            written_ms: row.written_ms,
+            age_ms: self.seen_ms.saturating_sub(row.written_ms),
             writes: row.writes,
         })
     }
@@ -62,8 +63,11 @@ impl KeySlice {
 
 impl Shard {
     /// Goes on with a look by one slice. The keys, when it has seen all of them or `most_keys`.
-    pub fn look(&self, look: &mut Look, most_keys: usize) -> Option<Keys> {
-        let mut slice = KeySlice::default();
+    pub fn look(&self, look: &mut Look, most_keys: usize, now_us: u64) -> Option<Keys> {
+        let mut slice = KeySlice {
+            seen_ms: now_us / 1000,
+            ..KeySlice::default()
+        };
         let walked = self.store.walk(&mut look.walk, SLICE_SLOTS, &mut |key| {
             slice.text.push_str(&key.path);
             slice.rows.push(Row {
