@@ -27,7 +27,8 @@ demo:
 	@tools/demo $(OPTIONS)
 
 test: setup-test check java
-	STORM_PACEMAKER_JAVA=1 cargo test --workspace --quiet
+	STORM_PACEMAKER_JAVA=1 STORM_PACEMAKER_BROWSER=1 STORM_PACEMAKER_PROMTOOL=1 \
+		cargo test --workspace --quiet
 	tests/storm/zookeeper-check
 	$(MAKE) --no-print-directory load
 

@@ -50,6 +50,10 @@ struct Options {
     #[arg(long, value_name = "N", global = true, allow_hyphen_values = true)]
     shards: Option<String>,
 
+    /// Where to serve metrics, health and the page; "" is off [default: 127.0.0.1:6698]
+    #[arg(long, value_name = "ADDR:PORT", global = true)]
+    admin: Option<String>,
+
     /// TOML file over the built-in defaults
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -139,6 +143,7 @@ impl Options {
             ("--bind", "server.bind", self.bind),
             ("--port", "server.port", self.port),
             ("--shards", "server.shards", self.shards),
+            ("--admin", "admin.address", self.admin),
             ("--login-config", "auth.login_config", self.login_config),
         ];
         Sources {

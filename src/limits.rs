@@ -104,6 +104,9 @@ pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(300);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 pub const KEEPALIVE_PROBES: u32 = 5;
 
+/// Keys of the process that the admin page shows: what a browser can hold.
+pub const SHOWN_KEYS: usize = 200_000;
+
 /// Letters that a shard takes from a lane before it looks at its sockets again.
 pub const MAILBOX_BURST: usize = 1024;
 

@@ -68,6 +68,8 @@ pub static KEYS: &[Key] = &[
     key("limits.stored_bytes", Kind::Size(limits::STORED_BYTES)),
     key("expire.after", Kind::Time(limits::EXPIRE_AFTER)),
     key("expire.stale_after", Kind::Time(limits::STALE_AFTER)),
+    key("admin.address", Kind::Listen),
+    key("admin.page", SWITCH),
     key("log.level", LEVEL),
     key("log.format", FORMAT),
 ];
@@ -81,6 +83,11 @@ const METHOD: Kind = Kind::Choice {
 const NEED: Kind = Kind::Choice {
     what: "a rule",
     of: &["open", "authenticated"],
+};
+
+const SWITCH: Kind = Kind::Choice {
+    what: "a switch",
+    of: &["on", "off"],
 };
 
 const LEVEL: Kind = Kind::Choice {

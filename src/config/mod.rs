@@ -48,6 +48,7 @@ pub struct Config {
     pub access: Rules,
     pub limits: Limits,
     pub ageing: Ageing,
+    pub admin: Admin,
     pub log: Log,
     /// Every key with its effective value and where it came from, for `check-config`.
     pub origins: Vec<Origin>,
@@ -130,6 +131,14 @@ pub struct Limits {
 }
 
 #[derive(Clone, Debug)]
+pub struct Admin {
+    /// Where metrics, health and the page are served; `None`: nowhere.
+    pub address: Option<SocketAddr>,
+    /// Whether the page and its data are.
+    pub page: bool,
+}
+
+#[derive(Clone, Debug)]
 pub struct Log {
     pub level: tracing::Level,
     pub format: LogFormat,
@@ -199,6 +208,10 @@ impl Config {
             ageing: Ageing {
                 stale_after: settled.time("expire.stale_after"),
                 expire_after: settled.time("expire.after"),
+            },
+            admin: Admin {
+                address: settled.listen("admin.address"),
+                page: settled.choice("admin.page") == "on",
             },
             log: Log {
                 level: settled

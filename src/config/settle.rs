@@ -2,7 +2,7 @@
 //! value with an origin. What a later layer overrides is not judged: it has no effect.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::access::Addresses;
@@ -109,6 +109,14 @@ impl Settled {
     pub fn address(&self, key: &str) -> IpAddr {
         match self.value(key) {
             Value::Address(address) => *address,
+            other => mistaken(key, other),
+        }
+    }
+
+    /// An address to listen on, or `None` for nowhere.
+    pub fn listen(&self, key: &str) -> Option<SocketAddr> {
+        match self.value(key) {
+            Value::Listen(address) => *address,
             other => mistaken(key, other),
         }
     }

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::incident_log::IncidentLog;
+use super::publisher::{Publisher, SLICE_EVERY_US};
 use super::reload::Publication;
 use super::shutdown::{Shutdown, Starting};
+use crate::admin::board::Board;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use crate::ring::{Bells, EventLoop, Gather, Handler, Rest, own_descriptors};
 use crate::shard::pace::ENOUGH;
@@ -32,6 +34,9 @@ const LAST_READS: Duration = Duration::from_millis(250);
 
 const TICK_EVERY_US: u64 = 250_000;
 
+/// The longest sleep while somebody looks at the keys.
+const SLICE_EVERY: Duration = Duration::from_micros(SLICE_EVERY_US);
+
 pub(super) struct Core {
     shard: Shard,
     started: Instant,
@@ -40,6 +45,7 @@ pub(super) struct Core {
     next_tick_us: u64,
     incidents: IncidentLog,
     accept_failures: u64,
+    publisher: Publisher,
     publication: Arc<Publication>,
     /// Of the publication that is in force here.
     adopted: u64,
@@ -52,6 +58,7 @@ pub(super) struct Shared {
     pub(super) listeners: Arc<[RawFd]>,
     pub(super) bells: Arc<Bells>,
     pub(super) publication: Arc<Publication>,
+    pub(super) board: Arc<Board>,
     pub(super) incidents: IncidentLog,
     pub(super) shutdown: Arc<Shutdown>,
 }
@@ -68,14 +75,17 @@ impl Core {
             listeners,
             bells,
             publication,
+            board,
             incidents,
             shutdown,
         } = shared;
         let mut core = Core {
             shard,
-            started: Instant::now(),
+            // One clock for all shards, so that ages of keys can be compared.
+            started: board.epoch(),
             now_us: 0,
-            next_tick_us: TICK_EVERY_US,
+            next_tick_us: 0,
+            publisher: Publisher::new(board, index),
             incidents,
             accept_failures: 0,
             adopted: publication.number(),
@@ -88,6 +98,8 @@ impl Core {
         });
         let mut ring = match ready {
             Ok(ring) => {
+                core.woke();
+                core.publisher.begin(core.now_us);
                 starting.report(Ok(()));
                 ring
             }
@@ -135,8 +147,12 @@ impl Core {
             self.next_tick_us = self.now_us + TICK_EVERY_US;
             self.shard.tick(&mut cx, |id| ring.unacknowledged_bytes(id));
             self.adopt();
+            self.publisher.tick(self.now_us);
         }
         ring.carry_out(self, &mut commands)?;
+        let (bells, failures) = (ring.bells_rung(), self.accept_failures);
+        self.publisher
+            .turn(&self.shard, self.now_us, bells, failures);
 
         let gather = self.shard.gather(self.now_us).map(|at_least| Gather {
             completions: ENOUGH,
@@ -144,13 +160,26 @@ impl Core {
         });
         let waiting = self.shard.has_waiting_letters();
         let rest = Rest {
-            at_most: if waiting { NAP } else { at_most },
+            at_most: match waiting {
+                true => NAP,
+                // Where completions gather there is a wake soon in any case.
+                false if gather.is_none() && self.publisher.has_work() => at_most.min(SLICE_EVERY),
+                false => at_most,
+            },
             gather: gather.filter(|_| !waiting),
         };
+        if self.shard.has_answered() {
+            // The only further look at the clock, and one for all answers of a wake.
+            self.shard.handed_over(self.now_us, self.elapsed_us());
+        }
         let completions = ring.turn(self, rest)?;
         let gathered = rest.gather.is_some() && ring.can_gather();
         self.shard.woke(completions, gathered, self.now_us);
         Ok(())
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
     }
 
     /// Puts in force what a reload has published.
@@ -246,7 +275,7 @@ fn ready(
 
 impl Handler for Core {
     fn woke(&mut self) {
-        self.now_us = self.started.elapsed().as_micros() as u64;
+        self.now_us = self.elapsed_us();
         self.incidents.set_time(self.now_us);
     }
 

@@ -6,15 +6,17 @@ mod incident_log;
 mod listeners;
 pub mod logging;
 pub mod preflight;
+mod publisher;
 mod reload;
 mod shutdown;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ahash::RandomState;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
@@ -22,8 +24,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
+use crate::admin::board::Board;
+use crate::admin::{self, Admin, Facts};
 use crate::auth::Authenticator;
-use crate::config::{Config, Loaded, Note, Severity, Sources};
+use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Sources};
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Bounds, Mailbox, Settings, Shard};
 use core::{Core, Shared};
@@ -43,6 +47,8 @@ pub enum StartError {
     Login(String),
     Preflight(preflight::PreflightError),
     Bind(String),
+    /// The admin endpoint cannot listen.
+    Admin(SocketAddr, io::Error),
     /// A part of the daemon itself failed; what it was doing, and the error.
     Internal(&'static str, String),
 }
@@ -51,6 +57,11 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Bind(why) => f.write_str(why),
+            StartError::Admin(address, error) => write!(
+                f,
+                "the admin endpoint cannot listen on {address}: {error}. Give it another address with \
+                 admin.address or --admin, or none with --admin \"\""
+            ),
             StartError::Login(why) => write!(f, "nobody could log in: {why}"),
             StartError::Preflight(error) => write!(f, "{error}"),
             StartError::Internal(what, error) => write!(f, "{what}: {error}"),
@@ -80,15 +91,24 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let shards = config.server.shards.get();
     let listeners = listeners::open(config.server.address(), shards)?;
     let address = listeners.address;
+    let admin_listener = match config.admin.address {
+        Some(address) => {
+            Some(admin::listen(address).map_err(|error| StartError::Admin(address, error))?)
+        }
+        None => None,
+    };
+    let board = Arc::new(Board::new(shards));
     let bells = Arc::new(Bells::new(shards));
     let shutdown = Arc::new(Shutdown::new(shards, config.server.shutdown_deadline));
     let settings = settings(&config, preflight.connections);
+    let facts = facts(&config, &settings, address, &preflight.kernel);
 
     let mut threads = Vec::with_capacity(shards);
     let shared = Shared {
         listeners: listeners.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
         bells: bells.clone(),
         publication: publication.clone(),
+        board: board.clone(),
         incidents: IncidentLog::default(),
         shutdown: shutdown.clone(),
     };
@@ -122,6 +142,19 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
         "storm-pacemaker {} serves on {address}",
         env!("CARGO_PKG_VERSION"),
     );
+    let admin = match admin_listener {
+        Some(listener) => Some(
+            Admin::start(listener, facts, board.clone())
+                .map_err(internal("starting the admin endpoint"))?,
+        ),
+        None => None,
+    };
+    if let Some(admin) = &admin {
+        info!(
+            "metrics, health and the page are at http://{}",
+            admin.address()
+        );
+    }
     // The readiness line, for people and for whoever starts us on port 0. Whoever has closed our
     // standard output does not want it.
     let plural = if shards == 1 { "" } else { "s" };
@@ -138,9 +171,13 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
         }
         reload::reload(sources, &mut config, &publication, &log);
     }
+    board.stop();
     shutdown.begin();
     ring_all(&bells, shards);
     join(threads)?;
+    if let Some(admin) = admin {
+        admin.stop();
+    }
     info!("stopped");
     Ok(())
 }
@@ -170,6 +207,31 @@ fn settings(config: &Config, connections: u64) -> Settings {
         ageing: config.ageing,
         minimum_wait: config.server.minimum_wait,
         connections: Arc::new(AtomicU64::new(0)),
+    }
+}
+
+/// Tables whose keys may be shown to everyone. Files, users and networks are nobody's business.
+const SHOWN_TABLES: [&str; 4] = ["server.", "limits.", "expire.", "admin."];
+
+fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str) -> Facts {
+    let shown = |key: &str| SHOWN_TABLES.iter().any(|table| key.starts_with(table));
+    let origins = config.origins.iter().filter(|origin| shown(origin.key));
+    Facts {
+        address,
+        started: SystemTime::now(),
+        kernel: kernel.to_owned(),
+        cores: config.server.cores.clone(),
+        login_method: match config.auth.method {
+            AuthMethod::None => "NONE",
+            AuthMethod::Digest => "DIGEST",
+            AuthMethod::Kerberos => "KERBEROS",
+        },
+        bounds: settings.bounds.clone(),
+        ageing: settings.ageing,
+        settings: origins
+            .map(|origin| (origin.key, origin.value.clone()))
+            .collect(),
+        page: config.admin.page,
     }
 }
 

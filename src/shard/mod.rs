@@ -8,17 +8,25 @@ mod ageing;
 mod answer;
 mod counters;
 mod guests;
+mod histogram;
 mod letters;
 mod logins;
+mod look;
 mod merge;
 pub mod pace;
 mod peer;
 mod serve;
+mod snapshot;
+mod times;
 
 pub use ageing::Ageing;
-pub use counters::Counters;
+pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
+pub use histogram::Histogram;
 pub use letters::Mailbox;
 pub use logins::Policy;
+pub use look::{KeyRow, KeySlice, Keys, Look};
+pub use snapshot::Snapshot;
+pub use times::{BOUNDS_US, RequestTimes};
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -38,6 +46,7 @@ use guests::Guests;
 use merge::Merges;
 use pace::Pace;
 use peer::Peer;
+use times::Times;
 
 /// What is the same for all shards of a process.
 #[derive(Clone, Debug)]
@@ -132,6 +141,8 @@ pub struct Shard {
     pace: Pace,
     counters: Counters,
     requests: RequestCounts,
+    times: Times,
+    pulse_sizes: PulseSizes,
 }
 
 /// What one call works with, besides the shard itself.
@@ -169,6 +180,8 @@ impl Shard {
             pace: Pace::new(settings.minimum_wait),
             counters: Counters::default(),
             requests: RequestCounts::default(),
+            times: Times::new(),
+            pulse_sizes: Histogram::new(&PULSE_SIZE_BOUNDS),
             settings,
         }
     }
@@ -263,7 +276,19 @@ impl Shard {
         outbox
     }
 
+    /// Whether answers wait to be told of by `handed_over`.
+    pub fn has_answered(&self) -> bool {
+        self.times.any()
+    }
+
+    /// The answers of the wake that began at `wake_us` go out now.
+    pub fn handed_over(&mut self, wake_us: u64, now_us: u64) {
+        self.times.handed_over(wake_us, now_us);
+    }
+
     pub fn woke(&mut self, completions: usize, gathered: bool, now_us: u64) {
+        self.counters.wakes += 1;
+        self.counters.gathered_wakes += u64::from(gathered);
         self.pace.note_wake(completions, gathered, now_us);
     }
 
@@ -379,6 +404,12 @@ impl Shard {
     /// Our share of the bytes that peers may make the process hold.
     fn buffered_share(&self) -> u64 {
         self.settings.bounds.buffered_bytes / self.settings.shards as u64
+    }
+
+    fn note_stored(&mut self, bytes: u64) {
+        self.pulse_sizes.note(bytes, 1);
+        let largest = &mut self.counters.largest_pulse_bytes;
+        *largest = (*largest).max(bytes);
     }
 
     // ── Peers ────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ mod model;
 mod nodes;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::fmt;
 
@@ -19,10 +20,11 @@ use ahash::RandomState;
 use bytes::Bytes;
 
 pub use accounting::{Full, StoreLimits, Usage};
+pub use walk::{KeyState, Walk, Walked};
 
 use accounting::Accounting;
 use directory::Directory;
-use nodes::{NodeId, Pulse, ROOT};
+use nodes::{NodeId, Pulse, ROOT, Written};
 
 /// Bytes that [`Store::records`] counts for a record beside its key and details: what the wire
 /// needs around them, so that many empty records are not free.
@@ -66,6 +68,8 @@ pub struct Store {
     /// Stale keys before that slot, and all of them as of the last finished pass.
     stale_so_far: u64,
     stale: u64,
+    /// How often the slots were numbered anew, for whoever walks over them.
+    packs: u64,
     /// Segments of all paths together: what the directory itself may take.
     most_nodes: usize,
 }
@@ -90,6 +94,7 @@ impl Store {
             next_slot: 0,
             stale_so_far: 0,
             stale: 0,
+            packs: 0,
         }
     }
 
@@ -105,7 +110,7 @@ impl Store {
             self.accounting.admit_update(old_details, new_details)?;
             self.accounting.updated(old_details, new_details);
             pulse.details = details;
-            pulse.written_ms = now_ms;
+            pulse.written = pulse.written.again(now_ms);
             return Ok(Put::Replaced);
         }
         let key_bytes = key.len() as u64;
@@ -116,7 +121,7 @@ impl Store {
         let pulse = Pulse {
             details,
             key_hash: hash,
-            written_ms: now_ms,
+            written: Written::first(now_ms),
         };
         self.directory.insert(key, pulse);
         self.accounting.added(key_bytes, new_details);
@@ -212,9 +217,10 @@ impl Store {
             let Some(pulse) = self.directory.pulse(node) else {
                 continue;
             };
-            if pulse.written_ms < before.expired_ms {
+            let written_ms = pulse.written.ms();
+            if written_ms < before.expired_ms {
                 self.remove_pulse(node);
-            } else if pulse.written_ms < before.stale_ms {
+            } else if written_ms < before.stale_ms {
                 self.stale_so_far += 1;
             }
         }
@@ -261,6 +267,7 @@ impl Store {
     fn give_memory_back(&mut self) {
         if self.directory.pack_if_sparse() {
             // The slots have new nodes: those looked at are looked at once more.
+            self.packs += 1;
             self.begin_pass();
         }
     }

@@ -100,6 +100,17 @@ impl Daemon {
         self.address
     }
 
+    /// The address of the admin endpoint, which the log names.
+    pub fn admin(&self) -> SocketAddr {
+        let address = || {
+            let log = self.log();
+            let (_, behind) = log.split_once(" are at http://")?;
+            behind.split_once('\n')?.0.parse().ok()
+        };
+        wait_until("the log names the admin endpoint", || address().is_some());
+        address().expect("named")
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -162,6 +173,12 @@ impl Daemon {
         files.map(Iterator::count).sum()
     }
 
+    /// Of the threads that are no shards.
+    pub fn main_open_files(&self) -> usize {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        files.expect("its files").count()
+    }
+
     pub fn resident_bytes(&self) -> u64 {
         let statm = fs::read_to_string(format!("/proc/{}/statm", self.pid()));
         let statm = statm.expect("the daemon's memory");
@@ -206,7 +223,10 @@ fn prepare<'a>(
     }
     let (ip, port) = (address.ip().to_string(), address.port().to_string());
     let fixed: [&OsStr; 4] = ["--bind", &ip, "--port", &port].map(OsStr::new);
-    command.args(fixed).args(arguments).stdin(Stdio::null())
+    // Daemons of other tests run beside it. What a test sets itself comes later, and wins.
+    let admin = ["-c", "admin.address=127.0.0.1:0"];
+    let command = command.args(fixed).args(admin);
+    command.args(arguments).stdin(Stdio::null())
 }
 
 fn loopback(port: u16) -> SocketAddr {
