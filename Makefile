@@ -1,9 +1,9 @@
 # The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
 
-.PHONY: run test check java load package packaging-check image-full compare capacity prove fuzz setup-run setup-test setup-package
+.PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz setup-run setup-test setup-package
 .DEFAULT_GOAL := run
 
-# What `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
+# What `make demo`, `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
 OPTIONS ?=
 
 # What `make run` hands to the daemon, for example: make run ARGS="--port 7000 --shards 2"
@@ -22,8 +22,13 @@ run: setup-run
 	@echo
 	@exec target/release/storm-pacemaker serve $(ARGS)
 
+# The daemon, its page and a simulated cluster to look at.
+demo:
+	@tools/demo $(OPTIONS)
+
 test: setup-test check java
-	STORM_PACEMAKER_JAVA=1 cargo test --workspace --quiet
+	STORM_PACEMAKER_JAVA=1 STORM_PACEMAKER_BROWSER=1 STORM_PACEMAKER_PROMTOOL=1 \
+		cargo test --workspace --quiet
 	tests/storm/zookeeper-check
 	$(MAKE) --no-print-directory load
 	$(MAKE) --no-print-directory packaging-check

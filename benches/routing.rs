@@ -10,7 +10,9 @@ use std::time::Duration;
 use ahash::RandomState;
 use criterion::{Criterion, criterion_group, criterion_main};
 use storm_pacemaker::connection::{Commands, ConnectionId};
-use storm_pacemaker::shard::{Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::shard::{
+    Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard,
+};
 use storm_pacemaker::wire::MessageType;
 use storm_pacemaker::wire::message::encode_pulse;
 
@@ -39,21 +41,10 @@ impl World {
         let settings = Settings {
             shards,
             key_hasher: RandomState::with_seeds(1, 2, 3, 4),
-            bounds: Bounds {
-                frame_bytes: 10 << 20,
-                path_bytes: 4096,
-                path_depth: 32,
-                connections: 1000,
-                in_flight: 1024,
-                output_bytes: 16 << 20,
-                output_deadline: Duration::from_secs(30),
-                buffered_bytes: 1 << 30,
-                stored_keys: 1 << 20,
-                stored_bytes: 1 << 30,
-                handshake_deadline: Duration::from_secs(10),
-                handshake_bytes: 64 << 10,
-                unauthenticated_per_address: 1000,
-                failed_logins: 20,
+            bounds: Bounds::wide(),
+            ageing: Ageing {
+                stale_after: Duration::from_secs(30),
+                expire_after: Duration::ZERO,
             },
             minimum_wait: Duration::from_millis(5),
             connections: Arc::new(AtomicU64::new(0)),

@@ -1,8 +1,8 @@
 //! The command line: what may be asked for, and what the process's exit code means. Reads arguments
-//! and the environment's two Storm variables; decides nothing about values.
+//! and the environment's few variables; decides nothing about values.
 //!
 //! Exit codes: 0 done; 1 the daemon could not start or failed while it ran; 2 the command line or the
-//! configuration is wrong, or asks for what this version does not serve.
+//! configuration is wrong.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::auth::Authenticator;
 use crate::config::{self, ConfigErrors, Cores, Loaded, Sources};
 
 const FAILED: u8 = 1;
@@ -30,7 +31,8 @@ enum Command {
     /// Run the daemon in the foreground (also what no command does)
     #[default]
     Serve,
-    /// Print the effective configuration and where each value comes from; exit 2 if it is wrong
+    /// Print the effective configuration and where each value comes from; exit 2 if it is wrong or if
+    /// its credentials cannot be used here
     CheckConfig,
 }
 
@@ -48,6 +50,10 @@ struct Options {
     #[arg(long, value_name = "N", global = true, allow_hyphen_values = true)]
     shards: Option<String>,
 
+    /// Where to serve metrics, health and the page; "" is off [default: 127.0.0.1:6698]
+    #[arg(long, value_name = "ADDR:PORT", global = true)]
+    admin: Option<String>,
+
     /// TOML file over the built-in defaults
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -56,9 +62,18 @@ struct Options {
     #[arg(long, value_name = "FILE", global = true)]
     storm_conf: Option<PathBuf>,
 
+    /// JAAS file with the daemon's credentials, for the methods DIGEST and KERBEROS
+    #[arg(long, value_name = "FILE", global = true)]
+    login_config: Option<String>,
+
     /// One setting over the files, under its TOML or its Storm name; may be repeated, the last wins
     #[arg(short = 'c', value_name = "KEY=VALUE", global = true)]
     overrides: Vec<String>,
+
+    /// A property as Java takes it: java.security.auth.login.config, java.security.krb5.conf, others
+    /// for ${NAME} in the JAAS file
+    #[arg(short = 'D', value_name = "NAME=VALUE", global = true)]
+    definitions: Vec<String>,
 }
 
 /// Runs the command that the process's arguments ask for.
@@ -76,6 +91,10 @@ pub fn run() -> ExitCode {
         Ok(loaded) => loaded,
         Err(errors) => return wrong_configuration(&errors),
     };
+    #[cfg(feature = "kerberos")]
+    if let Some(path) = &loaded.config.kerberos.krb5_conf {
+        crate::auth::kerberos::use_krb5_conf(path);
+    }
     match cli.command.unwrap_or_default() {
         Command::Serve => serve(loaded, &sources),
         Command::CheckConfig => check_config(&loaded),
@@ -101,7 +120,13 @@ fn check_config(loaded: &Loaded) -> ExitCode {
             eprintln!("storm-pacemaker: cannot write to standard output: {error}");
             ExitCode::from(FAILED)
         }
-        _ => ExitCode::SUCCESS,
+        _ => match Authenticator::new(&loaded.config.auth.credentials) {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("storm-pacemaker: nobody could log in: {why}");
+                ExitCode::from(WRONG_USAGE)
+            }
+        },
     }
 }
 
@@ -118,20 +143,31 @@ impl Options {
             ("--bind", "server.bind", self.bind),
             ("--port", "server.port", self.port),
             ("--shards", "server.shards", self.shards),
+            ("--admin", "admin.address", self.admin),
+            ("--login-config", "auth.login_config", self.login_config),
         ];
         Sources {
             config: self.config,
             storm_conf: self.storm_conf,
             storm_conf_dir: std::env::var_os("STORM_CONF_DIR").map(PathBuf::from),
             storm_home: std::env::var_os("STORM_HOME").map(PathBuf::from),
+            java_opts: variable("JAVA_OPTS"),
             overrides: self.overrides,
+            definitions: self.definitions,
             flags: flags
                 .into_iter()
                 .filter_map(|(flag, key, value)| Some((flag, key, value?)))
                 .collect(),
+            user_home: variable("HOME"),
+            user_name: variable("USER"),
             cores: Cores::of_this_process(),
         }
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name)?;
+    Some(value.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

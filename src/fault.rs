@@ -49,6 +49,49 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// All labels: a metric has each from the start.
+    pub const LABELS: [&str; 25] = [
+        "bad_frame",
+        "bad_message",
+        "not_a_request",
+        "wrong_data",
+        "no_details",
+        "login_not_offered",
+        "slow_reader",
+        "buffers_full",
+        "too_many_connections",
+        "address_not_listed",
+        "login_malformed",
+        "login_out_of_order",
+        "login_wrong_password",
+        "login_bad_ticket",
+        "login_other_service",
+        "login_other_identity",
+        "login_not_a_user",
+        "login_foreign_realm",
+        "login_not_judged",
+        "login_after_request",
+        "login_after_login",
+        "login_too_large",
+        "login_too_slow",
+        "login_throttled",
+        "too_many_unauthenticated",
+    ];
+
+    /// Those of a login that was judged and did not succeed.
+    pub const FAILED_LOGINS: [&str; 10] = [
+        "login_malformed",
+        "login_out_of_order",
+        "login_wrong_password",
+        "login_bad_ticket",
+        "login_other_service",
+        "login_other_identity",
+        "login_not_a_user",
+        "login_foreign_realm",
+        "login_not_judged",
+        "login_too_large",
+    ];
+
     pub fn label(&self) -> &'static str {
         match self {
             Fault::Frame(_) => "bad_frame",
@@ -158,6 +201,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All labels: a metric has each from the start.
+    pub const LABELS: [&str; 9] = [
+        "not_authorized",
+        "address_not_listed",
+        "deletes_too_high",
+        "path_too_long",
+        "path_too_deep",
+        "keys_full",
+        "bytes_full",
+        "answer_too_large",
+        "records_too_large",
+    ];
+
     pub fn label(&self) -> &'static str {
         match self {
             Refusal::Access(Denial::LoginNeeded(_)) => "not_authorized",
@@ -215,6 +271,45 @@ impl fmt::Display for Refusal {
                 "all pulses of the path have more than {limit} bytes, which clients do not accept \
                  (limits.frame_size)"
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The text behind `=> "` in the functions that give labels: a new label must be in the lists.
+    fn labels_in(source: &str) -> BTreeSet<&str> {
+        let arms = source.lines().filter_map(|line| line.split_once(" => \""));
+        let labels = arms.filter_map(|(_, rest)| rest.strip_suffix("\","));
+        labels.collect()
+    }
+
+    #[test]
+    fn the_lists_have_every_label() {
+        let faults = labels_in(include_str!("fault.rs").split("impl fmt").next().unwrap());
+        let refusals = include_str!("fault.rs")
+            .split("impl Refusal")
+            .nth(1)
+            .unwrap();
+        let refusals = labels_in(refusals.split("impl fmt").next().unwrap());
+        let failures = labels_in(
+            include_str!("auth/failure.rs")
+                .split("impl fmt")
+                .next()
+                .unwrap(),
+        );
+        assert!(failures.len() >= 9 && faults.len() >= 16);
+        assert_eq!(
+            BTreeSet::from(Fault::LABELS),
+            faults.union(&failures).copied().collect()
+        );
+        assert_eq!(BTreeSet::from(Refusal::LABELS), refusals);
+        for label in failures.iter().chain(&Fault::FAILED_LOGINS) {
+            assert!(Fault::LABELS.contains(label) && Fault::FAILED_LOGINS.contains(label));
         }
     }
 }

@@ -3,8 +3,10 @@
 //! `docs/ARCHITECTURE.md` tells how it works; `shard::serve` is where to begin to read.
 
 pub mod access;
+pub mod admin;
 pub mod auth;
 pub mod cli;
+pub mod client_login;
 pub mod config;
 pub mod connection;
 pub mod fault;

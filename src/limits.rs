@@ -76,6 +76,15 @@ pub const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=Duratio
 /// The longest a pulse may wait for company (see `shard::pace`).
 pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_millis(100);
 
+/// How long a key is kept that nobody refreshes; zero keeps it for ever, and less than a minute is
+/// refused: Nimbus gives a worker 30 s, and a pause of a few pulses is no death.
+pub const EXPIRE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
+pub const LEAST_EXPIRE_AFTER: Duration = Duration::from_secs(60);
+
+/// From which age on a key counts as stale.
+pub const STALE_AFTER: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3600);
+
 /// Shards of the process. More than cores works, and is of use to tests only.
 pub const SHARDS: RangeInclusive<u64> = 1..=256;
 
@@ -94,6 +103,9 @@ pub const MAILBOX_SLOTS: usize = 4096;
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(300);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 pub const KEEPALIVE_PROBES: u32 = 5;
+
+/// Keys of the process that the admin page shows: what a browser can hold.
+pub const SHOWN_KEYS: usize = 200_000;
 
 /// Letters that a shard takes from a lane before it looks at its sockets again.
 pub const MAILBOX_BURST: usize = 1024;

@@ -66,6 +66,14 @@ fn without_anything_the_defaults_are_in_force() {
         ("server.minimum_wait", "5ms"),
         ("auth.method", "NONE"),
         ("auth.login_config", "\"\""),
+        ("kerberos.users", "[]"),
+        ("access.writes", "open"),
+        ("access.deletes_below", "\"/\""),
+        ("access.reads_from", "[]"),
+        ("limits.handshake_deadline", "10s"),
+        ("limits.handshake_size", "64KiB"),
+        ("limits.unauthenticated_per_address", "1000"),
+        ("limits.failed_logins", "20"),
         ("limits.frame_size", "10MiB"),
         ("limits.stored_bytes", "4GiB"),
         ("log.level", "info"),
@@ -184,16 +192,21 @@ fn a_storm_yaml_of_a_real_cluster_gives_its_keys_and_its_notes() {
     let told: Vec<&str> = run
         .stdout
         .lines()
-        .filter_map(|line| line.strip_prefix("note: ")?.split(' ').nth(1))
+        .filter_map(|line| line.strip_prefix("note: ")?.split_once(": "))
+        .map(|(_, told)| told)
         .collect();
+    let dead = |key: &str, why: &str| format!("{key} has no effect on this daemon: {why}");
+    let clients = "it tells clients where to connect; see server.bind";
+    let nobody = "no version of Storm's daemon reads it";
     assert_eq!(
         told,
         [
-            "pacemaker.servers",
-            "pacemaker.host",
-            "pacemaker.base.threads",
-            "pacemaker.thread.timeout",
-            "pacemaker.childopts"
+            dead("pacemaker.servers", clients),
+            dead("pacemaker.host", clients),
+            dead("pacemaker.base.threads", nobody),
+            dead("pacemaker.thread.timeout", nobody),
+            "of pacemaker.childopts only the -D values for logins are used: this is no JVM"
+                .to_owned(),
         ]
     );
 }
@@ -246,13 +259,13 @@ fn unknown_keys_come_with_a_guess() {
     let files = Files::new();
     let toml = files.write(
         "mine.toml",
-        "port = 1\n[server]\nprot = 6699\n[expire]\nafter = \"1m\"\n[pacemaker]\nport = 1\n",
+        "port = 1\n[server]\nprot = 6699\n[retain]\nuntil = \"1m\"\n[pacemaker]\nport = 1\n",
     );
     let file = text(&toml);
     check(&["--config", file, "-c", "pacemaker.prt=1"]).fails_with(&[
         &format!("{file}:1: port: unknown key; did you mean server.port?"),
         &format!("{file}:3: server.prot: unknown key; did you mean server.port?"),
-        &format!("{file}:5: expire.after: unknown key; `storm-pacemaker check-config` lists all"),
+        &format!("{file}:5: retain.until: unknown key; `storm-pacemaker check-config` lists all"),
         &format!("{file}:7: pacemaker.port: unknown key; did you mean server.port?"),
         "-c: pacemaker.prt: unknown key; did you mean pacemaker.port?",
     ]);
@@ -280,6 +293,17 @@ output = "10MB"
 output_deadline = "500ms"
 stored_keys = true
 stored_bytes = [1]
+handshake_size = "1KiB"
+failed_logins = 0
+
+[access]
+writes = "closed"
+deletes_below = "workerbeats"
+reads_from = ["10.0.0.1/8", 5, "::1"]
+writes_from = "10.0.0.0/8"
+
+[kerberos]
+users = ["ops", ""]
 "#,
     );
     let storm = files.write(
@@ -295,11 +319,18 @@ stored_bytes = [1]
         format!("{storm}:2: pacemaker.max.threads: \"50\" is not a whole number (allowed: 0 to 2147483647; write it without quotes)"),
         at(5, "server.shutdown_deadline: 5 is not a duration (allowed: 0ms to 1m, with a unit: ms, s, m, h)"),
         at(8, "auth.method: \"digest\" is not a login method (allowed: NONE, DIGEST, KERBEROS; case counts)"),
+        at(28, "kerberos.users: an item of the list is empty"),
+        at(22, "access.writes: \"closed\" is not a rule (allowed: open, authenticated; case counts)"),
+        at(23, "access.deletes_below: \"workerbeats\" is not a path (allowed: a path that begins with /, or \"\")"),
+        at(24, "access.reads_from: \"10.0.0.1/8\" has bits set beyond its prefix: the network is 10.0.0.0/8, the single address 10.0.0.1; 5 is not a network (allowed: such as 10.0.0.0/8 or fd00::/8, or one address)"),
+        at(25, "access.writes_from: \"10.0.0.0/8\" is not a list of networks (allowed: such as [\"10.0.0.0/8\", \"192.168.1.1\"])"),
         at(11, "limits.frame_size: \"2GiB\" is out of range (allowed: 1KiB to 2147483647, as bytes or with a unit: KiB, MiB, GiB, TiB)"),
         at(12, "limits.path_depth: 3 is out of range (allowed: 4 to 1024)"),
         at(13, "limits.connections: \"100\" is not a whole number (allowed: 1 to 1000000; write it without quotes)"),
         at(14, "limits.output: \"10MB\" is not a size (allowed: 4KiB to 4GiB, as bytes or with a unit: KiB, MiB, GiB, TiB)"),
         at(15, "limits.output_deadline: \"500ms\" is out of range (allowed: 1s to 1h, with a unit: ms, s, m, h)"),
+        at(18, "limits.handshake_size: \"1KiB\" is out of range (allowed: 4KiB to 1MiB, as bytes or with a unit: KiB, MiB, GiB, TiB)"),
+        at(19, "limits.failed_logins: 0 is out of range (allowed: 1 to 10000)"),
         at(16, "limits.stored_keys: true is not a whole number (allowed: 1 to 100000000)"),
         at(17, "limits.stored_bytes: a list is not a size (allowed: 1MiB to 1TiB, as bytes or with a unit: KiB, MiB, GiB, TiB)"),
         "-c: log.level: \"loud\" is not a log level (allowed: error, warn, info, debug, trace; case counts)".to_owned(),
@@ -327,6 +358,50 @@ fn values_must_agree_with_each_other() {
          that size must fit",
         text(&toml)
     )]);
+}
+
+#[test]
+fn lists_are_shown_as_they_would_be_written() {
+    let files = Files::new();
+    let toml = files.write(
+        "mine.toml",
+        "[access]\nreads_from = [\"10.0.0.0/8\", \"::ffff:192.168.1.1\", \"fd00::/8\"]\n\
+         deletes_below = \"/workerbeats//\"\n[kerberos]\nusers = [\n  \"ops\",\n]\n",
+    );
+    let run = check(&[
+        "--config",
+        text(&toml),
+        "-c",
+        "access.writes_from=10.0.0.0/8, ::1",
+        "-c",
+        r#"access.connect_from=["10.0.0.0/8"]"#,
+        "-c",
+        "access.deletes_from=",
+    ]);
+    run.succeeds();
+    for (key, value) in [
+        (
+            "access.reads_from",
+            r#"["10.0.0.0/8", "192.168.1.1", "fd00::/8"]"#,
+        ),
+        ("access.writes_from", r#"["10.0.0.0/8", "::1"]"#),
+        ("access.connect_from", r#"["10.0.0.0/8"]"#),
+        ("access.deletes_from", "[]"),
+        ("access.deletes_below", "\"/workerbeats\""),
+        ("kerberos.users", r#"["ops"]"#),
+    ] {
+        assert_eq!(run.setting(key).0, value, "{key}");
+    }
+    assert_eq!(
+        run.setting("kerberos.users").1,
+        format!("{}:5", text(&toml))
+    );
+    // One long list does not push the other keys' sources out of sight.
+    assert!(
+        run.stdout.lines().next().unwrap().len() < 90,
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]
@@ -362,38 +437,6 @@ fn syntax_errors_name_line_and_column() {
         "{}: cannot be read (from --config): line 2 is not UTF-8 text",
         text(&latin)
     )]);
-}
-
-#[test]
-fn a_login_method_is_shown_but_not_served() {
-    for method in ["DIGEST", "KERBEROS"] {
-        let setting = format!("pacemaker.auth.method={method}");
-        let shown = check(&["-c", &setting]);
-        shown.succeeds();
-        assert_eq!(shown.setting("auth.method").0, method);
-        assert!(
-            shown.stdout.contains("warning: auth.method"),
-            "{}",
-            shown.stdout
-        );
-
-        // The bare command serves, too.
-        for serve in [
-            &["serve", "--port", "0", "-c", &setting][..],
-            &["--port", "0", "-c", &setting],
-        ] {
-            let refused = Run::of(command(serve));
-            assert_eq!(refused.code, Some(2), "{}", refused.stderr);
-            assert!(
-                refused.stderr.starts_with(&format!(
-                    "storm-pacemaker: auth.method (pacemaker.auth.method) is {method}, but this \
-                     version of storm-pacemaker serves no logins yet"
-                )),
-                "{}",
-                refused.stderr
-            );
-        }
-    }
 }
 
 #[test]

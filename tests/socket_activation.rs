@@ -6,7 +6,7 @@ mod support;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
+use std::path::PathBuf;
 
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
 use rustix::process::Signal;
@@ -129,9 +129,8 @@ fn what_is_no_listening_socket_is_named() {
 
 #[test]
 fn sockets_of_another_process_are_not_taken() {
-    let mut command = Command::new(support::daemon::binary());
-    command.env("LISTEN_PID", "1").env("LISTEN_FDS", "1");
-    let daemon = Daemon::start_as(command, &[]);
+    let one = || PathBuf::from("1");
+    let daemon = Daemon::start_in(&[("LISTEN_PID", one()), ("LISTEN_FDS", one())], &[]);
     assert_good_client_is_served(daemon.address());
     let log = daemon.stop();
     assert!(!log.contains("LISTEN_FDS"), "{log}");
@@ -148,9 +147,7 @@ fn the_manager_is_told_what_the_daemon_does() {
         let length = manager.recv(&mut bytes).expect("a message");
         String::from_utf8_lossy(&bytes[..length]).into_owned()
     };
-    let mut command = Command::new(support::daemon::binary());
-    command.env("NOTIFY_SOCKET", &path);
-    let daemon = Daemon::start_as(command, &["--shards", "1"]);
+    let daemon = Daemon::start_in(&[("NOTIFY_SOCKET", path)], &["--shards", "1"]);
     let address = daemon.address();
     let ready = format!("READY=1\nSTATUS=listening on {address} with 1 shard\n");
     assert_eq!(told(), ready);

@@ -1,9 +1,12 @@
 //! What must hold whatever bytes come: one function for each kind of input from outside. The fuzzer
 //! calls them with what it makes up, and `tests/fuzz_corpus.rs` with what it has kept.
 
+use std::num::NonZeroUsize;
+
 use storm_pacemaker::access::Login;
 use storm_pacemaker::auth::secret::Secret;
-use storm_pacemaker::auth::{Authenticator, Credentials, DigestCredentials};
+use storm_pacemaker::auth::{Authenticator, Credentials, DigestCredentials, jaas};
+use storm_pacemaker::config::{self, Cores};
 use storm_pacemaker::session::{LoginContext, Received, Session};
 use storm_pacemaker::wire::frame::{Flow, FrameError, FrameReader};
 use storm_pacemaker::wire::message;
@@ -107,6 +110,59 @@ fn authenticator() -> Authenticator {
     Authenticator::new(&credentials)
         .expect("good credentials")
         .expect("a method")
+}
+
+/// A JAAS file: read or refused at a place that is in the text; what it says never shows a value.
+pub fn jaas(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let properties = jaas::Properties::from([("home".to_owned(), "/home/storm".to_owned())]);
+    let problem = match jaas::parse("jaas.conf", text, &properties) {
+        Err(problem) => problem,
+        Ok(file) => {
+            if let Ok(credentials) = jaas::digest(&file) {
+                assert!(!credentials.username.is_empty());
+            }
+            match jaas::server(&file) {
+                Ok(_) => return,
+                Err(problem) => problem,
+            }
+        }
+    };
+    if let Some(at) = problem.position {
+        let lines = text.split(['\n', '\r']).count();
+        assert!((1..=lines + 1).contains(&at.line), "{problem}");
+        assert!(
+            (1..=text.chars().count() + 1).contains(&at.column),
+            "{problem}"
+        );
+    }
+    let told = problem.to_string();
+    assert!(told.starts_with("jaas.conf"), "{told}");
+    assert!(!told.contains(MARK) || !text.contains(MARK), "{told}");
+}
+
+/// Stands in the corpus's files where a secret would.
+const MARK: &str = "S3CRET";
+
+/// A storm.yaml: read or refused, and what is read is in its range.
+pub fn storm_yaml(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let cores = Cores {
+        usable: NonZeroUsize::new(4).expect("four"),
+        ids: vec![0, 1, 2, 3],
+    };
+    match config::settle_storm_yaml(text, &cores) {
+        Err(errors) => assert!(errors.to_string().contains("storm.yaml"), "{errors}"),
+        Ok(config) => {
+            assert!((1..=256).contains(&config.server.shards.get()));
+            assert!(config.limits.frame_bytes >= 1024);
+            assert!(config.limits.output_bytes >= config.limits.frame_bytes);
+        }
+    }
 }
 
 fn replace(data: &[u8], what: &[u8], by: &[u8]) -> Vec<u8> {

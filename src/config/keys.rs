@@ -66,7 +66,12 @@ pub static KEYS: &[Key] = &[
     key("limits.failed_logins", Kind::Count(limits::FAILED_LOGINS)),
     key("limits.stored_keys", Kind::Count(limits::STORED_KEYS)),
     key("limits.stored_bytes", Kind::Size(limits::STORED_BYTES)),
+    key("expire.after", Kind::Time(limits::EXPIRE_AFTER)),
+    key("expire.stale_after", Kind::Time(limits::STALE_AFTER)),
+    key("admin.address", Kind::Listen),
+    key("admin.page", SWITCH),
     key("log.level", LEVEL),
+    key("log.format", FORMAT),
 ];
 
 /// Exactly these spellings: PacemakerServer compares them with case and refuses all others.
@@ -80,9 +85,19 @@ const NEED: Kind = Kind::Choice {
     of: &["open", "authenticated"],
 };
 
+const SWITCH: Kind = Kind::Choice {
+    what: "a switch",
+    of: &["on", "off"],
+};
+
 const LEVEL: Kind = Kind::Choice {
     what: "a log level",
     of: &["error", "warn", "info", "debug", "trace"],
+};
+
+const FORMAT: Kind = Kind::Choice {
+    what: "a log format",
+    of: &["text", "json"],
 };
 
 const fn key(name: &'static str, kind: Kind) -> Key {
@@ -116,11 +131,7 @@ pub static WITHOUT_EFFECT: &[(&str, &str)] = &[
     ),
     (
         "pacemaker.kerberos.users",
-        "no version of Storm's daemon reads it",
-    ),
-    (
-        "pacemaker.childopts",
-        "it holds JVM options for Storm's launcher, and this is no JVM",
+        "no version of Storm's daemon reads it; see kerberos.users",
     ),
     (
         "pacemaker.host",

@@ -1,16 +1,16 @@
-//! Reads the layers in their order, settles them and checks values against each other. Files and
-//! arguments are read here and nowhere else; the environment comes in with `Sources`.
+//! Reads the layers in their order and settles them. Files are read here and in `logins`, and nowhere
+//! else; arguments and the environment come in with `Sources`.
 
 use std::path::{Path, PathBuf};
 
-use crate::auth::Credentials;
-
+use super::java_options::{self, Definition};
 use super::problem::{ConfigErrors, Note, Place, Problem};
+use super::relations::{self, cores_in_words};
 use super::settle::{Entry, Settled};
-use super::storm_layer::{self, StormFile};
-use super::unit::Size;
-use super::value::{Raw, Value};
-use super::{Config, Cores, DEFAULTS, keys, toml_layer};
+use super::storm_layer::{self, CHILDOPTS, Childopts, StormFile};
+use super::value::Raw;
+use super::{Config, Cores, DEFAULTS, keys, logins, toml_layer};
+use crate::auth::Credentials;
 
 /// Where the layers come from. The command line fills it.
 #[derive(Clone, Debug)]
@@ -23,10 +23,17 @@ pub struct Sources {
     pub storm_conf_dir: Option<PathBuf>,
     /// `$STORM_HOME`.
     pub storm_home: Option<PathBuf>,
+    /// `$JAVA_OPTS`: of its options those that begin with `-D` count.
+    pub java_opts: Option<String>,
     /// `-c KEY=VALUE`, in order.
     pub overrides: Vec<String>,
+    /// `-DNAME=VALUE`, in order, without the `-D`.
+    pub definitions: Vec<String>,
     /// Flags that set one key: the flag, the key's TOML name, the value.
     pub flags: Vec<(&'static str, &'static str, String)>,
+    /// `$HOME` and `$USER`: what Java's properties `user.home` and `user.name` stand for.
+    pub user_home: Option<String>,
+    pub user_name: Option<String>,
     pub cores: Cores,
 }
 
@@ -38,32 +45,44 @@ pub struct Loaded {
     pub notes: Vec<Note>,
 }
 
-/// Reads all layers and settles them.
+/// Reads all layers and settles them, and reads the JAAS file if logins need it.
 ///
 /// # Errors
 /// Everything that is wrong, as far as it can be told at once: files that cannot be read, syntax,
 /// unknown keys, and winning values that are of the wrong type, out of range or at odds with others.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+    let mut told = Told::default();
     let mut entries = Vec::new();
-    let mut notes = Vec::new();
-    let mut problems = Vec::new();
 
     let defaults = toml_layer::read_defaults(DEFAULTS);
     entries.extend(defaults.entries);
-    problems.extend(defaults.problems);
-
+    told.problems.extend(defaults.problems);
     if let Some(path) = &sources.config {
-        read_config_file(path, &mut entries, &mut problems);
+        entries.extend(read_config_file(path, &mut told));
     }
     let storm_file = StormFile::locate(
         sources.storm_conf.as_deref(),
         sources.storm_conf_dir.as_deref(),
         sources.storm_home.as_deref(),
     );
-    read_storm_file(&storm_file, &mut entries, &mut notes, &mut problems);
+    let (storm_entries, mut childopts) = read_storm_file(&storm_file, &mut told);
+    entries.extend(storm_entries);
+    let mut overrides = Vec::new();
     for text in &sources.overrides {
-        read_override(text, &mut entries, &mut notes, &mut problems);
+        overrides.extend(read_override(text, &mut childopts, &mut told));
     }
+
+    // A property of Java's wins over storm.yaml, as it does in Storm's daemon
+    // (`ConfigUtils.overrideLoginConfigWithSystemProperty`).
+    let mut inherited = childopts.map_or_else(Vec::new, java_options::of_childopts);
+    inherited.extend(java_options::of_environment(sources.java_opts.as_deref()));
+    entries.extend(inherited.iter().filter_map(Definition::entry));
+    let given = java_options::of_command_line(&sources.definitions);
+    for definition in inherited.iter().chain(&given) {
+        entries.extend(definition.storm_options());
+    }
+    entries.extend(overrides);
+    entries.extend(given.iter().filter_map(Definition::entry));
     for (flag, name, text) in &sources.flags {
         let Some(key) = keys::by_name(name) else {
             unreachable!("{flag} sets no known key")
@@ -77,68 +96,107 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         });
     }
 
-    let mut settled = Settled::of(entries, &mut problems);
+    let mut settled = Settled::of(entries, &mut told.problems);
+    let properties = java_options::properties(
+        sources.user_home.as_deref(),
+        sources.user_name.as_deref(),
+        inherited.into_iter().chain(given),
+    );
+    let credentials = logins::credentials(&settled, &properties, &mut told);
     // Relations are checked between sound values only: no error that follows from another.
-    if problems.is_empty() {
-        derive(&mut settled, &sources.cores, &mut problems);
+    if told.problems.is_empty() {
+        relations::derive(&mut settled, &sources.cores, &mut told.problems);
     }
+    let Told { notes, problems } = told;
     if !problems.is_empty() {
         return Err(ConfigErrors(problems));
     }
-    let config = Config::from_settled(&settled, Credentials::None, &sources.cores);
-    if config.server.shards.get() > sources.cores.usable.get() {
+    let config = Config::from_settled(&settled, credentials, &sources.cores);
+    Ok(finish(config, notes, &sources.cores))
+}
+
+/// The defaults with the text of a storm.yaml over them. Reads no file, so there are no credentials.
+///
+/// # Errors
+/// As [`load`].
+pub fn settle_storm_yaml(text: &str, cores: &Cores) -> Result<Config, ConfigErrors> {
+    let mut entries = toml_layer::read_defaults(DEFAULTS).entries;
+    let layer = storm_layer::read("storm.yaml", text).map_err(|it| ConfigErrors(vec![it]))?;
+    entries.extend(layer.entries);
+    let inherited = layer
+        .childopts
+        .map_or_else(Vec::new, java_options::of_childopts);
+    entries.extend(inherited.iter().filter_map(Definition::entry));
+    let mut problems = Vec::new();
+    let mut settled = Settled::of(entries, &mut problems);
+    if problems.is_empty() {
+        relations::derive(&mut settled, cores, &mut problems);
+    }
+    match problems.is_empty() {
+        true => Ok(Config::from_settled(&settled, Credentials::None, cores)),
+        false => Err(ConfigErrors(problems)),
+    }
+}
+
+fn finish(config: Config, mut notes: Vec<Note>, cores: &Cores) -> Loaded {
+    if config.server.shards.get() > cores.usable.get() {
         notes.push(Note::warning(format!(
             "{} shards share {}; that serves tests, not load",
             config.server.shards,
-            cores_in_words(&sources.cores)
+            cores_in_words(cores)
         )));
     }
-    if let Some(refusal) = config.refusal() {
-        notes.push(Note::warning(refusal));
-    }
-    Ok(Loaded { config, notes })
+    Loaded { config, notes }
 }
 
-fn read_config_file(path: &Path, entries: &mut Vec<Entry>, problems: &mut Vec<Problem>) {
+/// What there is to tell, as it comes up.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub notes: Vec<Note>,
+    pub problems: Vec<Problem>,
+}
+
+fn read_config_file(path: &Path, told: &mut Told) -> Vec<Entry> {
     match read_text(path) {
         Ok(text) => {
             let layer = toml_layer::read_file(&path.display().to_string(), &text);
-            entries.extend(layer.entries);
-            problems.extend(layer.problems);
+            told.problems.extend(layer.problems);
+            layer.entries
         }
-        Err(text) => problems.push(unreadable("--config", path, &text)),
+        Err(text) => {
+            told.problems.push(unreadable("--config", path, &text));
+            Vec::new()
+        }
     }
 }
 
-fn read_storm_file(
-    file: &StormFile,
-    entries: &mut Vec<Entry>,
-    notes: &mut Vec<Note>,
-    problems: &mut Vec<Problem>,
-) {
+fn read_storm_file(file: &StormFile, told: &mut Told) -> (Vec<Entry>, Option<Childopts>) {
     let (path, told_by) = match file {
         StormFile::Named(path) => (path, "--storm-conf".to_owned()),
         StormFile::Expected { path, variable } => {
             if matches!(path.try_exists(), Ok(false)) {
-                notes.push(Note::warning(format!(
+                told.notes.push(Note::warning(format!(
                     "{} is not there (expected by ${variable}): going on without a storm.yaml",
                     path.display()
                 )));
-                return;
+                return (Vec::new(), None);
             }
             (path, format!("${variable}"))
         }
-        StormFile::Nowhere => return,
+        StormFile::Nowhere => return (Vec::new(), None),
     };
     let read = read_text(path)
         .map_err(|text| unreadable(&told_by, path, &text))
         .and_then(|text| storm_layer::read(&path.display().to_string(), &text));
     match read {
         Ok(layer) => {
-            entries.extend(layer.entries);
-            notes.extend(layer.notes);
+            told.notes.extend(layer.notes);
+            (layer.entries, layer.childopts)
         }
-        Err(problem) => problems.push(problem),
+        Err(problem) => {
+            told.problems.push(problem);
+            (Vec::new(), None)
+        }
     }
 }
 
@@ -152,7 +210,7 @@ fn read_text(path: &Path) -> Result<String, String> {
     })
 }
 
-fn unreadable(told_by: &str, path: &Path, text: &str) -> Problem {
+pub(super) fn unreadable(told_by: &str, path: &Path, text: &str) -> Problem {
     let place = Place::File(path.display().to_string());
     Problem {
         place,
@@ -161,107 +219,44 @@ fn unreadable(told_by: &str, path: &Path, text: &str) -> Problem {
     }
 }
 
-fn read_override(
-    text: &str,
-    entries: &mut Vec<Entry>,
-    notes: &mut Vec<Note>,
-    problems: &mut Vec<Problem>,
-) {
+fn read_override(text: &str, childopts: &mut Option<Childopts>, told: &mut Told) -> Option<Entry> {
     let place = Place::Override;
     let Some((name, value)) = text.split_once('=') else {
         let text = format!("{text:?} is not KEY=VALUE (for example -c server.port=6699)");
-        problems.push(Problem {
+        told.problems.push(Problem {
             place,
             key: None,
             text,
         });
-        return;
+        return None;
     };
     let spelled = name.trim().to_owned();
+    let raw = Raw::Untyped(value.trim().to_owned());
     if let Some(key) = keys::by_name(&spelled).or_else(|| keys::by_storm_name(&spelled)) {
-        let raw = Raw::Untyped(value.trim().to_owned());
-        entries.push(Entry {
+        return Some(Entry {
             key,
             spelled,
             raw,
             place,
         });
+    }
+    if spelled == CHILDOPTS {
+        *childopts = Some(Childopts { raw, place });
     } else if let Some(why) = keys::without_effect(&spelled) {
-        notes.push(storm_layer::without_effect(&place, &spelled, why));
+        told.notes
+            .push(storm_layer::without_effect(&place, &spelled, why));
     } else {
         let text = match keys::nearest(&spelled, true) {
             Some(nearest) => format!("unknown key; did you mean {nearest}?"),
             None => "unknown key; `storm-pacemaker check-config` lists all".to_owned(),
         };
-        problems.push(Problem {
+        told.problems.push(Problem {
             place,
             key: Some(spelled),
             text,
         });
     }
-}
-
-/// Replaces values that stand for a rule, and checks values against each other.
-fn derive(settled: &mut Settled, cores: &Cores, problems: &mut Vec<Problem>) {
-    if settled.auto_or_count("server.shards").is_none() {
-        let (shards, rule) = automatic_shards(settled.count("server.max_threads"), cores);
-        settled.compute("server.shards", Value::Count(shards), rule);
-    }
-    let (frame, output) = (
-        settled.size("limits.frame_size"),
-        settled.size("limits.output"),
-    );
-    if output < frame {
-        let (place, spelled) = settled.origin_of("limits.output");
-        if matches!(place, Place::Default { .. }) {
-            // A storm.yaml that serves a cluster raises Storm's frame size alone, and must do here.
-            let rule = format!(
-                "as large as limits.frame_size; the default is {}",
-                Size(output)
-            );
-            settled.compute("limits.output", Value::Size(frame), rule);
-        } else {
-            let (frame_place, frame_spelled) = settled.origin_of("limits.frame_size");
-            let from = match frame_place {
-                Place::Default { .. } => "the default".to_owned(),
-                place => place.to_string(),
-            };
-            problems.push(Problem {
-                place: place.clone(),
-                key: Some(spelled.to_owned()),
-                text: format!(
-                    "{} is less than {frame_spelled}, {} ({from}): one answer of that size must fit",
-                    Size(output),
-                    Size(frame)
-                ),
-            });
-        }
-    }
-}
-
-/// Storm's bound on threads, capped at the cores there are. 0 is no bound, as in Storm.
-fn automatic_shards(max_threads: u64, cores: &Cores) -> (u64, String) {
-    let most = *crate::limits::SHARDS.end();
-    let bound = if max_threads == 0 {
-        most
-    } else {
-        max_threads.min(most)
-    };
-    let shards = bound.min(u64::try_from(cores.usable.get()).unwrap_or(most));
-    let rule = format!("min(max_threads {max_threads}, {})", cores_in_words(cores));
-    (
-        shards,
-        if max_threads == 0 {
-            cores_in_words(cores)
-        } else {
-            rule
-        },
-    )
-}
-
-fn cores_in_words(cores: &Cores) -> String {
-    let count = cores.usable.get();
-    format!("{count} {}", if count == 1 { "core" } else { "cores" })
+    None
 }
 
 #[cfg(test)]
@@ -277,7 +272,11 @@ mod tests {
             storm_conf: None,
             storm_conf_dir: None,
             storm_home: None,
+            java_opts: None,
             overrides: Vec::new(),
+            definitions: Vec::new(),
+            user_home: None,
+            user_name: None,
             flags: Vec::new(),
             cores: Cores {
                 usable: NonZeroUsize::new(4).unwrap(),
@@ -407,13 +406,5 @@ mod tests {
              -c: log.level: \"INFO\" is not a log level (allowed: error, warn, info, debug, trace; \
              case counts)"
         );
-    }
-
-    #[test]
-    fn logins_are_understood_but_not_served() {
-        assert_eq!(load(&sources()).unwrap().config.refusal(), None);
-        let loaded = with(&["pacemaker.auth.method=DIGEST"]).unwrap();
-        assert_eq!(loaded.config.auth.method, AuthMethod::Digest);
-        assert!(loaded.config.refusal().unwrap().contains("is DIGEST"));
     }
 }

@@ -2,10 +2,13 @@
 //! code past this module sees a string that it must parse, and nothing here opens a socket.
 
 mod cores;
+mod java_options;
 mod keys;
 mod list;
 mod load;
+mod logins;
 mod problem;
+mod relations;
 mod report;
 mod settle;
 mod storm_layer;
@@ -13,6 +16,7 @@ mod toml_layer;
 mod unit;
 mod value;
 mod yaml;
+mod yaml_scalar;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -20,7 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use cores::Cores;
-pub use load::{Loaded, Sources, load};
+pub use load::{Loaded, Sources, load, settle_storm_yaml};
 pub use problem::{ConfigErrors, Note, Place, Problem, Severity};
 pub use report::write_report;
 pub use settle::Origin;
@@ -28,6 +32,7 @@ pub use unit::{Size, Time};
 
 use crate::access::{Need, Rules};
 use crate::auth::Credentials;
+use crate::shard::Ageing;
 
 use settle::Settled;
 
@@ -42,6 +47,8 @@ pub struct Config {
     pub kerberos: Kerberos,
     pub access: Rules,
     pub limits: Limits,
+    pub ageing: Ageing,
+    pub admin: Admin,
     pub log: Log,
     /// Every key with its effective value and where it came from, for `check-config`.
     pub origins: Vec<Origin>,
@@ -124,8 +131,25 @@ pub struct Limits {
 }
 
 #[derive(Clone, Debug)]
+pub struct Admin {
+    /// Where metrics, health and the page are served; `None`: nowhere.
+    pub address: Option<SocketAddr>,
+    /// Whether the page and its data are.
+    pub page: bool,
+}
+
+#[derive(Clone, Debug)]
 pub struct Log {
     pub level: tracing::Level,
+    pub format: LogFormat,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    /// One object a line.
+    Json,
 }
 
 impl Config {
@@ -181,30 +205,27 @@ impl Config {
                 stored_keys: settled.count("limits.stored_keys"),
                 stored_bytes: settled.size("limits.stored_bytes"),
             },
+            ageing: Ageing {
+                stale_after: settled.time("expire.stale_after"),
+                expire_after: settled.time("expire.after"),
+            },
+            admin: Admin {
+                address: settled.listen("admin.address"),
+                page: settled.choice("admin.page") == "on",
+            },
             log: Log {
                 level: settled
                     .choice("log.level")
                     .parse()
                     .expect("tracing's own names"),
+                format: match settled.choice("log.format") {
+                    "text" => LogFormat::Text,
+                    "json" => LogFormat::Json,
+                    other => unreachable!("{other} is not in the table"),
+                },
             },
             origins: settled.origins(),
         }
-    }
-
-    /// Why this version cannot serve a sound configuration, if it cannot.
-    pub fn refusal(&self) -> Option<String> {
-        let method = match self.auth.method {
-            AuthMethod::None => return None,
-            AuthMethod::Digest => "DIGEST",
-            AuthMethod::Kerberos => "KERBEROS",
-        };
-        Some(format!(
-            "auth.method (pacemaker.auth.method) is {method}, but this version of storm-pacemaker \
-             serves no logins yet, and will not serve reads to everyone in their stead. Protect the \
-             port by other means (a firewall that admits the cluster's hosts only) and start with \
-             -c pacemaker.auth.method=NONE, the same value in the clients' storm.yaml; or keep \
-             Storm's own Pacemaker"
-        ))
     }
 }
 

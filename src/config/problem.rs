@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::auth::jaas;
+
 /// Everything that is wrong with one configuration, in the order of its layers. Displays as one
 /// line for each problem.
 #[derive(Debug)]
@@ -60,6 +62,12 @@ pub enum Place {
     },
     /// `-c KEY=VALUE`.
     Override,
+    /// `-DNAME=VALUE`.
+    Definition,
+    /// `-Dstorm.options=KEY=VALUE,…`, wherever it stands.
+    StormOptions,
+    /// A variable of the environment.
+    Environment(&'static str),
     /// A flag of its own, such as `--port`.
     Flag(&'static str),
     /// Not written anywhere: derived, by this rule.
@@ -74,8 +82,25 @@ impl fmt::Display for Place {
             Place::Line { file, line } => write!(formatter, "{file}:{line}"),
             Place::Column { file, line, column } => write!(formatter, "{file}:{line}:{column}"),
             Place::Override => formatter.write_str("-c"),
+            Place::Definition => formatter.write_str("-D"),
+            Place::StormOptions => formatter.write_str("-Dstorm.options"),
+            Place::Environment(variable) => write!(formatter, "${variable}"),
             Place::Flag(flag) => formatter.write_str(flag),
             Place::Computed(rule) => write!(formatter, "computed: {rule}"),
+        }
+    }
+}
+
+impl From<jaas::Problem> for Problem {
+    fn from(problem: jaas::Problem) -> Self {
+        let file = problem.file;
+        Problem {
+            place: match problem.position {
+                None => Place::File(file),
+                Some(jaas::Position { line, column }) => Place::Column { file, line, column },
+            },
+            key: None,
+            text: problem.text,
         }
     }
 }

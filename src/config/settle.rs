@@ -2,7 +2,7 @@
 //! value with an origin. What a later layer overrides is not judged: it has no effect.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::access::Addresses;
@@ -82,6 +82,11 @@ impl Settled {
         Settled { values }
     }
 
+    /// Whether all of these keys have sound values.
+    pub fn are_sound(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| self.values.contains_key(key))
+    }
+
     /// Replaces a value by one that a rule gives.
     pub fn compute(&mut self, key: &'static str, value: Value, rule: String) {
         let place = Place::Computed(rule);
@@ -104,6 +109,14 @@ impl Settled {
     pub fn address(&self, key: &str) -> IpAddr {
         match self.value(key) {
             Value::Address(address) => *address,
+            other => mistaken(key, other),
+        }
+    }
+
+    /// An address to listen on, or `None` for nowhere.
+    pub fn listen(&self, key: &str) -> Option<SocketAddr> {
+        match self.value(key) {
+            Value::Listen(address) => *address,
             other => mistaken(key, other),
         }
     }

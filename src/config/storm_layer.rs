@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::keys;
 use super::problem::{Note, Place, Problem};
 use super::settle::Entry;
+use super::value::Raw;
 use super::yaml;
 
 /// Where storm.yaml is expected.
@@ -47,10 +48,21 @@ impl StormFile {
     }
 }
 
+/// Options for the JVM that Storm's launcher starts its daemon with.
+pub const CHILDOPTS: &str = "pacemaker.childopts";
+
+/// Their value as it is written, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Childopts {
+    pub raw: Raw,
+    pub place: Place,
+}
+
 /// What storm.yaml holds for us.
 #[derive(Debug, Default)]
 pub struct StormLayer {
     pub entries: Vec<Entry>,
+    pub childopts: Option<Childopts>,
     pub notes: Vec<Note>,
 }
 
@@ -75,7 +87,10 @@ pub fn read(file: &str, text: &str) -> Result<StormLayer, Problem> {
             file: file.to_owned(),
             line: entry.line,
         };
-        if let Some(key) = keys::by_storm_name(&entry.name) {
+        if entry.name == CHILDOPTS {
+            let raw = entry.raw;
+            layer.childopts = Some(Childopts { raw, place });
+        } else if let Some(key) = keys::by_storm_name(&entry.name) {
             layer.entries.push(Entry {
                 key,
                 spelled: entry.name,
@@ -88,6 +103,11 @@ pub fn read(file: &str, text: &str) -> Result<StormLayer, Problem> {
             layer.notes.push(without_effect(&place, &entry.name, why));
             told.push(entry.name);
         }
+    }
+    if let Some(Childopts { place, .. }) = &layer.childopts {
+        layer.notes.push(Note::info(format!(
+            "{place}: of {CHILDOPTS} only the -D values for logins are used: this is no JVM"
+        )));
     }
     Ok(layer)
 }
@@ -132,16 +152,23 @@ mod tests {
         let layer = read(
             "s.yaml",
             "storm.zookeeper.servers: [a]\npacemaker.port: 1\nserver.port: 2\nport: 3\n\
+             pacemaker.base.threads: 1\npacemaker.base.threads: 2\n\
              pacemaker.childopts: -Xmx1g\npacemaker.childopts: -Xmx2g\n",
         )
         .unwrap();
         assert_eq!(layer.entries.len(), 1);
         assert_eq!(layer.entries[0].key.name, "server.port");
-        assert_eq!(layer.notes.len(), 1);
+        let notes: Vec<String> = layer.notes.iter().map(ToString::to_string).collect();
         assert_eq!(
-            layer.notes[0].to_string(),
-            "note: s.yaml:5: pacemaker.childopts has no effect on this daemon: it holds JVM options \
-             for Storm's launcher, and this is no JVM"
+            notes,
+            [
+                "note: s.yaml:5: pacemaker.base.threads has no effect on this daemon: no version of \
+                 Storm's daemon reads it",
+                "note: s.yaml:8: of pacemaker.childopts only the -D values for logins are used: this \
+                 is no JVM",
+            ]
         );
+        let childopts = layer.childopts.unwrap();
+        assert_eq!(childopts.raw, Raw::Text("-Xmx2g".to_owned()));
     }
 }

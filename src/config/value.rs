@@ -2,7 +2,7 @@
 //! (`Value`). Pure; knows no key and no file.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -67,6 +67,8 @@ impl fmt::Display for Raw {
 #[derive(Clone, Debug)]
 pub enum Kind {
     Address,
+    /// An address and a port to listen on; empty means nowhere.
+    Listen,
     Port,
     Count(RangeInclusive<u64>),
     AutoOrCount(RangeInclusive<u64>),
@@ -91,6 +93,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     Address(IpAddr),
+    Listen(Option<SocketAddr>),
     Count(u64),
     Auto,
     /// Bytes.
@@ -133,6 +136,13 @@ impl Kind {
             Kind::Address => match raw.text().map(str::parse) {
                 Some(Ok(address)) => Ok(Value::Address(address)),
                 _ => wrong_type(),
+            },
+            Kind::Listen => match raw.text() {
+                Some("") => Ok(Value::Listen(None)),
+                text => match text.map(str::parse) {
+                    Some(Ok(address)) => Ok(Value::Listen(Some(address))),
+                    _ => wrong_type(),
+                },
             },
             // A quoted number is refused, in storm.yaml as in TOML: Storm's daemon casts these
             // values to int and dies of a string, so no file that serves a cluster has one.
@@ -202,6 +212,7 @@ impl Kind {
     fn what(&self) -> &'static str {
         match self {
             Kind::Address => "an IP address",
+            Kind::Listen => "an IP address with a port",
             Kind::Port => "a port number",
             Kind::Count(_) => "a whole number",
             Kind::AutoOrCount(_) => "a whole number or \"auto\"",
@@ -219,6 +230,7 @@ impl Kind {
         let range = self.range().unwrap_or_default();
         match self {
             Kind::Address => "an IPv4 or IPv6 address, such as 0.0.0.0 or ::".to_owned(),
+            Kind::Listen => "such as 127.0.0.1:6698 or [::1]:6698; \"\" is off".to_owned(),
             Kind::Port | Kind::Count(_) => range,
             Kind::AutoOrCount(_) => format!("{range}, or \"auto\""),
             Kind::Size(_) => format!("{range}, as bytes or with a unit: KiB, MiB, GiB, TiB"),
@@ -249,6 +261,7 @@ impl Kind {
                 Time(*range.end())
             )),
             Kind::Address
+            | Kind::Listen
             | Kind::Choice { .. }
             | Kind::Text
             | Kind::Directory
@@ -262,6 +275,8 @@ impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Address(address) => write!(formatter, "{address}"),
+            Value::Listen(Some(address)) => write!(formatter, "{address}"),
+            Value::Listen(None) => formatter.write_str("\"\""),
             Value::Count(count) => write!(formatter, "{count}"),
             Value::Auto => formatter.write_str("auto"),
             Value::Size(bytes) => write!(formatter, "{}", Size(*bytes)),

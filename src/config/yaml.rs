@@ -2,12 +2,12 @@
 //! anchors, merge keys, the last of duplicate keys wins. Knows no key of Storm's. Lists of scalars are
 //! the deepest values that are built: an alias bomb costs nothing.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
 use super::value::Raw;
+use super::yaml_scalar::{plain, scalar};
 
 /// One key of the top level. Later entries override earlier ones of the same name.
 #[derive(Debug, PartialEq)]
@@ -198,82 +198,6 @@ fn error_at(marker: Marker, text: &str) -> YamlError {
         column: marker.col() + 1,
         text: text.to_owned(),
     }
-}
-
-/// Quotes make text, unless a core tag says otherwise.
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>) -> Raw {
-    let tag = tag
-        .filter(|tag| tag.is_yaml_core_schema())
-        .map(|tag| tag.suffix.as_str());
-    match tag {
-        Some("str") => Raw::Text(text.to_owned()),
-        Some("int" | "null" | "bool" | "float") => plain(text),
-        _ if style == ScalarStyle::Plain => plain(text),
-        _ => Raw::Text(text.to_owned()),
-    }
-}
-
-/// What an unquoted scalar is in YAML 1.1 (<https://yaml.org/type/>), as far as a key may ask.
-fn plain(text: &str) -> Raw {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => Raw::Null,
-        "yes" | "Yes" | "YES" | "no" | "No" | "NO" | "true" | "True" | "TRUE" | "false"
-        | "False" | "FALSE" | "on" | "On" | "ON" | "off" | "Off" | "OFF" => {
-            Raw::Other(text.to_owned())
-        }
-        _ => integer(text).unwrap_or_else(|| match text.parse::<f64>() {
-            Ok(_) if text.contains('.') => Raw::Other(text.to_owned()),
-            _ => Raw::Text(text.to_owned()),
-        }),
-    }
-}
-
-/// YAML 1.1 integers: `6699`, `6_699`, `0x1a2b`, `015053`, `0b11`, and `1:51:39` to the base 60.
-fn integer(text: &str) -> Option<Raw> {
-    let (negative, unsigned) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if !unsigned.starts_with(|first: char| first.is_ascii_digit()) {
-        return None;
-    }
-    // Only the first part of a number to the base 60 may have underscores or more than two digits.
-    if unsigned
-        .split(':')
-        .skip(1)
-        .any(|part| part.len() > 2 || part.contains('_'))
-    {
-        return None;
-    }
-    let digits = unsigned.replace('_', "");
-    let (digits, radix) = if let Some(hexadecimal) = digits.strip_prefix("0x") {
-        (hexadecimal, 16)
-    } else if let Some(binary) = digits.strip_prefix("0b") {
-        (binary, 2)
-    } else if digits.len() > 1 && digits.starts_with('0') {
-        (&digits[1..], 8)
-    } else {
-        (digits.as_str(), 10)
-    };
-    // A sign after the prefix is no digit, though `from_str_radix` would take it.
-    if digits.is_empty()
-        || !digits
-            .chars()
-            .all(|digit| digit.is_digit(radix) || digit == ':')
-    {
-        return None;
-    }
-    let mut value = 0_i128;
-    for (place, part) in digits.split(':').enumerate() {
-        let part = match i128::from_str_radix(part, radix) {
-            Ok(part) if place == 0 || (radix == 10 && part < 60) => part,
-            Ok(_) => return None,
-            Err(error) if *error.kind() == std::num::IntErrorKind::Empty => return None,
-            Err(_) => return Some(Raw::Other(text.to_owned())),
-        };
-        value = value.saturating_mul(60).saturating_add(part);
-    }
-    Some(Raw::Integer(if negative { -value } else { value }))
 }
 
 #[cfg(test)]

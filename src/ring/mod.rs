@@ -104,6 +104,7 @@ pub struct EventLoop {
     /// Which bell is ours.
     index: usize,
     can_gather: bool,
+    bells_rung: u64,
 }
 
 impl EventLoop {
@@ -132,12 +133,18 @@ impl EventLoop {
             bells,
             index,
             can_gather,
+            bells_rung: 0,
         })
     }
 
     /// Whether the kernel knows the minimum wait (Linux 6.12).
     pub fn can_gather(&self) -> bool {
         self.can_gather
+    }
+
+    /// Bells rung so far, at loops that slept.
+    pub fn bells_rung(&self) -> u64 {
+        self.bells_rung
     }
 
     /// Connections that are not gone yet.
@@ -337,7 +344,10 @@ impl EventLoop {
 
     fn ring_bell(&mut self, owner: usize) -> io::Result<()> {
         match self.bells.entry_if_asleep(owner) {
-            Some(entry) => self.push(&entry),
+            Some(entry) => {
+                self.bells_rung += 1;
+                self.push(&entry)
+            }
             None => Ok(()),
         }
     }

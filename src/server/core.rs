@@ -10,8 +10,10 @@ use tracing::{info, warn};
 
 use super::incident_log::IncidentLog;
 use super::listeners::Shares;
+use super::publisher::{Publisher, SLICE_EVERY_US};
 use super::reload::Publication;
 use super::shutdown::{Shutdown, Starting};
+use crate::admin::board::Board;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use crate::ring::{Bells, EventLoop, Gather, Handler, Rest};
 use crate::shard::pace::ENOUGH;
@@ -32,6 +34,9 @@ const LAST_READS: Duration = Duration::from_millis(250);
 
 const TICK_EVERY_US: u64 = 250_000;
 
+/// The longest sleep while somebody looks at the keys.
+const SLICE_EVERY: Duration = Duration::from_micros(SLICE_EVERY_US);
+
 pub(super) struct Core {
     shard: Shard,
     started: Instant,
@@ -40,9 +45,21 @@ pub(super) struct Core {
     next_tick_us: u64,
     incidents: IncidentLog,
     accept_failures: u64,
+    publisher: Publisher,
     publication: Arc<Publication>,
     /// Of the publication that is in force here.
     adopted: u64,
+}
+
+/// What all shards have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) listeners: Shares,
+    pub(super) bells: Arc<Bells>,
+    pub(super) publication: Arc<Publication>,
+    pub(super) board: Arc<Board>,
+    pub(super) incidents: IncidentLog,
+    pub(super) shutdown: Arc<Shutdown>,
 }
 
 impl Core {
@@ -50,18 +67,25 @@ impl Core {
     pub(super) async fn run(
         shard: Shard,
         index: usize,
-        listeners: Shares,
-        bells: Arc<Bells>,
-        publication: Arc<Publication>,
-        shutdown: Arc<Shutdown>,
+        shared: Shared,
         starting: Starting,
     ) -> io::Result<()> {
+        let Shared {
+            listeners,
+            bells,
+            publication,
+            board,
+            incidents,
+            shutdown,
+        } = shared;
         let mut core = Core {
             shard,
-            started: Instant::now(),
+            // One clock for all shards, so that ages of keys can be compared.
+            started: board.epoch(),
             now_us: 0,
-            next_tick_us: TICK_EVERY_US,
-            incidents: IncidentLog::default(),
+            next_tick_us: 0,
+            publisher: Publisher::new(board, index),
+            incidents,
             accept_failures: 0,
             adopted: publication.number(),
             publication,
@@ -73,6 +97,8 @@ impl Core {
         });
         let mut ring = match ready {
             Ok(ring) => {
+                core.woke();
+                core.publisher.begin(core.now_us);
                 starting.report(Ok(()));
                 ring
             }
@@ -120,8 +146,12 @@ impl Core {
             self.next_tick_us = self.now_us + TICK_EVERY_US;
             self.shard.tick(&mut cx, |id| ring.unacknowledged_bytes(id));
             self.adopt();
+            self.publisher.tick(self.now_us);
         }
         ring.carry_out(self, &mut commands)?;
+        let (bells, failures) = (ring.bells_rung(), self.accept_failures);
+        self.publisher
+            .turn(&self.shard, self.now_us, bells, failures);
 
         let gather = self.shard.gather(self.now_us).map(|at_least| Gather {
             completions: ENOUGH,
@@ -129,13 +159,26 @@ impl Core {
         });
         let waiting = self.shard.has_waiting_letters();
         let rest = Rest {
-            at_most: if waiting { NAP } else { at_most },
+            at_most: match waiting {
+                true => NAP,
+                // Where completions gather there is a wake soon in any case.
+                false if gather.is_none() && self.publisher.has_work() => at_most.min(SLICE_EVERY),
+                false => at_most,
+            },
             gather: gather.filter(|_| !waiting),
         };
+        if self.shard.has_answered() {
+            // The only further look at the clock, and one for all answers of a wake.
+            self.shard.handed_over(self.now_us, self.elapsed_us());
+        }
         let completions = ring.turn(self, rest)?;
         let gathered = rest.gather.is_some() && ring.can_gather();
         self.shard.woke(completions, gathered, self.now_us);
         Ok(())
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
     }
 
     /// Puts in force what a reload has published.
@@ -231,7 +274,7 @@ fn ready(
 
 impl Handler for Core {
     fn woke(&mut self) {
-        self.now_us = self.started.elapsed().as_micros() as u64;
+        self.now_us = self.elapsed_us();
         self.incidents.set_time(self.now_us);
     }
 

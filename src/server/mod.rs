@@ -7,14 +7,16 @@ mod listeners;
 pub mod logging;
 mod manager;
 pub mod preflight;
+mod publisher;
 mod reload;
 mod shutdown;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ahash::RandomState;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
@@ -22,11 +24,15 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
+use crate::admin::board::Board;
+use crate::admin::{self, Admin, Facts};
 use crate::auth::Authenticator;
-use crate::config::{Config, Loaded, Note, Severity, Sources};
+use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Sources};
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Bounds, Mailbox, Settings, Shard};
-use core::Core;
+use core::{Core, Shared};
+use incident_log::IncidentLog;
+use logging::Log;
 use reload::Publication;
 use shutdown::{Shutdown, Starting};
 
@@ -41,6 +47,8 @@ pub enum StartError {
     Login(String),
     Preflight(preflight::PreflightError),
     Bind(String),
+    /// The admin endpoint cannot listen.
+    Admin(SocketAddr, io::Error),
     /// A part of the daemon itself failed; what it was doing, and the error.
     Internal(&'static str, String),
 }
@@ -49,6 +57,11 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Bind(why) => f.write_str(why),
+            StartError::Admin(address, error) => write!(
+                f,
+                "the admin endpoint cannot listen on {address}: {error}. Give it another address with \
+                 admin.address or --admin, or none with --admin \"\""
+            ),
             StartError::Login(why) => write!(f, "nobody could log in: {why}"),
             StartError::Preflight(error) => write!(f, "{error}"),
             StartError::Internal(what, error) => write!(f, "{what}: {error}"),
@@ -64,7 +77,7 @@ impl std::error::Error for StartError {}
 pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let Loaded { mut config, notes } = loaded;
     let handed_over = listeners::handed_over();
-    let _log = logging::start(config.log.level);
+    let log = Log::start(&config.log);
     // Before what takes time: a signal that comes during the start is kept.
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(internal("waiting for signals"))?;
@@ -80,22 +93,40 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let listeners = listeners::open(handed_over, config.server.address(), shards)?;
     let address = listeners.addresses.iter().map(ToString::to_string);
     let address = address.collect::<Vec<_>>().join(" and ");
+    let admin_listener = match config.admin.address {
+        Some(address) => {
+            Some(admin::listen(address).map_err(|error| StartError::Admin(address, error))?)
+        }
+        None => None,
+    };
+    let board = Arc::new(Board::new(shards));
     let bells = Arc::new(Bells::new(shards));
     let shutdown = Arc::new(Shutdown::new(shards, config.server.shutdown_deadline));
     let settings = settings(&config, preflight.connections);
+    let facts = facts(
+        &config,
+        &settings,
+        listeners.addresses[0],
+        &preflight.kernel,
+    );
 
     let mut threads = Vec::with_capacity(shards);
-    let shares = listeners.shares(shards);
+    let shared = Shared {
+        listeners: listeners.shares(shards),
+        bells: bells.clone(),
+        publication: publication.clone(),
+        board: board.clone(),
+        incidents: IncidentLog::default(),
+        shutdown: shutdown.clone(),
+    };
     for (index, mailbox) in Mailbox::for_shards(shards).into_iter().enumerate() {
-        let (settings, shares) = (settings.clone(), shares.clone());
-        let (bells, shutdown) = (bells.clone(), shutdown.clone());
-        let publication = publication.clone();
+        let (settings, shared) = (settings.clone(), shared.clone());
         let starting = Starting::new(shutdown.clone());
         let core = config.server.cores[index % config.server.cores.len()];
         let thread = executor(index, core)
             .spawn(move || async move {
                 let shard = Shard::new(index, settings, mailbox);
-                Core::run(shard, index, shares, bells, publication, shutdown, starting).await
+                Core::run(shard, index, shared, starting).await
             })
             .map_err(internal("starting a shard"))?;
         threads.push(thread);
@@ -118,6 +149,19 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
         "storm-pacemaker {} serves on {address}",
         env!("CARGO_PKG_VERSION"),
     );
+    let admin = match admin_listener {
+        Some(listener) => Some(
+            Admin::start(listener, facts, board.clone())
+                .map_err(internal("starting the admin endpoint"))?,
+        ),
+        None => None,
+    };
+    if let Some(admin) = &admin {
+        info!(
+            "metrics, health and the page are at http://{}",
+            admin.address()
+        );
+    }
     // The readiness line, for people and for whoever starts us on port 0. Whoever has closed our
     // standard output does not want it.
     let plural = if shards == 1 { "" } else { "s" };
@@ -132,13 +176,17 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
             break;
         }
         manager::reloading();
-        reload::reload(sources, &mut config, &publication);
+        reload::reload(sources, &mut config, &publication, &log);
         manager::ready(&line);
     }
     manager::stopping();
+    board.stop();
     shutdown.begin();
     ring_all(&bells, shards);
     join(threads)?;
+    if let Some(admin) = admin {
+        admin.stop();
+    }
     info!("stopped");
     Ok(())
 }
@@ -165,8 +213,34 @@ fn settings(config: &Config, connections: u64) -> Settings {
             unauthenticated_per_address: limits.unauthenticated_per_address,
             failed_logins: limits.failed_logins,
         },
+        ageing: config.ageing,
         minimum_wait: config.server.minimum_wait,
         connections: Arc::new(AtomicU64::new(0)),
+    }
+}
+
+/// Tables whose keys may be shown to everyone. Files, users and networks are nobody's business.
+const SHOWN_TABLES: [&str; 4] = ["server.", "limits.", "expire.", "admin."];
+
+fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str) -> Facts {
+    let shown = |key: &str| SHOWN_TABLES.iter().any(|table| key.starts_with(table));
+    let origins = config.origins.iter().filter(|origin| shown(origin.key));
+    Facts {
+        address,
+        started: SystemTime::now(),
+        kernel: kernel.to_owned(),
+        cores: config.server.cores.clone(),
+        login_method: match config.auth.method {
+            AuthMethod::None => "NONE",
+            AuthMethod::Digest => "DIGEST",
+            AuthMethod::Kerberos => "KERBEROS",
+        },
+        bounds: settings.bounds.clone(),
+        ageing: settings.ageing,
+        settings: origins
+            .map(|origin| (origin.key, origin.value.clone()))
+            .collect(),
+        page: config.admin.page,
     }
 }
 

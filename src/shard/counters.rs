@@ -2,7 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use super::histogram::Histogram;
 use crate::access::RequestKind;
+
+/// Powers of two from 256 bytes to 16 MiB: Storm's own heartbeats have 200 bytes to 62 KB.
+pub static PULSE_SIZE_BOUNDS: [u64; 17] = {
+    let mut bounds = [256; 17];
+    let mut index = 1;
+    while index < bounds.len() {
+        bounds[index] = bounds[index - 1] * 2;
+        index += 1;
+    }
+    bounds
+};
+
+/// Of pulses that were stored, in bytes of their details.
+pub type PulseSizes = Histogram<{ PULSE_SIZE_BOUNDS.len() }>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -12,11 +27,24 @@ pub struct Counters {
     pub sent_bytes: u64,
     pub connections_opened: u64,
     pub connections_closed: u64,
+    /// The largest pulse that was stored, in bytes of its details.
+    pub largest_pulse_bytes: u64,
+    /// Bytes of details that GET_PULSE was answered with.
+    pub read_pulse_bytes: u64,
+    /// GET_PULSE for keys that are not there.
+    pub get_pulse_misses: u64,
+    /// Wakes of the event loop, and those of them that let completions gather.
+    pub wakes: u64,
+    pub gathered_wakes: u64,
     /// Requests sent to other shards.
     pub letters: u64,
     pub logins: u64,
     /// Logins that had to wait, because others of their address had failed.
     pub logins_held_back: u64,
+    /// Keys that went because nobody had refreshed them.
+    pub expired_keys: u64,
+    /// Keys that nobody has refreshed for a while, as of the last look at all of them.
+    pub stale_keys: u64,
     /// By label of `fault::Fault`.
     pub faults: BTreeMap<&'static str, u64>,
     /// By label of `fault::Refusal`.

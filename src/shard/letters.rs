@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::access::RequestKind;
 use crate::connection::ConnectionId;
 use crate::fault::Refusal;
 use crate::limits::MAILBOX_SLOTS;
@@ -29,13 +30,22 @@ pub(super) struct AnswerLetter {
     pub(super) outcome: Outcome,
 }
 
+/// The request that an answer is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) message_id: i32,
+    pub(super) kind: RequestKind,
+    /// The wake in which the last of its bytes came.
+    pub(super) received_us: u64,
+}
+
 /// Whom an answer is for. It travels with the request and back, so that the asking shard keeps no
 /// table of requests that concern one other shard.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ReplyTo {
     Request {
         id: ConnectionId,
-        message_id: i32,
+        asked: Asked,
         /// Of the pulse that the letter carries.
         lent_bytes: usize,
     },

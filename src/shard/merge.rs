@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
-use super::letters::Outcome;
+use super::letters::{Asked, Outcome};
 use crate::connection::ConnectionId;
 
 /// Whom a merged answer is for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct For {
     pub(super) id: ConnectionId,
-    pub(super) message_id: i32,
+    pub(super) asked: Asked,
 }
 
 /// Merged answers under way. A slot is free again when its last part has come, so a part can never

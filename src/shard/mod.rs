@@ -4,19 +4,29 @@
 //!
 //! Read `serve.rs` first: it is the way of a pulse.
 
+mod ageing;
 mod answer;
 mod counters;
 mod guests;
+mod histogram;
 mod letters;
 mod logins;
+mod look;
 mod merge;
 pub mod pace;
 mod peer;
 mod serve;
+mod snapshot;
+mod times;
 
-pub use counters::Counters;
+pub use ageing::Ageing;
+pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
+pub use histogram::Histogram;
 pub use letters::Mailbox;
 pub use logins::Policy;
+pub use look::{KeyRow, KeySlice, Keys, Look};
+pub use snapshot::Snapshot;
+pub use times::{BOUNDS_US, RequestTimes};
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -36,6 +46,7 @@ use guests::Guests;
 use merge::Merges;
 use pace::Pace;
 use peer::Peer;
+use times::Times;
 
 /// What is the same for all shards of a process.
 #[derive(Clone, Debug)]
@@ -44,6 +55,7 @@ pub struct Settings {
     /// Hashes whole keys: routes them to shards, and finds them there.
     pub key_hasher: RandomState,
     pub bounds: Bounds,
+    pub ageing: Ageing,
     /// See [`pace`].
     pub minimum_wait: Duration,
     /// Open connections of all shards.
@@ -67,6 +79,28 @@ pub struct Bounds {
     pub handshake_bytes: u64,
     pub unauthenticated_per_address: u64,
     pub failed_logins: u64,
+}
+
+impl Bounds {
+    /// Wide ones: for tests and measurements, which narrow the one that they are about.
+    pub fn wide() -> Bounds {
+        Bounds {
+            frame_bytes: 10 << 20,
+            path_bytes: 4096,
+            path_depth: 32,
+            connections: 1000,
+            in_flight: 1024,
+            output_bytes: 16 << 20,
+            output_deadline: Duration::from_secs(30),
+            buffered_bytes: 1 << 30,
+            stored_keys: 1 << 20,
+            stored_bytes: 1 << 30,
+            handshake_deadline: Duration::from_secs(10),
+            handshake_bytes: 64 << 10,
+            unauthenticated_per_address: 1000,
+            failed_logins: 20,
+        }
+    }
 }
 
 /// Something to log, of a peer's making.
@@ -107,6 +141,8 @@ pub struct Shard {
     pace: Pace,
     counters: Counters,
     requests: RequestCounts,
+    times: Times,
+    pulse_sizes: PulseSizes,
 }
 
 /// What one call works with, besides the shard itself.
@@ -144,6 +180,8 @@ impl Shard {
             pace: Pace::new(settings.minimum_wait),
             counters: Counters::default(),
             requests: RequestCounts::default(),
+            times: Times::new(),
+            pulse_sizes: Histogram::new(&PULSE_SIZE_BOUNDS),
             settings,
         }
     }
@@ -238,7 +276,19 @@ impl Shard {
         outbox
     }
 
+    /// Whether answers wait to be told of by `handed_over`.
+    pub fn has_answered(&self) -> bool {
+        self.times.any()
+    }
+
+    /// The answers of the wake that began at `wake_us` go out now.
+    pub fn handed_over(&mut self, wake_us: u64, now_us: u64) {
+        self.times.handed_over(wake_us, now_us);
+    }
+
     pub fn woke(&mut self, completions: usize, gathered: bool, now_us: u64) {
+        self.counters.wakes += 1;
+        self.counters.gathered_wakes += u64::from(gathered);
         self.pace.note_wake(completions, gathered, now_us);
     }
 
@@ -302,7 +352,8 @@ impl Shard {
 
     // ── Time ─────────────────────────────────────────────────────────────────────────────────────
 
-    /// Ends peers that do not take their answers. To be called now and then. `unacknowledged` tells
+    /// Ends peers that do not take their answers or do not finish their logins, and keys that nobody
+    /// refreshes. To be called now and then, a few times a second. `unacknowledged` tells
     /// how much of what was sent a peer's host has not acknowledged: a peer that reads slowly makes
     /// progress there long before its socket has room for more.
     pub fn tick(
@@ -329,6 +380,7 @@ impl Shard {
         }
         self.end_stalled(cx);
         self.tick_logins(cx);
+        self.tick_ageing(cx);
     }
 
     /// Ends peers that have sent half of a request and no more, if buffers run short: otherwise they
@@ -352,6 +404,12 @@ impl Shard {
     /// Our share of the bytes that peers may make the process hold.
     fn buffered_share(&self) -> u64 {
         self.settings.bounds.buffered_bytes / self.settings.shards as u64
+    }
+
+    fn note_stored(&mut self, bytes: u64) {
+        self.pulse_sizes.note(bytes, 1);
+        let largest = &mut self.counters.largest_pulse_bytes;
+        *largest = (*largest).max(bytes);
     }
 
     // ── Peers ────────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::letters::{AnswerLetter, Outcome, ReplyTo, RequestLetter, Work};
+use super::letters::{AnswerLetter, Asked, Outcome, ReplyTo, RequestLetter, Work};
 use super::merge::For;
 use super::peer::Peer;
 use super::{Context, Incident, Shard, answer};
@@ -97,9 +97,14 @@ impl Shard {
         if request.kind.is_read() {
             self.pace.note_read(cx.now_us);
         }
+        let asked = Asked {
+            message_id: request.message_id,
+            kind: request.kind,
+            received_us: peer.received_us,
+        };
         if let Err(refusal) = self.allowed(peer, &request) {
             let outcome = Outcome::Refused(refusal);
-            self.answer(peer, &request.path, request.message_id, outcome, cx);
+            self.answer(peer, &request.path, asked, outcome, cx);
             return Ok(());
         }
         self.no_longer_a_guest(peer);
@@ -111,7 +116,7 @@ impl Shard {
                     Some(work) => self.execute(&request.path, work, cx.now_us),
                     None => Outcome::PathCreated,
                 };
-                self.answer(peer, &request.path, request.message_id, outcome, cx);
+                self.answer(peer, &request.path, asked, outcome, cx);
             }
             Owner::At(owner) => {
                 peer.in_flight += 1;
@@ -120,7 +125,7 @@ impl Shard {
                 peer.lent_bytes += lent_bytes;
                 let reply_to = ReplyTo::Request {
                     id: peer.id,
-                    message_id: request.message_id,
+                    asked,
                     lent_bytes,
                 };
                 let path = Arc::from(&*request.path);
@@ -130,10 +135,7 @@ impl Shard {
             Owner::Everyone => {
                 peer.in_flight += 1;
                 peer.resting = true;
-                let whom = For {
-                    id: peer.id,
-                    message_id: request.message_id,
-                };
+                let whom = For { id: peer.id, asked };
                 self.ask_everyone(whom, &request, cx.now_us);
             }
         }
@@ -253,11 +255,24 @@ impl Shard {
     fn execute(&mut self, path: &str, work: Work, now_us: u64) -> Outcome {
         let store = &mut self.store;
         match work {
-            Work::Put { hash, details } => match store.put(path, hash, details, now_us / 1000) {
-                Ok(_) => Outcome::Stored,
-                Err(full) => Outcome::Refused(Refusal::Store(full)),
-            },
-            Work::Get { hash } => Outcome::Pulse(store.get(path, hash).cloned()),
+            Work::Put { hash, details } => {
+                let bytes = details.len() as u64;
+                match store.put(path, hash, details, now_us / 1000) {
+                    Ok(_) => {
+                        self.note_stored(bytes);
+                        Outcome::Stored
+                    }
+                    Err(full) => Outcome::Refused(Refusal::Store(full)),
+                }
+            }
+            Work::Get { hash } => {
+                let details = store.get(path, hash).cloned();
+                match &details {
+                    Some(details) => self.counters.read_pulse_bytes += details.len() as u64,
+                    None => self.counters.get_pulse_misses += 1,
+                }
+                Outcome::Pulse(details)
+            }
             Work::Exists { hash } => Outcome::Exists(store.contains(path, hash)),
             Work::Remove { hash } => {
                 store.remove(path, hash);
@@ -292,12 +307,14 @@ impl Shard {
         &mut self,
         peer: &mut Peer,
         path: &str,
-        message_id: i32,
+        asked: Asked,
         outcome: Outcome,
         cx: &mut Context<'_>,
     ) {
+        self.times.answered(asked, cx.now_us);
         let frame_limit = u64::from(self.settings.bounds.frame_bytes);
-        let encoded = answer::encode(&mut peer.outbox, path, message_id, outcome, frame_limit);
+        let (outbox, message_id) = (&mut peer.outbox, asked.message_id);
+        let encoded = answer::encode(outbox, path, message_id, outcome, frame_limit);
         if let Err(refusal) = encoded {
             self.counters.refusal(refusal.label());
             cx.incidents
@@ -348,16 +365,16 @@ impl Shard {
         match letter.reply_to {
             ReplyTo::Request {
                 id,
-                message_id,
+                asked,
                 lent_bytes,
             } => {
                 let back = GiveBack::Lent(lent_bytes);
-                self.deliver(id, message_id, back, &letter.path, letter.outcome, cx);
+                self.deliver(id, asked, back, &letter.path, letter.outcome, cx);
             }
             ReplyTo::Merge { slot } => {
                 if let Some((whom, outcome)) = self.merges.add(slot, letter.outcome) {
-                    let (id, message_id) = (whom.id, whom.message_id);
-                    self.deliver(id, message_id, GiveBack::Rest, &letter.path, outcome, cx);
+                    let For { id, asked } = whom;
+                    self.deliver(id, asked, GiveBack::Rest, &letter.path, outcome, cx);
                 }
             }
         }
@@ -367,7 +384,7 @@ impl Shard {
     fn deliver(
         &mut self,
         id: ConnectionId,
-        message_id: i32,
+        asked: Asked,
         back: GiveBack,
         path: &str,
         outcome: Outcome,
@@ -379,7 +396,7 @@ impl Shard {
                 GiveBack::Lent(bytes) => peer.lent_bytes -= bytes,
                 GiveBack::Rest => peer.resting = false,
             }
-            shard.answer(peer, path, message_id, outcome, cx);
+            shard.answer(peer, path, asked, outcome, cx);
             Ok(())
         });
     }

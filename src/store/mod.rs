@@ -12,6 +12,7 @@ mod model;
 mod nodes;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::fmt;
 
@@ -19,10 +20,11 @@ use ahash::RandomState;
 use bytes::Bytes;
 
 pub use accounting::{Full, StoreLimits, Usage};
+pub use walk::{KeyState, Walk, Walked};
 
 use accounting::Accounting;
 use directory::Directory;
-use nodes::{NodeId, Pulse, ROOT};
+use nodes::{NodeId, Pulse, ROOT, Written};
 
 /// Bytes that [`Store::records`] counts for a record beside its key and details: what the wire
 /// needs around them, so that many empty records are not free.
@@ -48,12 +50,26 @@ pub struct Expired {
     pub finished: bool,
 }
 
+/// Keys that were last written before these times, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    /// They go.
+    pub expired_ms: u64,
+    /// They are counted.
+    pub stale_ms: u64,
+}
+
 /// One shard's keys and what they hold.
 pub struct Store {
     directory: Directory,
     accounting: Accounting,
     /// The slot at which [`Self::expire`] goes on.
     next_slot: usize,
+    /// Stale keys before that slot, and all of them as of the last finished pass.
+    stale_so_far: u64,
+    stale: u64,
+    /// How often the slots were numbered anew, for whoever walks over them.
+    packs: u64,
     /// Segments of all paths together: what the directory itself may take.
     most_nodes: usize,
 }
@@ -76,6 +92,9 @@ impl Store {
                 .unwrap_or(usize::MAX)
                 .max(FEWEST_NODES),
             next_slot: 0,
+            stale_so_far: 0,
+            stale: 0,
+            packs: 0,
         }
     }
 
@@ -91,7 +110,7 @@ impl Store {
             self.accounting.admit_update(old_details, new_details)?;
             self.accounting.updated(old_details, new_details);
             pulse.details = details;
-            pulse.written_ms = now_ms;
+            pulse.written = pulse.written.again(now_ms);
             return Ok(Put::Replaced);
         }
         let key_bytes = key.len() as u64;
@@ -102,7 +121,7 @@ impl Store {
         let pulse = Pulse {
             details,
             key_hash: hash,
-            written_ms: now_ms,
+            written: Written::first(now_ms),
         };
         self.directory.insert(key, pulse);
         self.accounting.added(key_bytes, new_details);
@@ -184,10 +203,10 @@ impl Store {
         Ok(records)
     }
 
-    /// Removes keys that were last written before this time. Looks at `most_slots` places in memory,
-    /// about one for each key, and goes on behind them at the next call: a share of the keys each
-    /// time, so that no request waits long. Begins again when it has [`Expired::finished`].
-    pub fn expire(&mut self, written_before_ms: u64, most_slots: usize) -> Expired {
+    /// Removes keys that have expired, and counts those that are stale. Looks at `most_slots` places in
+    /// memory, about one for each key, and goes on behind them at the next call: a share of the keys
+    /// each time, so that no request waits long. Begins again when it has [`Expired::finished`].
+    pub fn expire(&mut self, before: Before, most_slots: usize) -> Expired {
         let keys_before = self.usage().keys;
         let end = self.directory.slots();
         let until = self.next_slot.saturating_add(most_slots).min(end);
@@ -195,18 +214,38 @@ impl Store {
             let Some(node) = self.directory.at(slot) else {
                 continue;
             };
-            let pulse = self.directory.pulse(node);
-            if pulse.is_some_and(|pulse| pulse.written_ms < written_before_ms) {
+            let Some(pulse) = self.directory.pulse(node) else {
+                continue;
+            };
+            let written_ms = pulse.written.ms();
+            if written_ms < before.expired_ms {
                 self.remove_pulse(node);
+            } else if written_ms < before.stale_ms {
+                self.stale_so_far += 1;
             }
         }
         let finished = until >= end;
-        self.next_slot = if finished { 0 } else { until };
+        if finished {
+            self.stale = self.stale_so_far;
+            self.begin_pass();
+        } else {
+            self.next_slot = until;
+        }
         self.give_memory_back();
         Expired {
             keys: keys_before - self.usage().keys,
             finished,
         }
+    }
+
+    /// Keys that the last finished pass of [`Self::expire`] found stale.
+    pub fn stale(&self) -> u64 {
+        self.stale
+    }
+
+    /// Places in memory that a pass of [`Self::expire`] looks at.
+    pub fn slots(&self) -> usize {
+        self.directory.slots()
     }
 
     pub fn usage(&self) -> Usage {
@@ -228,8 +267,14 @@ impl Store {
     fn give_memory_back(&mut self) {
         if self.directory.pack_if_sparse() {
             // The slots have new nodes: those looked at are looked at once more.
-            self.next_slot = 0;
+            self.packs += 1;
+            self.begin_pass();
         }
+    }
+
+    fn begin_pass(&mut self) {
+        self.next_slot = 0;
+        self.stale_so_far = 0;
     }
 }
 

@@ -175,10 +175,15 @@ fn run(limits: StoreLimits, steps: Vec<Step>, hash: fn(&str) -> u64) -> Result<(
                 prop_assert_eq!(ours, model.records(path));
             }
             Step::Expire(age, slots) => {
-                let before = now.saturating_sub(*age);
+                let expired_ms = now.saturating_sub(*age);
+                let before = Before {
+                    expired_ms,
+                    stale_ms: u64::MAX,
+                };
                 while !store.expire(before, slots + 1).finished {}
                 while !store.expire(before, slots + 1).finished {}
-                model.remove_if(|_, written| written < before);
+                model.remove_if(|_, written| written < expired_ms);
+                prop_assert_eq!(store.stale(), model.usage().keys);
             }
         }
         prop_assert_eq!(store.usage(), model.usage(), "after {:?}", step);

@@ -47,8 +47,34 @@ pub(super) struct Pulse {
     pub details: Bytes,
     /// Of the whole key, by the store's caller.
     pub key_hash: u64,
-    /// When it was last written, on the caller's clock.
-    pub written_ms: u64,
+    pub written: Written,
+}
+
+/// When a pulse was last written, and how often, in one word: a key must stay small.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written(u64);
+
+/// Of the word; the rest holds milliseconds, for 8900 years.
+const WRITES_BITS: u32 = u16::BITS;
+
+impl Written {
+    /// For the first time, on the caller's clock.
+    pub fn first(now_ms: u64) -> Self {
+        Self(now_ms << WRITES_BITS | 1)
+    }
+
+    pub fn again(self, now_ms: u64) -> Self {
+        Self(now_ms << WRITES_BITS | u64::from(self.writes().wrapping_add(1)))
+    }
+
+    pub fn ms(self) -> u64 {
+        self.0 >> WRITES_BITS
+    }
+
+    /// Modulo 65536: what has been added since another look at the key.
+    pub fn writes(self) -> u16 {
+        self.0 as u16
+    }
 }
 
 const _: () = assert!(

@@ -169,6 +169,43 @@ fn a_refusal_loses_nothing() {
     store.directory.check();
 }
 
+/// What expires before this time; nothing is stale.
+fn before(expired_ms: u64) -> Before {
+    Before {
+        expired_ms,
+        stale_ms: 0,
+    }
+}
+
+#[test]
+fn stale_keys_are_counted_before_they_go() {
+    let mut store = roomy();
+    for number in 0..100 {
+        let key = format!("/w/{number}");
+        assert!(store.put(&key, hash(&key), Bytes::new(), number).is_ok());
+    }
+    let pass = |store: &mut Store, expired_ms, stale_ms| {
+        let before = Before {
+            expired_ms,
+            stale_ms,
+        };
+        while !store.expire(before, 7).finished {}
+        (store.stale(), store.usage().keys)
+    };
+    assert_eq!(pass(&mut store, 0, 0), (0, 100));
+    assert_eq!(pass(&mut store, 0, 40), (40, 100));
+    assert_eq!(pass(&mut store, 10, 40), (30, 90));
+    // Nearly all go, and the slab is packed in the middle of the pass.
+    assert_eq!(pass(&mut store, 98, u64::MAX).1, 2);
+    assert_eq!(pass(&mut store, 98, u64::MAX), (2, 2));
+    assert!(
+        store
+            .put("/w/99", hash("/w/99"), Bytes::new(), 1000)
+            .is_ok()
+    );
+    assert_eq!(pass(&mut store, 98, 500), (1, 2));
+}
+
 #[test]
 fn keys_expire_in_shares_and_updates_keep_them() {
     let mut store = roomy();
@@ -183,7 +220,7 @@ fn keys_expire_in_shares_and_updates_keep_them() {
     );
     let mut removed = 0;
     for call in 1.. {
-        let expired = store.expire(500, 64);
+        let expired = store.expire(before(500), 64);
         store.directory.check();
         removed += expired.keys;
         if expired.finished {
@@ -198,8 +235,8 @@ fn keys_expire_in_shares_and_updates_keep_them() {
         keys: 0,
         finished: true,
     };
-    assert_eq!(store.expire(500, usize::MAX), nothing);
-    assert_eq!(store.expire(u64::MAX, usize::MAX).keys, 501);
+    assert_eq!(store.expire(before(500), usize::MAX), nothing);
+    assert_eq!(store.expire(before(u64::MAX), usize::MAX).keys, 501);
     assert_eq!(store.index_bytes(), roomy().index_bytes());
 }
 
@@ -216,13 +253,13 @@ fn a_pass_of_expiry_misses_no_key_when_the_slab_is_packed_under_it() {
         );
     }
     let full = store.index_bytes();
-    assert_eq!(store.expire(500, 391).keys, 390);
+    assert_eq!(store.expire(before(500), 391).keys, 390);
     assert!(store.index_bytes() < full / 10, "it was packed");
     let rest = Expired {
         keys: 1,
         finished: true,
     };
-    assert_eq!(store.expire(500, 391), rest);
+    assert_eq!(store.expire(before(500), 391), rest);
 }
 
 #[test]
@@ -287,4 +324,75 @@ fn a_directory_of_400_among_100_000_keys_lists_in_100_us() {
         assert!(bytes > 400 * 7);
     }
     assert!(fastest < Duration::from_micros(100), "{fastest:?}");
+}
+
+/// Walks to the end in slices of so many slots; what was shown, sorted, and how often it began anew.
+fn walked(
+    store: &mut Store,
+    slots: usize,
+    mut between: impl FnMut(&mut Store),
+) -> (Vec<KeyState>, u32) {
+    let (mut walk, mut seen, mut anew) = (Walk::default(), Vec::new(), 0);
+    loop {
+        match store.walk(&mut walk, slots, &mut |key| seen.push(key)) {
+            Walked::On => between(store),
+            Walked::Anew => {
+                seen.clear();
+                anew += 1;
+            }
+            Walked::ToTheEnd => break,
+        }
+    }
+    seen.sort_by(|one, other| one.path.cmp(&other.path));
+    (seen, anew)
+}
+
+#[test]
+fn a_walk_shows_every_key_once_with_its_age_size_and_writes() {
+    let mut store = roomy();
+    assert_eq!(walked(&mut store, 1, |_| {}), (vec![], 0));
+    for number in 0..200_u64 {
+        let key = format!("/w/t{}/{number:03}", number % 7);
+        let details = vec![0; number as usize];
+        for now_ms in 0..=number % 3 {
+            assert!(
+                store
+                    .put(&key, hash(&key), details.clone().into(), now_ms)
+                    .is_ok()
+            );
+        }
+    }
+    let (seen, anew) = walked(&mut store, 13, |_| {});
+    assert_eq!((seen.len(), anew), (200, 0));
+    for key in &seen {
+        let number: u64 = key.path.rsplit('/').next().unwrap().parse().unwrap();
+        assert_eq!(key.details_bytes, number);
+        assert_eq!(key.written_ms, number % 3);
+        assert_eq!(u64::from(key.writes), number % 3 + 1);
+    }
+    assert!(seen.windows(2).all(|pair| pair[0].path < pair[1].path));
+}
+
+#[test]
+fn a_walk_begins_anew_when_the_keys_move() {
+    let mut store = roomy();
+    for number in 0..500 {
+        let key = format!("/w/{number:03}");
+        assert!(store.put(&key, hash(&key), Bytes::new(), number).is_ok());
+    }
+    // Nearly all go while it is under way.
+    let (seen, anew) = walked(&mut store, 100, |store| {
+        store.expire(before(490), usize::MAX);
+    });
+    assert_eq!((seen.len(), anew), (10, 1));
+}
+
+#[test]
+fn writes_are_counted_modulo_65536() {
+    let mut store = roomy();
+    for now_ms in 0..65_537 {
+        assert!(store.put("/w", hash("/w"), Bytes::new(), now_ms).is_ok());
+    }
+    let (seen, _) = walked(&mut store, 10, |_| {});
+    assert_eq!((seen[0].writes, seen[0].written_ms), (1, 65_536));
 }

@@ -10,7 +10,8 @@ pub fn command(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_remove("STORM_CONF_DIR")
-        .env_remove("STORM_HOME");
+        .env_remove("STORM_HOME")
+        .env_remove("JAVA_OPTS");
     command
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -56,13 +57,15 @@ impl Daemon {
     /// Starts with listening sockets from the outside, as a service manager hands them over.
     pub fn start_handed(sockets: &[impl AsFd], arguments: &[&str]) -> Daemon {
         let (command, inherited) = command_handed(sockets);
-        let daemon = Self::start_as(command, arguments);
+        let daemon = Self::spawn(command, loopback(0), arguments);
         drop(inherited);
         daemon
     }
 
-    /// Starts by a command that ends in `binary` and its arguments, on a free port.
-    pub fn start_as(command: Command, arguments: &[&str]) -> Daemon {
+    /// Starts with variables of the environment.
+    pub fn start_in(environment: &[(&str, PathBuf)], arguments: &[&str]) -> Daemon {
+        let mut command = Command::new(binary());
+        command.envs(environment.iter().cloned());
         Self::spawn(command, loopback(0), arguments)
     }
 
@@ -86,7 +89,15 @@ impl Daemon {
         let line = first_line.recv_timeout(PATIENCE).unwrap_or_default();
         let words: Vec<_> = line.split(' ').collect();
         match words[..] {
-            ["listening", "on", address, .., "with", _, "shard" | "shards"] => {
+            [
+                "listening",
+                "on",
+                address,
+                ..,
+                "with",
+                _,
+                "shard" | "shards",
+            ] => {
                 daemon.address = address.parse().expect("an address in the readiness line");
             }
             _ => panic!("no readiness line but {line:?}; the log:\n{}", daemon.log()),
@@ -113,6 +124,17 @@ impl Daemon {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the admin endpoint, which the log names.
+    pub fn admin(&self) -> SocketAddr {
+        let address = || {
+            let log = self.log();
+            let (_, behind) = log.split_once(" are at http://")?;
+            behind.split_once('\n')?.0.parse().ok()
+        };
+        wait_until("the log names the admin endpoint", || address().is_some());
+        address().expect("named")
     }
 
     pub fn pid(&self) -> u32 {
@@ -177,6 +199,12 @@ impl Daemon {
         files.map(Iterator::count).sum()
     }
 
+    /// Of the threads that are no shards.
+    pub fn main_open_files(&self) -> usize {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        files.expect("its files").count()
+    }
+
     pub fn resident_bytes(&self) -> u64 {
         let statm = fs::read_to_string(format!("/proc/{}/statm", self.pid()));
         let statm = statm.expect("the daemon's memory");
@@ -204,7 +232,7 @@ impl Drop for Daemon {
     }
 }
 
-pub fn binary() -> &'static str {
+fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_storm-pacemaker")
 }
 
@@ -244,7 +272,10 @@ fn prepare<'a>(
     }
     let (ip, port) = (address.ip().to_string(), address.port().to_string());
     let fixed: [&OsStr; 4] = ["--bind", &ip, "--port", &port].map(OsStr::new);
-    command.args(fixed).args(arguments).stdin(Stdio::null())
+    // Daemons of other tests run beside it. What a test sets itself comes later, and wins.
+    let admin = ["-c", "admin.address=127.0.0.1:0"];
+    let command = command.args(fixed).args(admin);
+    command.args(arguments).stdin(Stdio::null())
 }
 
 fn loopback(port: u16) -> SocketAddr {

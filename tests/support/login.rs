@@ -45,7 +45,7 @@ impl DigestFiles {
     }
 
     /// The daemon's arguments, before others.
-    pub fn arguments<'a>(&self, others: &[&'a str]) -> Vec<String> {
+    pub fn arguments(&self, others: &[&str]) -> Vec<String> {
         let jaas = self.jaas();
         let own = ["-c", "auth.method=DIGEST", "--login-config"];
         let own = own.into_iter().map(str::to_owned);

@@ -3,16 +3,26 @@
 
 #![allow(dead_code, unused_imports)] // every test file is a crate of its own and uses a part
 
+pub mod browser;
 pub mod check_config;
 pub mod client;
 pub mod conformance;
 pub mod daemon;
 pub mod expected;
 pub mod frames;
+pub mod http;
+pub mod jaas;
+pub mod jaas_files;
+pub mod java_daemon;
+pub mod kdc;
+pub mod kerberos_site;
 pub mod login;
+pub mod login_server;
+pub mod metrics;
 pub mod mixed;
 pub mod script;
 pub mod storm;
+pub mod tap;
 
 pub use client::{Client, Ended};
 pub use daemon::Daemon;

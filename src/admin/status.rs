@@ -1,0 +1,97 @@
+//! The daemon's state as one JSON document. Holds no secret: settings come from a list of those that
+//! may be shown.
+
+use std::time::SystemTime;
+
+use serde_json::{Map, Value, json};
+
+use super::Facts;
+use super::board::{Board, Place};
+use super::process::Process;
+use crate::shard::Snapshot;
+
+pub(super) fn json(facts: &Facts, board: &Board) -> String {
+    let now_ms = board.now_ms();
+    let reports: Vec<_> = board.places().iter().map(Place::report).collect();
+    let sum = |number: fn(&Snapshot) -> u64| -> u64 {
+        let shards = reports.iter().flatten();
+        shards.map(|report| number(&report.shard)).sum()
+    };
+    let shards = board.places().iter().zip(&reports).enumerate();
+    let shards: Vec<Value> = shards
+        .map(|(index, (place, report))| {
+            let core = facts.cores.get(index % facts.cores.len().max(1));
+            let report = report.as_ref();
+            json!({
+                "shard": index,
+                "core": core,
+                // As top -H and perf know it.
+                "thread": place.thread(),
+                "silent_ms": place.silence(now_ms).map(|silence| silence.as_millis() as u64),
+                "state": report.map(|report| of_shard(&report.shard)),
+                "doorbells": report.map(|report| report.doorbells),
+                "accept_failures": report.map(|report| report.accept_failures),
+            })
+        })
+        .collect();
+    let settings: Map<String, Value> = facts
+        .settings
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone().into()))
+        .collect();
+    let document = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "kernel": facts.kernel,
+        "address": facts.address.to_string(),
+        "uptime_seconds": SystemTime::now()
+            .duration_since(facts.started)
+            .unwrap_or_default()
+            .as_secs(),
+        "stopping": board.is_stopping(),
+        "login_method": facts.login_method,
+        "connections": sum(open_connections),
+        "connections_allowed": facts.bounds.connections,
+        "keys": sum(|shard| shard.usage.keys),
+        "stale_keys": sum(|shard| shard.counters.stale_keys),
+        "expired_keys": sum(|shard| shard.counters.expired_keys),
+        "stored_bytes": sum(|shard| shard.usage.bytes()),
+        "index_bytes": sum(|shard| shard.index_bytes),
+        "buffered_bytes": sum(|shard| shard.buffered_bytes),
+        "resident_bytes": Process::read().map(|process| process.resident_bytes),
+        "shards": shards,
+        "settings": settings,
+    });
+    format!("{document:#}\n")
+}
+
+fn open_connections(shard: &Snapshot) -> u64 {
+    shard.counters.connections_opened - shard.counters.connections_closed
+}
+
+fn of_shard(shard: &Snapshot) -> Value {
+    let counters = &shard.counters;
+    json!({
+        "connections": open_connections(shard),
+        "connections_opened": counters.connections_opened,
+        "connections_closed": counters.connections_closed,
+        "keys": shard.usage.keys,
+        "stale_keys": counters.stale_keys,
+        "expired_keys": counters.expired_keys,
+        "stored_bytes": shard.usage.bytes(),
+        "index_bytes": shard.index_bytes,
+        "buffered_bytes": shard.buffered_bytes,
+        "received_bytes": counters.received_bytes,
+        "sent_bytes": counters.sent_bytes,
+        "requests": counters.requests,
+        "get_pulse_misses": counters.get_pulse_misses,
+        "largest_pulse_bytes": counters.largest_pulse_bytes,
+        "refusals": counters.refusals,
+        "faults": counters.faults,
+        "logins": counters.logins,
+        "logins_held_back": counters.logins_held_back,
+        "letters": counters.letters,
+        "mailbox_letters": shard.mailbox_letters,
+        "wakes": counters.wakes,
+        "gathered_wakes": counters.gathered_wakes,
+    })
+}

@@ -1,0 +1,99 @@
+//! What a shard's thread puts on the board: signs of life and its counters a few times a second, and
+//! its keys while somebody looks at them. It never waits: what cannot be put there now is put there
+//! later.
+
+use std::sync::Arc;
+
+use crate::admin::board::{Board, Place, Report};
+use crate::limits::SHOWN_KEYS;
+use crate::shard::{Keys, Look, Shard};
+
+/// Between two slices of a look at the keys. With the time that one takes, a few percent of a core.
+pub(super) const SLICE_EVERY_US: u64 = 2_000;
+
+/// Between two looks.
+const LOOK_EVERY_US: u64 = 1_000_000;
+
+pub(super) struct Publisher {
+    board: Arc<Board>,
+    shard: usize,
+    most_keys: usize,
+    /// There are counters to be put on the board.
+    due: bool,
+    look: Option<Look>,
+    next_slice_us: u64,
+    next_look_us: u64,
+    /// Keys to be put on the board.
+    found: Option<Keys>,
+}
+
+impl Publisher {
+    pub(super) fn new(board: Arc<Board>, shard: usize) -> Publisher {
+        Publisher {
+            most_keys: SHOWN_KEYS.div_ceil(board.places().len()),
+            board,
+            shard,
+            due: false,
+            look: None,
+            next_slice_us: 0,
+            next_look_us: 0,
+            found: None,
+        }
+    }
+
+    fn place(&self) -> &Place {
+        self.board.place(self.shard)
+    }
+
+    /// The thread that calls begins to serve.
+    pub(super) fn begin(&self, now_us: u64) {
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        self.place().begin(thread, now_us / 1000);
+    }
+
+    /// To be called a few times a second.
+    pub(super) fn tick(&mut self, now_us: u64) {
+        self.place().alive(now_us / 1000);
+        self.due = true;
+        let idle = self.look.is_none() && self.found.is_none();
+        if idle && now_us >= self.next_look_us && self.board.is_watched(now_us / 1000) {
+            self.next_look_us = now_us + LOOK_EVERY_US;
+            self.look = Some(Look::default());
+        }
+    }
+
+    /// To be called at each wake.
+    pub(super) fn turn(
+        &mut self,
+        shard: &Shard,
+        now_us: u64,
+        doorbells: u64,
+        accept_failures: u64,
+    ) {
+        if self.due {
+            let report = || Report {
+                shard: shard.snapshot(),
+                doorbells,
+                accept_failures,
+            };
+            self.due = !self.place().try_publish(report);
+        }
+        if let Some(look) = &mut self.look
+            && now_us >= self.next_slice_us
+        {
+            self.next_slice_us = now_us + SLICE_EVERY_US;
+            self.found = shard.look(look, self.most_keys, now_us);
+            if self.found.is_some() {
+                self.look = None;
+            }
+        }
+        if let Some(keys) = self.found.take() {
+            self.found = self.place().try_show(keys).err();
+        }
+    }
+
+    /// Something waits for the next wake.
+    pub(super) fn has_work(&self) -> bool {
+        self.due || self.look.is_some() || self.found.is_some()
+    }
+}
