@@ -50,8 +50,9 @@ ENV STORM_CONF_DIR=/conf
 ENV KRB5RCACHEDIR=/var/tmp
 EXPOSE 6699
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 \
-    CMD ["/usr/local/bin/storm-pacemaker", "healthcheck"]
+# With the same file, for the port may be set there or in storm.yaml.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=5s --retries=3 \
+    CMD ["/usr/local/bin/storm-pacemaker", "--config", "/etc/storm-pacemaker/pacemaker.toml", "healthcheck"]
 ARG VERSION=
 LABEL org.opencontainers.image.title="storm-pacemaker" \
       org.opencontainers.image.description="The heartbeat daemon for Apache Storm clusters: a drop-in replacement for Storm's Pacemaker" \
