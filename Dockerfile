@@ -17,9 +17,10 @@ FROM ${BUILD_IMAGE} AS build
 # A binary below the build context to take instead of compiling, built on the same Debian release:
 # `make image` does so. Empty: compile.
 ARG PREBUILT=
+# git is what glommio's build calls, in vain and without harm, but it must be there.
 RUN if [ -z "$PREBUILT" ]; then \
         apt-get -qq update && \
-        apt-get -qq install -y --no-install-recommends libkrb5-dev libclang-dev pkg-config >/dev/null; \
+        apt-get -qq install -y --no-install-recommends git libkrb5-dev libclang-dev pkg-config >/dev/null; \
     fi
 WORKDIR /build
 COPY . .
