@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::auth::Authenticator;
 use crate::config::{self, ConfigErrors, Cores, Loaded, Sources};
+use crate::server;
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
@@ -87,25 +88,38 @@ pub fn run() -> ExitCode {
         }
     };
     let sources = cli.options.sources();
-    let loaded = match config::load(&sources) {
-        Ok(loaded) => loaded,
-        Err(errors) => return wrong_configuration(&errors),
-    };
+    match cli.command.unwrap_or_default() {
+        Command::Serve => serve(&sources),
+        Command::CheckConfig => match load(&sources) {
+            Ok(loaded) => check_config(&loaded),
+            Err(code) => code,
+        },
+    }
+}
+
+fn load(sources: &Sources) -> Result<Loaded, ExitCode> {
+    let loaded = config::load(sources).map_err(|errors| wrong_configuration(&errors))?;
     #[cfg(feature = "kerberos")]
     if let Some(path) = &loaded.config.kerberos.krb5_conf {
         crate::auth::kerberos::use_krb5_conf(path);
     }
-    match cli.command.unwrap_or_default() {
-        Command::Serve => serve(loaded, &sources),
-        Command::CheckConfig => check_config(&loaded),
-    }
+    Ok(loaded)
 }
 
-fn serve(loaded: Loaded, sources: &Sources) -> ExitCode {
-    match crate::server::serve(loaded, sources) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+fn serve(sources: &Sources) -> ExitCode {
+    // First of all: a signal that comes during the start is kept.
+    let outcome = server::signals().map(|signals| {
+        let loaded = load(sources)?;
+        server::serve(loaded, sources, signals).map_err(|error| {
             eprintln!("storm-pacemaker: {error}");
+            ExitCode::from(FAILED)
+        })
+    });
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(code)) => code,
+        Err(error) => {
+            eprintln!("storm-pacemaker: waiting for signals: {error}");
             ExitCode::from(FAILED)
         }
     }

@@ -90,6 +90,13 @@ pub const SHARDS: RangeInclusive<u64> = 1..=256;
 
 // ── What is fixed ────────────────────────────────────────────────────────────────────────────────
 
+/// In this time an address is forgiven one failed login, and one that waits is judged.
+pub const LOGIN_FORGIVEN_US: u64 = 1_000_000;
+
+/// Bytes of a file of the configuration: far more than any has, and little enough to read while the
+/// daemon runs.
+pub const CONFIG_FILE_BYTES: u64 = 4 * MIB;
+
 /// Nesting of Thrift structs and containers in one message. A real message nests four deep; Java's
 /// reader overflows its stack at 200 000.
 pub const THRIFT_DEPTH: u32 = 64;

@@ -9,7 +9,7 @@ use super::relations::{self, cores_in_words};
 use super::settle::{Entry, Settled};
 use super::storm_layer::{self, CHILDOPTS, Childopts, StormFile};
 use super::value::Raw;
-use super::{Config, Cores, DEFAULTS, keys, logins, toml_layer};
+use super::{Config, Cores, DEFAULTS, files, keys, logins, toml_layer};
 use crate::auth::Credentials;
 
 /// Where the layers come from. The command line fills it.
@@ -202,8 +202,8 @@ fn read_storm_file(file: &StormFile, told: &mut Told) -> (Vec<Entry>, Option<Chi
 
 /// Reads a whole file as UTF-8.
 fn read_text(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|error| {
+    let mut bytes = files::read(path)?;
+    String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         format!("line {line} is not UTF-8 text")

@@ -8,9 +8,10 @@ use zeroize::Zeroizing;
 
 use crate::auth::jaas::{self, Properties};
 use crate::auth::principal::Principal;
-use crate::auth::{Credentials, KerberosCredentials, Realms};
+use crate::auth::{Credentials, DigestCredentials, KerberosCredentials, Realms};
 
 use super::AuthMethod;
+use super::files;
 use super::load::{Told, unreadable};
 use super::problem::{Note, Problem};
 use super::settle::Settled;
@@ -70,7 +71,7 @@ fn digest(
     settled: &Settled,
     properties: &Properties,
     told: &mut Told,
-) -> Option<crate::auth::DigestCredentials> {
+) -> Option<DigestCredentials> {
     told.notes.push(Note::warning(
         "auth.method is DIGEST: clients of Storm 2.x cannot log in with it (their own bug: they close \
          the connection after a login that went well); 1.x clients can",
@@ -190,13 +191,12 @@ fn read_jaas(
     properties: &Properties,
     told: &mut Told,
 ) -> Option<jaas::File> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => Zeroizing::new(bytes),
+    let bytes = match files::read(path) {
+        Ok(bytes) => bytes,
         Err(error) => {
             let (place, spelled) = settled.origin_of("auth.login_config");
             let from = format!("{place}, {spelled}");
-            told.problems
-                .push(unreadable(&from, path, &error.to_string()));
+            told.problems.push(unreadable(&from, path, &error));
             return None;
         }
     };

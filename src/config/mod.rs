@@ -2,6 +2,7 @@
 //! code past this module sees a string that it must parse, and nothing here opens a socket.
 
 mod cores;
+mod files;
 mod java_options;
 mod keys;
 mod list;
@@ -117,6 +118,8 @@ pub struct Limits {
     pub path_bytes: u64,
     pub path_depth: u64,
     pub connections: u64,
+    /// None: half of the connections that there is room for.
+    pub connections_per_address: Option<u64>,
     pub in_flight: u64,
     /// Never less than `frame_bytes`.
     pub output_bytes: u64,
@@ -194,6 +197,7 @@ impl Config {
                 path_bytes: settled.size("limits.path_length"),
                 path_depth: settled.count("limits.path_depth"),
                 connections: settled.count("limits.connections"),
+                connections_per_address: settled.auto_or_count("limits.connections_per_address"),
                 in_flight: settled.count("limits.in_flight"),
                 output_bytes: settled.size("limits.output"),
                 output_deadline: settled.time("limits.output_deadline"),

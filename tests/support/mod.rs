@@ -18,6 +18,7 @@ pub mod kdc;
 pub mod kerberos_site;
 pub mod login;
 pub mod login_server;
+pub mod memory;
 pub mod metrics;
 pub mod mixed;
 pub mod promtool;

@@ -31,10 +31,9 @@ pub struct ServerSection {
 /// The section is not there, or an option is missing or empty.
 pub fn digest(file: &File) -> Result<DigestCredentials, Problem> {
     let section = find(file, DIGEST_SECTION)?;
-    Ok(DigestCredentials {
-        username: required(file, section, USERNAME, "")?.reveal().to_owned(),
-        password: required(file, section, PASSWORD, "")?.clone(),
-    })
+    let username = required(file, section, USERNAME, "")?;
+    let password = required(file, section, PASSWORD, "")?;
+    Ok(DigestCredentials::of(username.reveal(), password))
 }
 
 /// Section `PacemakerServer`.
