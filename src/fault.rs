@@ -226,9 +226,8 @@ impl Refusal {
     pub fn label(&self) -> &'static str {
         match self {
             Refusal::Access(Denial::LoginNeeded(_)) => "not_authorized",
-            Refusal::Access(Denial::MayNotConnect | Denial::AddressNotListed(_)) => {
-                "address_not_listed"
-            }
+            Refusal::Access(Denial::MayNotConnect) => "address_not_listed",
+            Refusal::Access(Denial::AddressNotListed(_)) => "address_not_listed",
             Refusal::Access(Denial::DeletesTooHigh) => "deletes_too_high",
             Refusal::PathTooLong { .. } => "path_too_long",
             Refusal::PathTooDeep { .. } => "path_too_deep",

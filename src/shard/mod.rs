@@ -204,7 +204,8 @@ impl Shard {
         let open = self.settings.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let limit = self.settings.bounds.connections;
         // Counted in any case, until it is closed.
-        let admitted = self.admit(id, cx.now_us).and_then(|()| match open > limit {
+        let admitted = self.admit(id, cx.now_us);
+        let admitted = admitted.and(match open > limit {
             true => Err(Fault::TooManyConnections(limit)),
             false => Ok(()),
         });
