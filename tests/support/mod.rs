@@ -20,6 +20,7 @@ pub mod login;
 pub mod login_server;
 pub mod metrics;
 pub mod mixed;
+pub mod promql;
 pub mod script;
 pub mod storm;
 pub mod tap;
