@@ -138,6 +138,11 @@ impl StormProgram {
         writeln!(input, "{word}").expect("the program listens");
     }
 
+    /// Ends it hard: no shutdown hook runs.
+    pub fn kill(mut self) {
+        self.child.kill().expect("our child");
+    }
+
     /// Waits for the end, which must be a success.
     pub fn passes(mut self) {
         self.expect("PASSED");
