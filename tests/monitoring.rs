@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use support::frames;
 use support::http::get;
 use support::metrics::Scrape;
 use support::promql::{Query, Selector};
-use support::{Client, Daemon, wait_until};
+use support::{Client, Daemon, promtool, wait_until};
 
 fn file(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -280,37 +279,12 @@ fn the_document_has_every_metric_and_no_other() {
 
 // ── promtool ─────────────────────────────────────────────────────────────────────────────────────
 
-fn promtool(arguments: &[&str], input: &str) {
-    let mut child = Command::new(file(".make/promtool/promtool"))
-        .args(arguments)
-        .current_dir(file("packaging/prometheus"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool, which tools/setup test brings");
-    child
-        .stdin
-        .take()
-        .expect("piped")
-        .write_all(input.as_bytes())
-        .expect("it reads");
-    let output = child.wait_with_output().expect("its end");
-    let said =
-        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(output.status.success(), "promtool {arguments:?}: {said:?}");
-}
-
-fn promtool_is_there() -> bool {
-    std::env::var_os("STORM_PACEMAKER_PROMTOOL").is_some_and(|value| value == "1")
-}
-
 #[test]
 fn promtool_has_no_complaint() {
-    if !promtool_is_there() {
+    if std::env::var_os("STORM_PACEMAKER_PROMTOOL").is_none_or(|value| value != "1") {
         return;
     }
-    promtool(
+    promtool::run(
         &[
             "check",
             "rules",
@@ -320,9 +294,9 @@ fn promtool_has_no_complaint() {
         ],
         "",
     );
-    promtool(&["test", "rules", "pacemaker.rules.test.yaml"], "");
+    promtool::run(&["test", "rules", "pacemaker.rules.test.yaml"], "");
     let (daemon, scrape) = busy_daemon();
-    promtool(&["check", "metrics"], &scrape);
+    promtool::run(&["check", "metrics"], &scrape);
     // Under load as well.
     let mut writer = Client::connect(daemon.address());
     let stream: Vec<u8> = (0..20_000)
@@ -331,7 +305,7 @@ fn promtool_has_no_complaint() {
     let mut copy = writer.socket().try_clone().expect("a socket");
     let sending = std::thread::spawn(move || copy.write_all(&stream));
     for _ in 0..5 {
-        promtool(&["check", "metrics"], &get(daemon.admin(), "/metrics").body);
+        promtool::run(&["check", "metrics"], &get(daemon.admin(), "/metrics").body);
         writer.read_frames(4_000);
     }
     assert!(sending.join().expect("it ends").is_ok());
