@@ -30,8 +30,7 @@ pub(super) struct IncidentLog {
     shared: Arc<Mutex<Rate>>,
 }
 
-/// What has been logged of late. Times are of several shards' clocks, which began within
-/// milliseconds.
+/// What has been logged of late. All shards have one clock.
 #[derive(Debug, Default)]
 struct Rate {
     second: u64,

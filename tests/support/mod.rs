@@ -21,6 +21,7 @@ pub mod login_server;
 pub mod memory;
 pub mod metrics;
 pub mod mixed;
+pub mod promql;
 pub mod promtool;
 pub mod script;
 pub mod storm;

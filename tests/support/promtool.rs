@@ -1,8 +1,9 @@
 //! Prometheus's own tool, which `make test` installs: whether an alert of ours would fire.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -17,6 +18,24 @@ fn binary() -> PathBuf {
 /// Whether `tools/setup test` has been here.
 pub fn is_there() -> bool {
     binary().exists()
+}
+
+/// Runs it beside the shipped rules, and fails the test if it complains.
+pub fn run(arguments: &[&str], input: &str) {
+    let mut child = Command::new(binary())
+        .args(arguments)
+        .current_dir(root().join("packaging/prometheus"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool runs");
+    let mut pipe = child.stdin.take().expect("piped");
+    pipe.write_all(input.as_bytes()).expect("it reads");
+    drop(pipe);
+    let output = child.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "promtool {arguments:?}: {said}");
 }
 
 /// Checks that the shipped rules fire an alert when a metric stays at a value that was scraped.
