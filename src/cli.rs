@@ -1,8 +1,8 @@
 //! The command line: what may be asked for, and what the process's exit code means. Reads arguments
 //! and the environment's few variables; decides nothing about values.
 //!
-//! Exit codes: 0 done; 1 the daemon could not start or failed while it ran; 2 the command line or the
-//! configuration is wrong.
+//! Exit codes: 0 done; 1 the daemon could not start or failed while it ran, or a command could not do
+//! what it was asked; 2 the command line or the configuration is wrong.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::auth::Authenticator;
+use crate::commands;
 use crate::config::{self, ConfigErrors, Cores, Loaded, Sources};
 
 const FAILED: u8 = 1;
@@ -26,7 +27,7 @@ struct Cli {
     options: Options,
 }
 
-#[derive(Clone, Copy, Debug, Default, Subcommand)]
+#[derive(Clone, Debug, Default, Subcommand)]
 enum Command {
     /// Run the daemon in the foreground (also what no command does)
     #[default]
@@ -34,9 +35,12 @@ enum Command {
     /// Print the effective configuration and where each value comes from; exit 2 if it is wrong or if
     /// its credentials cannot be used here
     CheckConfig,
+    #[command(flatten)]
+    AtATerminal(commands::Command),
 }
 
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Configuration")]
 struct Options {
     /// IP address to listen on, IPv4 or IPv6 [default: 0.0.0.0]
     #[arg(long, value_name = "ADDR", global = true)]
@@ -83,7 +87,16 @@ pub fn run() -> ExitCode {
         }
     };
     let sources = cli.options.sources();
-    let loaded = match config::load(&sources) {
+    match cli.command.unwrap_or_default() {
+        Command::Serve => configured(&sources, |loaded| serve(loaded, &sources)),
+        Command::CheckConfig => configured(&sources, |loaded| check_config(&loaded)),
+        Command::AtATerminal(command) => commands::run(command, sources),
+    }
+}
+
+/// Runs what is the daemon's, with its configuration.
+fn configured(sources: &Sources, run: impl FnOnce(Loaded) -> ExitCode) -> ExitCode {
+    let loaded = match config::load(sources) {
         Ok(loaded) => loaded,
         Err(errors) => return wrong_configuration(&errors),
     };
@@ -91,10 +104,7 @@ pub fn run() -> ExitCode {
     if let Some(path) = &loaded.config.kerberos.krb5_conf {
         crate::auth::kerberos::use_krb5_conf(path);
     }
-    match cli.command.unwrap_or_default() {
-        Command::Serve => serve(loaded, &sources),
-        Command::CheckConfig => check_config(&loaded),
-    }
+    run(loaded)
 }
 
 fn serve(loaded: Loaded, sources: &Sources) -> ExitCode {

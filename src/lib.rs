@@ -6,6 +6,7 @@ pub mod access;
 pub mod auth;
 pub mod cli;
 pub mod client_login;
+pub mod commands;
 pub mod config;
 pub mod connection;
 pub mod fault;

@@ -15,6 +15,7 @@ pub mod login;
 pub mod mixed;
 pub mod script;
 pub mod storm;
+pub mod stub;
 
 pub use client::{Client, Ended};
 pub use daemon::Daemon;

@@ -1,0 +1,43 @@
+//! Commands for a person at a terminal: they speak the protocol to a server, ours or Storm's, over one
+//! blocking connection. Nothing in here runs in the daemon, and nothing of the daemon runs in here.
+//!
+//! Exit codes: 0 done; 1 it could not be done, or the answer is no; 2 wrong usage or configuration.
+
+mod client;
+mod healthcheck;
+mod options;
+mod server;
+mod text;
+mod trouble;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::config::Sources;
+use trouble::Failure;
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    Healthcheck(healthcheck::Healthcheck),
+}
+
+/// Runs a command, and says on standard error why it failed.
+pub fn run(command: Command, sources: Sources) -> ExitCode {
+    let done = match command {
+        Command::Healthcheck(command) => command.run(sources),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // A reader such as `head` that has seen enough is no failure.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            // Whoever cannot be told has the exit code.
+            let _ = writeln!(io::stderr(), "storm-pacemaker: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
