@@ -1,9 +1,9 @@
 # The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
 
-.PHONY: run test check java load compare capacity prove fuzz setup-run setup-test
+.PHONY: run demo test check java load compare capacity prove fuzz setup-run setup-test
 .DEFAULT_GOAL := run
 
-# What `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
+# What `make demo`, `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
 OPTIONS ?=
 
 # What `make run` hands to the daemon, for example: make run ARGS="--port 7000 --shards 2"
@@ -21,6 +21,10 @@ run: setup-run
 	@echo 'Ctrl-C stops it.'
 	@echo
 	@exec target/release/storm-pacemaker serve $(ARGS)
+
+# The daemon, its page and a simulated cluster to look at.
+demo:
+	@tools/demo $(OPTIONS)
 
 test: setup-test check java
 	STORM_PACEMAKER_JAVA=1 cargo test --workspace --quiet

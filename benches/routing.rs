@@ -41,22 +41,7 @@ impl World {
         let settings = Settings {
             shards,
             key_hasher: RandomState::with_seeds(1, 2, 3, 4),
-            bounds: Bounds {
-                frame_bytes: 10 << 20,
-                path_bytes: 4096,
-                path_depth: 32,
-                connections: 1000,
-                in_flight: 1024,
-                output_bytes: 16 << 20,
-                output_deadline: Duration::from_secs(30),
-                buffered_bytes: 1 << 30,
-                stored_keys: 1 << 20,
-                stored_bytes: 1 << 30,
-                handshake_deadline: Duration::from_secs(10),
-                handshake_bytes: 64 << 10,
-                unauthenticated_per_address: 1000,
-                failed_logins: 20,
-            },
+            bounds: Bounds::wide(),
             ageing: Ageing {
                 stale_after: Duration::from_secs(30),
                 expire_after: Duration::ZERO,

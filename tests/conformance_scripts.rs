@@ -4,23 +4,20 @@
 
 mod support;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
+use support::Daemon;
 use support::conformance::scripts;
 use support::frames::*;
+use support::java_daemon::JavaDaemon;
 use support::script::{Answers, Java, Step, readable};
-use support::{Daemon, holds_within};
-use tempfile::TempDir;
+
+/// Scripts also delete everything, which is refused by default.
+const EVERYTHING_MAY_GO: &str = "access.deletes_below=";
 
 #[test]
 fn any_number_of_shards_answers_alike_and_as_stated() {
     let mut of_one: Vec<Answers> = Vec::new();
     for shards in ["1", "2", "4"] {
-        // Scripts also delete everything, which is refused by default.
-        let daemon = Daemon::start(&["--shards", shards, "-c", "access.deletes_below="]);
+        let daemon = Daemon::start(&["--shards", shards, "-c", EVERYTHING_MAY_GO]);
         let with = format!("{shards} shards");
         let answers = scripts()
             .iter()
@@ -37,64 +34,20 @@ fn any_number_of_shards_answers_alike_and_as_stated() {
 
 // ── Storm's ──────────────────────────────────────────────────────────────────────────────────────
 
-/// Storm's own daemon.
-struct JavaDaemon {
-    child: Child,
-    address: SocketAddr,
-    _directory: TempDir,
-}
-
-impl JavaDaemon {
-    fn start() -> JavaDaemon {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(JAVA_PACEMAKER);
-        let directory = TempDir::new().expect("a directory for its logs");
-        // It cannot choose a port by itself.
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let address = free.expect("a free port");
-        let child = Command::new(script)
-            .arg(address.port().to_string())
-            .arg(directory.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Storm's daemon starts");
-        let daemon = JavaDaemon {
-            child,
-            address,
-            _directory: directory,
-        };
-        let listens = || TcpStream::connect(address).is_ok();
-        assert!(
-            holds_within(Duration::from_secs(60), listens),
-            "Storm's daemon does not listen"
-        );
-        daemon
-    }
-}
-
-impl Drop for JavaDaemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-const JAVA_PACEMAKER: &str = "tests/storm/java-pacemaker";
-
 /// Runs where STORM_PACEMAKER_JAVA=1 says that tests/storm has been built.
 #[test]
 fn storms_own_daemon_answers_the_same_but_for_what_is_named() {
-    if std::env::var_os("STORM_PACEMAKER_JAVA").is_none_or(|value| value != "1") {
+    if !JavaDaemon::is_there() {
         return;
     }
-    let ours = Daemon::start(&["--shards", "2"]);
+    let ours = Daemon::start(&["--shards", "2", "-c", EVERYTHING_MAY_GO]);
     let java = JavaDaemon::start();
     for script in scripts() {
         let ours = script.check(ours.address(), "2 shards");
         if script.kills_java.is_some() {
             continue;
         }
-        let theirs = script.run(java.address);
+        let theirs = script.run(java.address());
         assert!(
             ours.keys().eq(theirs.keys()),
             "{}: not the same ids",

@@ -30,6 +30,25 @@ fn private(files: &Files, name: &str, content: &str) -> std::path::PathBuf {
     path
 }
 
+/// A keytab with one key of the principal in `SERVER`: MIT's file format, version 2.
+fn keytab_of_pacemaker() -> Vec<u8> {
+    let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    let entry = [
+        &2_u16.to_be_bytes()[..], // parts of the name
+        &text("EXAMPLE.COM"),
+        &text("pacemaker"),
+        &text("host"),
+        &1_u32.to_be_bytes(),  // a principal
+        &[0; 4],               // the time
+        &[1],                  // the key's version
+        &18_u16.to_be_bytes(), // aes256-cts-hmac-sha1-96
+        &32_u16.to_be_bytes(),
+        &[7; 32],
+    ]
+    .concat();
+    [&[5, 2][..], &(entry.len() as u32).to_be_bytes(), &entry].concat()
+}
+
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
@@ -72,6 +91,7 @@ fn digest_takes_its_credentials_from_the_jaas_file() {
 fn kerberos_takes_its_key_from_the_jaas_file() {
     let files = Files::new();
     let keytab = private(&files, "key tab", "");
+    std::fs::write(&keytab, keytab_of_pacemaker()).unwrap();
     let jaas = files.write(
         "jaas.conf",
         &SERVER.replace("/nowhere/pacemaker.keytab", "FILE:${dir}${/}key tab"),
@@ -89,6 +109,16 @@ fn kerberos_takes_its_key_from_the_jaas_file() {
     let run = check(&arguments);
     run.succeeds();
     assert!(warnings(&run).is_empty(), "{}", run.stdout);
+    let other = [&arguments[..], &["-Ddir=/nowhere"]].concat();
+    let run = check(&other);
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr
+            .starts_with("storm-pacemaker: nobody could log in: "),
+        "{}",
+        run.stderr
+    );
+    let run = check(&arguments);
     let note =
         "jaas.conf: of section PacemakerServer only keyTab and principal are used, not useKeyTab";
     assert!(run.stdout.contains(note), "{}", run.stdout);

@@ -34,10 +34,7 @@ fn a_new_password_counts_at_once_and_ends_nobody() {
 
     files.set_password("another");
     let news = reload(&daemon);
-    assert!(
-        news.contains("reloaded the logins and access rules"),
-        "{news}"
-    );
+    assert!(news.contains("reloaded the logins, access rules"), "{news}");
     assert_eq!(
         nimbus.get("/w/1").as_deref(),
         Some(&b"x"[..]),
@@ -150,4 +147,54 @@ fn the_method_cannot_change_while_it_runs() {
     );
     assert!(client.may_read());
     daemon.stop();
+}
+
+#[test]
+fn the_log_level_changes_while_it_runs() {
+    let home = TempDir::new().expect("a directory");
+    let config = home.path().join("pacemaker.toml");
+    let write = |level: &str| {
+        let text = format!("[log]\nlevel = \"{level}\"\nformat = \"json\"\n");
+        fs::write(&config, text).expect("the configuration");
+    };
+    write("info");
+    let daemon = Daemon::start(&["--shards", "1", "--config", config.to_str().expect("text")]);
+    let spoil = |from: [u8; 4]| {
+        let mut peer = Client::connect_from(from.into(), daemon.address());
+        peer.send(&[0xFF; 8]);
+        peer.expect_reset();
+    };
+    spoil([127, 1, 0, 1]);
+    wait_until("a line of a bad frame", || {
+        daemon.log().contains("127.1.0.1")
+    });
+    write("error");
+    let news = reload(&daemon);
+    assert!(news.contains("changed settings: log.level"), "{news}");
+    // Errors are logged still. Its answer also tells that the new level is in force.
+    write("nonsense");
+    let news = reload(&daemon);
+    assert!(
+        news.contains("log.level: \\\"nonsense\\\" is not a log level"),
+        "{news}"
+    );
+    spoil([127, 1, 0, 2]);
+    write("info");
+    let news = reload(&daemon);
+    assert!(news.contains("changed settings: log.level"), "{news}");
+    spoil([127, 1, 0, 3]);
+    wait_until("a line of a bad frame", || {
+        daemon.log().contains("127.1.0.3")
+    });
+    let log = daemon.stop();
+    assert!(!log.contains("127.1.0.2"), "{log}");
+    for line in log.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).expect("an object a line");
+        assert!(
+            object["level"].is_string() && object["message"].is_string(),
+            "{line}"
+        );
+        assert!(object["timestamp"].is_string(), "{line}");
+    }
+    assert!(log.contains(r#""reason":"bad_frame""#), "{log}");
 }

@@ -86,19 +86,10 @@ impl World {
             key_hasher: ahash::RandomState::with_seeds(seed, 1, 2, 3),
             bounds: Bounds {
                 frame_bytes: FRAME_BYTES,
-                path_bytes: 4096,
-                path_depth: 32,
-                connections: 1000,
                 in_flight: 1 + random.below(20),
                 output_bytes: 64 * 1024 + random.below(64 * 1024),
                 output_deadline: Duration::from_secs(3600),
-                buffered_bytes: 1 << 30,
-                stored_keys: 1_000_000,
-                stored_bytes: 1 << 30,
-                handshake_deadline: Duration::from_secs(10),
-                handshake_bytes: 64 << 10,
-                unauthenticated_per_address: 1000,
-                failed_logins: 20,
+                ..Bounds::wide()
             },
             ageing: Ageing {
                 stale_after: Duration::from_secs(30),

@@ -69,6 +69,7 @@ pub static KEYS: &[Key] = &[
     key("expire.after", Kind::Time(limits::EXPIRE_AFTER)),
     key("expire.stale_after", Kind::Time(limits::STALE_AFTER)),
     key("log.level", LEVEL),
+    key("log.format", FORMAT),
 ];
 
 /// Exactly these spellings: PacemakerServer compares them with case and refuses all others.
@@ -85,6 +86,11 @@ const NEED: Kind = Kind::Choice {
 const LEVEL: Kind = Kind::Choice {
     what: "a log level",
     of: &["error", "warn", "info", "debug", "trace"],
+};
+
+const FORMAT: Kind = Kind::Choice {
+    what: "a log format",
+    of: &["text", "json"],
 };
 
 const fn key(name: &'static str, kind: Kind) -> Key {

@@ -134,6 +134,15 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 pub struct Log {
     pub level: tracing::Level,
+    pub format: LogFormat,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    /// One object a line.
+    Json,
 }
 
 impl Config {
@@ -198,6 +207,11 @@ impl Config {
                     .choice("log.level")
                     .parse()
                     .expect("tracing's own names"),
+                format: match settled.choice("log.format") {
+                    "text" => LogFormat::Text,
+                    "json" => LogFormat::Json,
+                    other => unreachable!("{other} is not in the table"),
+                },
             },
             origins: settled.origins(),
         }

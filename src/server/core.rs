@@ -45,24 +45,38 @@ pub(super) struct Core {
     adopted: u64,
 }
 
+/// What all shards have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// Those of all shards.
+    pub(super) listeners: Arc<[RawFd]>,
+    pub(super) bells: Arc<Bells>,
+    pub(super) publication: Arc<Publication>,
+    pub(super) incidents: IncidentLog,
+    pub(super) shutdown: Arc<Shutdown>,
+}
+
 impl Core {
     /// Serves until the process shuts down. An error is the ring's own, and so the process's.
-    /// `listeners` are those of all shards.
     pub(super) async fn run(
         shard: Shard,
         index: usize,
-        listeners: Arc<[RawFd]>,
-        bells: Arc<Bells>,
-        publication: Arc<Publication>,
-        shutdown: Arc<Shutdown>,
+        shared: Shared,
         starting: Starting,
     ) -> io::Result<()> {
+        let Shared {
+            listeners,
+            bells,
+            publication,
+            incidents,
+            shutdown,
+        } = shared;
         let mut core = Core {
             shard,
             started: Instant::now(),
             now_us: 0,
             next_tick_us: TICK_EVERY_US,
-            incidents: IncidentLog::default(),
+            incidents,
             accept_failures: 0,
             adopted: publication.number(),
             publication,

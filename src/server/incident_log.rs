@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
 
 use tracing::{info, warn};
 
@@ -17,9 +18,19 @@ const LINES_A_SECOND: u32 = 10;
 /// Peers and reasons remembered. Past it the memory is cleared: the rate still holds.
 const REMEMBERED: usize = 4096;
 
-#[derive(Debug, Default)]
+/// One shard's way into the log that all shards share.
+#[derive(Debug, Clone, Default)]
 pub(super) struct IncidentLog {
     now_us: u64,
+    /// Lines that another shard was in the way of.
+    left_out: u64,
+    shared: Arc<Mutex<Rate>>,
+}
+
+/// What has been logged of late. Times are of several shards' clocks, which began within
+/// milliseconds.
+#[derive(Debug, Default)]
+struct Rate {
     second: u64,
     lines: u32,
     /// Lines left out since the last line.
@@ -32,15 +43,33 @@ impl IncidentLog {
         self.now_us = now_us;
     }
 
-    fn may_log(&mut self, peer: IpAddr, label: &'static str) -> bool {
+    /// Whether to write a line, and how many were left out before it. Never waits: a shard that finds
+    /// another one here leaves its line out.
+    fn admit(&mut self, peer: IpAddr, label: &'static str) -> Option<u64> {
+        let Ok(mut rate) = self.shared.try_lock() else {
+            self.left_out += 1;
+            return None;
+        };
+        rate.left_out += std::mem::take(&mut self.left_out);
+        if rate.may_log(peer, label, self.now_us) {
+            Some(std::mem::take(&mut rate.left_out))
+        } else {
+            rate.left_out += 1;
+            None
+        }
+    }
+}
+
+impl Rate {
+    fn may_log(&mut self, peer: IpAddr, label: &'static str, now_us: u64) -> bool {
         if self.last.len() >= REMEMBERED {
             self.last.clear();
         }
         let last = self.last.get(&(peer, label));
-        if last.is_some_and(|last| self.now_us - last < REPEAT_AFTER_US) {
+        if last.is_some_and(|last| now_us.saturating_sub(*last) < REPEAT_AFTER_US) {
             return false;
         }
-        let second = self.now_us / 1_000_000;
+        let second = now_us / 1_000_000;
         if second != self.second {
             self.second = second;
             self.lines = 0;
@@ -49,7 +78,7 @@ impl IncidentLog {
             return false;
         }
         self.lines += 1;
-        self.last.insert((peer, label), self.now_us);
+        self.last.insert((peer, label), now_us);
         true
     }
 }
@@ -61,11 +90,9 @@ impl Incidents for IncidentLog {
             Incident::Refusal(refusal) => refusal.label(),
             Incident::LoggedIn(_) => "logged_in",
         };
-        if !self.may_log(peer.ip(), label) {
-            self.left_out += 1;
+        let Some(left_out) = self.admit(peer.ip(), label) else {
             return;
-        }
-        let left_out = std::mem::take(&mut self.left_out);
+        };
         match incident {
             Incident::Fault(fault) => {
                 warn!(%peer, reason = label, left_out, "closed a connection: {fault}");
@@ -87,22 +114,34 @@ mod tests {
     }
 
     #[test]
-    fn once_a_peer_and_reason_and_minute() {
+    fn once_a_peer_and_reason_and_minute_whichever_the_shard() {
         let mut log = IncidentLog::default();
-        assert!(log.may_log(peer(1), "bad_frame"));
-        assert!(!log.may_log(peer(1), "bad_frame"));
-        assert!(log.may_log(peer(1), "bad_message"));
-        assert!(log.may_log(peer(2), "bad_frame"));
+        let mut of_another_shard = log.clone();
+        assert_eq!(log.admit(peer(1), "bad_frame"), Some(0));
+        assert_eq!(log.admit(peer(1), "bad_frame"), None);
+        assert_eq!(of_another_shard.admit(peer(1), "bad_frame"), None);
+        assert_eq!(of_another_shard.admit(peer(1), "bad_message"), Some(2));
+        assert_eq!(log.admit(peer(2), "bad_frame"), Some(0));
         log.set_time(REPEAT_AFTER_US);
-        assert!(log.may_log(peer(1), "bad_frame"));
+        assert_eq!(log.admit(peer(1), "bad_frame"), Some(0));
     }
 
     #[test]
     fn so_many_a_second_in_all() {
         let mut log = IncidentLog::default();
-        let logged = (0..100).filter(|last| log.may_log(peer(*last), "bad_frame"));
+        let logged = (0..100).filter(|last| log.admit(peer(*last), "bad_frame").is_some());
         assert_eq!(logged.count(), LINES_A_SECOND as usize);
         log.set_time(1_000_000);
-        assert!(log.may_log(peer(200), "bad_frame"));
+        assert_eq!(log.admit(peer(200), "bad_frame"), Some(90));
+    }
+
+    #[test]
+    fn a_shard_never_waits_for_another() {
+        let mut log = IncidentLog::default();
+        let shared = log.shared.clone();
+        let busy = shared.lock().unwrap();
+        assert_eq!(log.admit(peer(1), "bad_frame"), None);
+        drop(busy);
+        assert_eq!(log.admit(peer(1), "bad_frame"), Some(1));
     }
 }

@@ -4,23 +4,58 @@
 use std::io;
 
 use tracing::Level;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
+
+use crate::config::{self, LogFormat};
 
 /// Lines that wait to be written. What comes when it is full is left out.
 const WAITING_LINES: usize = 4096;
 
-/// Starts logging; lines are written as long as the guard lives, and the last ones when it goes.
-pub fn start(level: Level) -> WorkerGuard {
-    let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(WAITING_LINES)
-        .lossy(true)
-        .thread_name("log")
-        .finish(io::stderr());
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_target(false)
-        .with_ansi(false)
-        .with_writer(writer)
-        .init();
-    guard
+/// The running log. Lines are written as long as it lives, and the last ones when it goes.
+#[derive(Debug)]
+pub struct Log {
+    level: reload::Handle<LevelFilter, Registry>,
+    _writer: WorkerGuard,
+}
+
+impl Log {
+    /// Starts logging.
+    pub fn start(settings: &config::Log) -> Log {
+        let (writer, guard) = NonBlockingBuilder::default()
+            .buffered_lines_limit(WAITING_LINES)
+            .lossy(true)
+            .thread_name("log")
+            .finish(io::stderr());
+        let (filter, level) = reload::Layer::new(LevelFilter::from_level(settings.level));
+        tracing_subscriber::registry()
+            .with(filter)
+            .with(lines(settings.format, writer))
+            .init();
+        Log {
+            level,
+            _writer: guard,
+        }
+    }
+
+    /// Logs from this level on from now on.
+    pub fn set_level(&self, level: Level) {
+        // It fails only when the log is gone, and then there is none to tell of it.
+        let _ = self.level.reload(LevelFilter::from_level(level));
+    }
+}
+
+/// A line for each event: for people, or one JSON object.
+fn lines<S>(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let lines = fmt::layer().with_target(false).with_writer(writer);
+    match format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    }
 }

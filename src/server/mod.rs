@@ -11,7 +11,7 @@ mod shutdown;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -26,7 +26,9 @@ use crate::auth::Authenticator;
 use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Bounds, Mailbox, Settings, Shard};
-use core::Core;
+use core::{Core, Shared};
+use incident_log::IncidentLog;
+use logging::Log;
 use reload::Publication;
 use shutdown::{Shutdown, Starting};
 
@@ -63,7 +65,7 @@ impl std::error::Error for StartError {}
 /// logged.
 pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let Loaded { mut config, notes } = loaded;
-    let _log = logging::start(config.log.level);
+    let log = Log::start(&config.log);
     // First of all: a signal that comes during the start is kept.
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(internal("waiting for signals"))?;
@@ -83,26 +85,21 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let settings = settings(&config, preflight.connections);
 
     let mut threads = Vec::with_capacity(shards);
-    let sockets: Arc<[RawFd]> = listeners.sockets.iter().map(AsRawFd::as_raw_fd).collect();
+    let shared = Shared {
+        listeners: listeners.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
+        bells: bells.clone(),
+        publication: publication.clone(),
+        incidents: IncidentLog::default(),
+        shutdown: shutdown.clone(),
+    };
     for (index, mailbox) in Mailbox::for_shards(shards).into_iter().enumerate() {
-        let (settings, sockets) = (settings.clone(), sockets.clone());
-        let (bells, shutdown) = (bells.clone(), shutdown.clone());
-        let publication = publication.clone();
+        let (settings, shared) = (settings.clone(), shared.clone());
         let starting = Starting::new(shutdown.clone());
         let core = config.server.cores[index % config.server.cores.len()];
         let thread = executor(index, core)
             .spawn(move || async move {
                 let shard = Shard::new(index, settings, mailbox);
-                Core::run(
-                    shard,
-                    index,
-                    sockets,
-                    bells,
-                    publication,
-                    shutdown,
-                    starting,
-                )
-                .await
+                Core::run(shard, index, shared, starting).await
             })
             .map_err(internal("starting a shard"))?;
         threads.push(thread);
@@ -139,7 +136,7 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
             info!("stopping: received {}", signal_name(signal));
             break;
         }
-        reload::reload(sources, &mut config, &publication);
+        reload::reload(sources, &mut config, &publication, &log);
     }
     shutdown.begin();
     ring_all(&bells, shards);

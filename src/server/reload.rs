@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::log_notes;
+use super::logging::Log;
 use crate::access::Rules;
 use crate::auth::{Authenticator, Credentials};
 use crate::config::{self, Config, Sources};
@@ -18,11 +19,12 @@ use crate::shard::Policy;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Keys whose new values a reload puts in force; others need a restart.
-const RELOADED: [&str; 4] = [
+const RELOADED: [&str; 5] = [
     "auth.login_config",
     "auth.nimbus_user",
     "kerberos.users",
     "kerberos.realms",
+    "log.level",
 ];
 
 /// The credentials and rules in force, for every shard to make its own of.
@@ -119,7 +121,12 @@ impl Publication {
 
 /// Reads the configuration's layers again and puts in force what may change while it runs. `running`
 /// becomes what is in force.
-pub(super) fn reload(sources: &Sources, running: &mut Config, publication: &Publication) {
+pub(super) fn reload(
+    sources: &Sources,
+    running: &mut Config,
+    publication: &Publication,
+    log: &Log,
+) {
     match read(sources, running) {
         Err(why) => error!("reload: the logins and access rules stay as they were: {why}"),
         Ok(config) => {
@@ -133,6 +140,10 @@ pub(super) fn reload(sources: &Sources, running: &mut Config, publication: &Publ
             }
             running.access = config.access;
             running.auth = config.auth;
+            // What there is to tell is told at the more talkative of both levels.
+            let told_at = running.log.level.max(config.log.level);
+            running.log.level = config.log.level;
+            log.set_level(told_at);
             for origin in &mut running.origins {
                 if is_reloaded(origin.key) {
                     let new = config.origins.iter().find(|new| new.key == origin.key);
@@ -141,11 +152,14 @@ pub(super) fn reload(sources: &Sources, running: &mut Config, publication: &Publ
             }
             match publication.publish(running, running.server.shards.get()) {
                 Ok(()) => {
-                    info!("reloaded the logins and access rules; changed settings: {changes}")
+                    info!(
+                        "reloaded the logins, access rules and log level; changed settings: {changes}"
+                    )
                 }
                 // Judged good a moment ago: a file that changes while it is read, or no memory.
                 Err(why) => error!("reload: not every shard has the new logins: {why}"),
             }
+            log.set_level(running.log.level);
         }
     }
 }

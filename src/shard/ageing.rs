@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::{Context, Shard};
 use crate::store::Before;
 
-/// A tick looks at this share of the keys, within the bounds below: a pass takes 5 s or longer.
+/// A tick looks at this share of the store's slots, within the bounds below: a pass takes 5 s or longer.
 const TICKS_A_PASS: usize = 20;
 
-/// Keys to look at in one tick. The most take about a millisecond.
+/// Slots to look at in one tick. The most take about a millisecond.
 const LEAST_SLOTS: usize = 256;
 const MOST_SLOTS: usize = 16 * 1024;
 
@@ -36,8 +36,7 @@ impl Shard {
                 false => ago(expire_after),
             },
         };
-        let keys = self.store.usage().keys as usize;
-        let slots = (keys / TICKS_A_PASS).clamp(LEAST_SLOTS, MOST_SLOTS);
+        let slots = (self.store.slots() / TICKS_A_PASS).clamp(LEAST_SLOTS, MOST_SLOTS);
         self.counters.expired_keys += self.store.expire(before, slots).keys;
         self.counters.stale_keys = self.store.stale();
     }

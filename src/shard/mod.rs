@@ -72,6 +72,28 @@ pub struct Bounds {
     pub failed_logins: u64,
 }
 
+impl Bounds {
+    /// Wide ones: for tests and measurements, which narrow the one that they are about.
+    pub fn wide() -> Bounds {
+        Bounds {
+            frame_bytes: 10 << 20,
+            path_bytes: 4096,
+            path_depth: 32,
+            connections: 1000,
+            in_flight: 1024,
+            output_bytes: 16 << 20,
+            output_deadline: Duration::from_secs(30),
+            buffered_bytes: 1 << 30,
+            stored_keys: 1 << 20,
+            stored_bytes: 1 << 30,
+            handshake_deadline: Duration::from_secs(10),
+            handshake_bytes: 64 << 10,
+            unauthenticated_per_address: 1000,
+            failed_logins: 20,
+        }
+    }
+}
+
 /// Something to log, of a peer's making.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Incident {

@@ -237,6 +237,11 @@ impl Store {
         self.stale
     }
 
+    /// Places in memory that a pass of [`Self::expire`] looks at.
+    pub fn slots(&self) -> usize {
+        self.directory.slots()
+    }
+
     pub fn usage(&self) -> Usage {
         self.accounting.usage()
     }

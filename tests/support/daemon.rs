@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -48,6 +49,13 @@ impl Daemon {
         );
         let mut command = Command::new("bash");
         command.args(["-c", &script, binary()]);
+        Self::spawn(command, loopback(0), arguments)
+    }
+
+    /// Starts with variables of the environment.
+    pub fn start_in(environment: &[(&str, PathBuf)], arguments: &[&str]) -> Daemon {
+        let mut command = Command::new(binary());
+        command.envs(environment.iter().cloned());
         Self::spawn(command, loopback(0), arguments)
     }
 

@@ -23,13 +23,15 @@ pub const FOREIGN_REALM: &str = "OTHER.TEST";
 /// The service that a client asks for that dials `localhost`.
 pub const SERVICE: &str = "pacemaker/localhost";
 
-/// How far clocks may be apart, instead of five minutes: short tickets expire in time for a test.
-const CLOCK_SKEW_SECONDS: u32 = 1;
+/// How far clocks may be apart, and so how old a token may be that was made for a login. Not Kerberos's
+/// five minutes, for which an expired ticket would still be good.
+const CLOCK_SKEW_SECONDS: u32 = 30;
 
 /// The realm, and maybe the foreign one. Principals are named without a realm if it is [`REALM`].
 pub struct Kdc {
     home: TempDir,
     realms: Vec<Realm>,
+    clock_skew_seconds: u32,
 }
 
 impl Kdc {
@@ -54,6 +56,7 @@ impl Kdc {
         let mut kdc = Kdc {
             home,
             realms: names.iter().map(|name| Realm::new(name)).collect(),
+            clock_skew_seconds: CLOCK_SKEW_SECONDS,
         };
         kdc.write_settings();
         for realm in &kdc.realms {
@@ -76,6 +79,12 @@ impl Kdc {
             self.realms[index].clock_ahead_seconds = ahead_seconds;
             self.start_process(index);
         }
+    }
+
+    /// Sets how far clocks may be apart, for processes that start afterwards.
+    pub fn set_clock_skew(&mut self, seconds: u32) {
+        self.clock_skew_seconds = seconds;
+        self.write_settings();
     }
 
     /// A port that is free may be somebody else's a moment later: then another one is tried.
@@ -222,6 +231,7 @@ impl Kdc {
 
     fn write_settings(&self) {
         let home = self.home.path().display();
+        let clock_skew_seconds = self.clock_skew_seconds;
         let (mut client, mut server) = (String::new(), String::new());
         for realm in &self.realms {
             let Realm { name, port, .. } = realm;
@@ -242,7 +252,7 @@ impl Kdc {
         }
         // A process that is not told its keytab must not find the machine's.
         let settings = format!(
-            "[libdefaults]\n default_realm = {REALM}\n clockskew = {CLOCK_SKEW_SECONDS}\n \
+            "[libdefaults]\n default_realm = {REALM}\n clockskew = {clock_skew_seconds}\n \
              udp_preference_limit = 1\n dns_lookup_kdc = false\n dns_lookup_realm = false\n \
              dns_canonicalize_hostname = false\n rdns = false\n \
              default_keytab_name = FILE:{home}/no.keytab\n\

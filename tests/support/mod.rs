@@ -10,12 +10,17 @@ pub mod daemon;
 pub mod expected;
 pub mod frames;
 pub mod jaas;
+pub mod jaas_files;
+pub mod java_daemon;
 pub mod kdc;
+pub mod kerberos_site;
 pub mod login;
+pub mod login_server;
 pub mod mixed;
 pub mod script;
 pub mod storm;
 pub mod stub;
+pub mod tap;
 
 pub use client::{Client, Ended};
 pub use daemon::Daemon;

@@ -35,6 +35,32 @@ impl StormProgram {
         Self::start(main, "cluster-2.8.3", "cluster", servers, options)
     }
 
+    /// A cluster whose daemons log in, with the realm's settings.
+    pub fn secured_cluster(server: SocketAddr, krb5_conf: &Path, options: &[&str]) -> Self {
+        let mut command = java("cluster-2.8.3", Some(krb5_conf));
+        let server = format!("localhost:{}", server.port());
+        command.args(["pacemaker.cluster.Main", "cluster", "--servers", &server]);
+        Self::spawn(command.args(options), "a cluster that logs in".to_owned())
+    }
+
+    /// Clients of a release that log in as they are told; see `Logins.java`.
+    pub fn logins(version: &str, krb5_conf: Option<&Path>) -> Self {
+        let mut command = java(version, krb5_conf);
+        // The scenario names servers itself.
+        let servers = ["--servers", "localhost:1"];
+        command
+            .args(["pacemaker.client.Main", "logins"])
+            .args(servers);
+        Self::spawn(&mut command, format!("logins of {version}"))
+    }
+
+    /// The JDK's own SASL clients, which log in as they are told; see `pacemaker.sasl.Main`.
+    pub fn sasl(krb5_conf: Option<&Path>) -> Self {
+        let mut command = java("sasl", krb5_conf);
+        command.arg("pacemaker.sasl.Main");
+        Self::spawn(&mut command, "the JDK's SASL clients".to_owned())
+    }
+
     fn start(
         main: &str,
         version: &str,
@@ -43,10 +69,13 @@ impl StormProgram {
         options: &[&str],
     ) -> Self {
         let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
-        let mut child = Command::new("java")
-            .args(["-Xmx768m", "-cp", &class_path(version), main, scenario])
-            .args(["--servers", &servers.join(",")])
-            .args(options)
+        let mut command = java(version, None);
+        command.args([main, scenario, "--servers", &servers.join(",")]);
+        Self::spawn(command.args(options), format!("{scenario} of {version}"))
+    }
+
+    fn spawn(command: &mut Command, what: String) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -74,7 +103,7 @@ impl StormProgram {
             lines,
             errors,
             error_reader: Some(error_reader),
-            what: format!("{scenario} of {version}"),
+            what,
         }
     }
 
@@ -94,6 +123,13 @@ impl StormProgram {
                 Err(RecvTimeoutError::Disconnected) => self.fail(&format!("it ended, no {word}")),
             }
         }
+    }
+
+    /// Tells it what to try, and waits for what came of it: a line that begins with the first word
+    /// after TRY.
+    pub fn attempt(&mut self, name: &str, how: &str) -> String {
+        self.say(&format!("TRY {name} {how}"));
+        self.expect(name)
     }
 
     /// Tells the program something.
@@ -126,6 +162,15 @@ impl Drop for StormProgram {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn java(version: &str, krb5_conf: Option<&Path>) -> Command {
+    let mut command = Command::new("java");
+    command.args(["-Xmx768m", "-cp", &class_path(version)]);
+    if let Some(file) = krb5_conf {
+        command.arg(format!("-Djava.security.krb5.conf={}", file.display()));
+    }
+    command
 }
 
 fn class_path(version: &str) -> String {

@@ -148,8 +148,11 @@ impl Parser<'_> {
         expand(value, self.properties).map_err(|why| {
             let of = sections::known(key.reveal()).unwrap_or("an option");
             let text = match why {
-                // A password may hold what looks like a property.
-                Unexpandable::Unknown(name) if of != sections::PASSWORD && of != "an option" => {
+                // A password may hold what looks like a property, and a misplaced quote may have put
+                // one between the braces.
+                Unexpandable::Unknown(name)
+                    if of != sections::PASSWORD && of != "an option" && is_property(&name) =>
+                {
                     format!("the value of {of} asks for {name:?}, which is no known Java property")
                 }
                 Unexpandable::Unknown(_) => {
@@ -217,4 +220,10 @@ impl Parser<'_> {
             text,
         }
     }
+}
+
+/// Whether a name is one that a Java property may have: words and dots.
+fn is_property(name: &str) -> bool {
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/'))
 }

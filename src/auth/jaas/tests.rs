@@ -166,6 +166,11 @@ fn properties_are_expanded_as_java_does() {
             "{problem}"
         );
     }
+    let swallowed = of("S { m required keyTab=\"${home password=hunter2 }\"; };");
+    assert!(
+        swallowed.ends_with("has a ${…} that is no known Java property"),
+        "{swallowed}"
+    );
     assert!(of("S { m required v=\"${}\"; };").contains("no known Java property"));
 }
 

@@ -9,6 +9,7 @@ import org.apache.storm.generated.HBMessage;
 import org.apache.storm.pacemaker.PacemakerClient;
 import org.apache.storm.utils.Utils;
 import pacemaker.drive.Expect;
+import pacemaker.drive.Login;
 import pacemaker.drive.PacemakerConnection;
 import pacemaker.drive.PacemakerConnector;
 
@@ -17,11 +18,11 @@ public final class HostsConnector implements PacemakerConnector {
     private static final int READY_SECONDS = 10;
 
     @Override
-    public PacemakerConnection connect(List<String> hosts, int port) throws Exception {
+    public PacemakerConnection connect(List<String> hosts, int port, Login login) throws Exception {
         Map<Object, Object> conf = new HashMap<>(Utils.readDefaultConfig());
         conf.put("pacemaker.servers", hosts);
         conf.put("pacemaker.port", port);
-        conf.put("pacemaker.auth.method", "NONE");
+        conf.putAll(login.settings());
         List<PacemakerClient> clients = new ArrayList<>();
         for (String host : hosts) {
             PacemakerClient client = new PacemakerClient(conf, host);

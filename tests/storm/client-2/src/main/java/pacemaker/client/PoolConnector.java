@@ -6,15 +6,16 @@ import org.apache.storm.generated.HBMessage;
 import org.apache.storm.pacemaker.PacemakerClientPool;
 import org.apache.storm.utils.Utils;
 import org.apache.storm.utils.VersionInfo;
+import pacemaker.drive.Login;
 import pacemaker.drive.PacemakerConnection;
 import pacemaker.drive.PacemakerConnector;
 
 /** Makes clients of Storm 2.x. */
 public final class PoolConnector implements PacemakerConnector {
     @Override
-    public PacemakerConnection connect(List<String> hosts, int port) throws Exception {
+    public PacemakerConnection connect(List<String> hosts, int port, Login login) throws Exception {
         Map<String, Object> conf = Utils.readDefaultConfig();
-        conf.putAll(settings(hosts, port));
+        conf.putAll(settings(hosts, port, login));
         if (VersionInfo.getVersion().equals("2.0.0")) {
             return new Pool(RacingConnect.pool(conf));
         }
@@ -28,13 +29,13 @@ public final class PoolConnector implements PacemakerConnector {
     }
 
     /** The settings that lead Storm to those servers. */
-    public static Map<String, Object> settings(List<String> hosts, int port) {
-        return Map.of(
-            "pacemaker.servers", hosts,
-            "pacemaker.port", port,
-            "pacemaker.auth.method", "NONE",
-            "pacemaker.client.max.threads", 2,
-            "pacemaker.thrift.message.size.max", 10485760);
+    public static Map<String, Object> settings(List<String> hosts, int port, Login login) {
+        Map<String, Object> settings = login.settings();
+        settings.put("pacemaker.servers", hosts);
+        settings.put("pacemaker.port", port);
+        settings.put("pacemaker.client.max.threads", 2);
+        settings.put("pacemaker.thrift.message.size.max", 10485760);
+        return settings;
     }
 
     private record Pool(PacemakerClientPool pool) implements PacemakerConnection {

@@ -22,7 +22,7 @@ import pacemaker.drive.Scenario;
  * <p>Says WORKERS n, CHANGING, READY; hears RESTARTING; says QUIET; hears UP; says BACK, KEPT, REMOVED.
  * The timeouts are shorter than Storm's own: an executor counts as dead after 10 s without a new pulse instead
  * of 30 s, looked at every 2 s instead of 10 s, once it is 15 s old instead of 120 s. That makes the run shorter
- * and the test harder.
+ * and the test harder. With --brief there is no restart, and CHANGING, SEEN, REMOVED is all.
  */
 public final class ClusterScenario implements Scenario {
     private static final String NAME = "counter";
@@ -49,6 +49,13 @@ public final class ClusterScenario implements Scenario {
             Expect.that(cluster.getClusterState().isPacemakerStateStore(), "a cluster that keeps its pulses in Pacemaker");
             submit(cluster, conf, workers);
             String topologyId = cluster.getTopologySummaryByName(NAME).get_id();
+            awaitPulses(handshake, client, topologyId, workers);
+            if (options.has(Options.BRIEF)) {
+                awaitUptime(cluster, topologyId, 0);
+                handshake.say("SEEN");
+                remove(handshake, cluster, client, topologyId);
+                return;
+            }
             Placement placement = settle(handshake, cluster, client, topologyId, workers);
             restart(context, client, topologyId, workers);
             // Long enough for Nimbus to find an executor dead and to act on it, if it ever will.
@@ -60,7 +67,7 @@ public final class ClusterScenario implements Scenario {
     }
 
     private static Map<String, Object> conf(Options options, int taskTimeoutSeconds) {
-        Map<String, Object> conf = new HashMap<>(PoolConnector.settings(options.hosts(), options.port()));
+        Map<String, Object> conf = new HashMap<>(PoolConnector.settings(options.hosts(), options.port(), options.login()));
         conf.put("storm.cluster.state.store", "org.apache.storm.cluster.PaceMakerStateStorageFactory");
         conf.put("nimbus.task.timeout.secs", taskTimeoutSeconds);
         conf.put("nimbus.task.launch.secs", LAUNCH_SECONDS);
@@ -82,9 +89,8 @@ public final class ClusterScenario implements Scenario {
         cluster.submitTopology(NAME, topologyConf, CounterTopology.build(workers));
     }
 
-    /** Waits until every worker pulses and Nimbus has seen it; returns what must stay as it is. */
-    private static Placement settle(Handshake handshake, LocalCluster cluster, PulseClient client, String topologyId, int workers)
-        throws Exception {
+    /** Waits until every worker pulses, again and again. */
+    private static void awaitPulses(Handshake handshake, PulseClient client, String topologyId, int workers) throws Exception {
         while (client.list(Paths.of(topologyId)).size() < workers) {
             Thread.sleep(POLL_MS);
         }
@@ -93,12 +99,23 @@ public final class ClusterScenario implements Scenario {
         pulses.begin();
         awaitChanges(pulses, workers, 2);
         handshake.say("CHANGING");
+    }
+
+    /** Waits until Nimbus has seen it of all that they are up for longer than so many seconds. */
+    private static Placement awaitUptime(LocalCluster cluster, String topologyId, int seconds) throws Exception {
         Placement placement = new Placement(cluster, topologyId);
-        // Younger executors are never taken for dead, so a restart among them would show nothing.
-        while (placement.shortestUptimeSeconds() <= LAUNCH_SECONDS) {
+        while (placement.shortestUptimeSeconds() <= seconds) {
             Thread.sleep(POLL_MS);
             placement = new Placement(cluster, topologyId);
         }
+        return placement;
+    }
+
+    /** Returns what must stay as it is. */
+    private static Placement settle(Handshake handshake, LocalCluster cluster, PulseClient client, String topologyId, int workers)
+        throws Exception {
+        // Younger executors are never taken for dead, so a restart among them would show nothing.
+        Placement placement = awaitUptime(cluster, topologyId, LAUNCH_SECONDS);
         Expect.equal("workers with pulses", workers, client.list(Paths.of(topologyId)).size());
         handshake.say("READY");
         return placement;

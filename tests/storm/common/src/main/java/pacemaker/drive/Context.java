@@ -27,11 +27,11 @@ public final class Context {
 
     /** A client of all the servers on the command line. */
     public PulseClient connect() throws Exception {
-        return new PulseClient(connector.connect(options.hosts(), options.port()));
+        return new PulseClient(connector.connect(options.hosts(), options.port(), options.login()));
     }
 
     /** A client of one server alone. */
     public PulseClient connectTo(String host) throws Exception {
-        return new PulseClient(connector.connect(List.of(host), options.port()));
+        return new PulseClient(connector.connect(List.of(host), options.port(), options.login()));
     }
 }

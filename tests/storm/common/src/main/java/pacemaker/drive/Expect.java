@@ -7,8 +7,8 @@ import java.util.Objects;
 /** Assertions whose messages say what was expected and what came. */
 public final class Expect {
     /** The server (or the cluster) did not do what it must. Ends the program with exit code 1. */
-    public static final class Failed extends RuntimeException {
-        Failed(String message) {
+    public static class Failed extends RuntimeException {
+        protected Failed(String message) {
             super(message);
         }
     }

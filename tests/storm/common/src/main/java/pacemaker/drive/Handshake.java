@@ -31,6 +31,13 @@ public final class Handshake {
         check(expected, lines.take());
     }
 
+    /** Waits for a line that says what to do next. */
+    public String next() throws InterruptedException {
+        String line = lines.take();
+        Expect.that(!line.equals(END), "a line on stdin, came its end");
+        return line;
+    }
+
     /** Whether that line has come within the given time. */
     public boolean awaitFor(String expected, long milliseconds) throws InterruptedException {
         String line = lines.poll(milliseconds, TimeUnit.MILLISECONDS);

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** The command line: {@code <scenario> --servers host:port[,host:port...] [--flag] [--number N]}. */
+/** The command line: {@code <scenario> --servers host:port[,host:port...] [--flag] [--number N] [--auth METHOD] [--login-config FILE]}. */
 public final class Options {
     /** The command line makes no sense. Ends the program with exit code 2. */
     public static final class Unusable extends RuntimeException {
@@ -19,12 +19,15 @@ public final class Options {
     public static final String EXPECT_RECORDS = "--expect-records";
     public static final String EXPECT_LIST_BOUNDARY = "--expect-list-boundary";
     public static final String EXPECT_KEPT = "--expect-kept";
+    public static final String BRIEF = "--brief";
     public static final String DEADLINE_SECONDS = "--deadline-seconds";
     public static final String WITHIN_MS = "--within-ms";
     public static final String WORKERS = "--workers";
     public static final String TASK_TIMEOUT_SECONDS = "--task-timeout-seconds";
     public static final String WATCH_SECONDS = "--watch-seconds";
-    private static final Set<String> FLAGS = Set.of(EXPECT_RECORDS, EXPECT_LIST_BOUNDARY, EXPECT_KEPT);
+    private static final String AUTH = "--auth";
+    private static final String LOGIN_CONFIG = "--login-config";
+    private static final Set<String> FLAGS = Set.of(EXPECT_RECORDS, EXPECT_LIST_BOUNDARY, EXPECT_KEPT, BRIEF);
     private static final Set<String> NUMBERS =
         Set.of(DEADLINE_SECONDS, WITHIN_MS, WORKERS, TASK_TIMEOUT_SECONDS, WATCH_SECONDS);
 
@@ -33,6 +36,8 @@ public final class Options {
     private int port;
     private final Set<String> flags = new HashSet<>();
     private final Map<String, Integer> numbers = new HashMap<>();
+    private String auth = Login.NONE.method();
+    private String loginConfig;
 
     public Options(String[] arguments) {
         if (arguments.length == 0) {
@@ -51,6 +56,10 @@ public final class Options {
             index++;
             if (option.equals("--servers")) {
                 readServers(arguments[index]);
+            } else if (option.equals(AUTH)) {
+                auth = arguments[index];
+            } else if (option.equals(LOGIN_CONFIG)) {
+                loginConfig = arguments[index];
             } else if (NUMBERS.contains(option)) {
                 numbers.put(option, Integer.parseInt(arguments[index]));
             } else {
@@ -84,6 +93,11 @@ public final class Options {
 
     public int number(String option, int otherwise) {
         return numbers.getOrDefault(option, otherwise);
+    }
+
+    /** How all clients log in, except those of a scenario that is about logins. */
+    public Login login() {
+        return new Login(auth, loginConfig);
     }
 
     private void readServers(String servers) {

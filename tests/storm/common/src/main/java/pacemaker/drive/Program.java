@@ -5,6 +5,7 @@ import java.util.TreeMap;
 import pacemaker.scenario.Basic;
 import pacemaker.scenario.InFlight;
 import pacemaker.scenario.Large;
+import pacemaker.scenario.Logins;
 import pacemaker.scenario.Reconnect;
 import pacemaker.scenario.Threads;
 import pacemaker.scenario.TwoServers;
@@ -21,6 +22,7 @@ public final class Program {
             "inflight", new InFlight(),
             "threads", new Threads(),
             "large", new Large(),
+            "logins", new Logins(),
             "two-servers", new TwoServers(),
             "reconnect", new Reconnect()));
     }

@@ -20,6 +20,13 @@ public final class PulseClient implements AutoCloseable {
         }
     }
 
+    /** The server lets nobody read who has not logged in. */
+    public static final class NotAuthorized extends Expect.Failed {
+        NotAuthorized(String what) {
+            super("not authorized: " + what);
+        }
+    }
+
     private final PacemakerConnection connection;
 
     public PulseClient(PacemakerConnection connection) {
@@ -118,6 +125,9 @@ public final class PulseClient implements AutoCloseable {
     private static HBMessage check(HBMessage answer, String what, HBServerMessageType expected) throws NoAnswer {
         if (answer == null) {
             throw new NoAnswer("no answer to " + what);
+        }
+        if (answer.get_type() == HBServerMessageType.NOT_AUTHORIZED) {
+            throw new NotAuthorized(what);
         }
         Expect.equal("type of the answer to " + what, expected, answer.get_type());
         return answer;
