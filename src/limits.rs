@@ -130,6 +130,14 @@ pub const STORMS_FRAME_BYTES: u32 = 10 * MIB as u32;
 pub const COMMAND_BATCH: usize = 64;
 pub const COMMAND_BATCH_BYTES: usize = 16 * KIB as usize;
 
+/// Bytes of a heartbeat once it is unpacked, and values in it. One of 50 executors has under 1 MiB and
+/// 20 000 values.
+pub const UNPACKED_BYTES: u64 = 64 * MIB;
+pub const HEARTBEAT_VALUES: usize = 1 << 20;
+
+/// Segments of a path below which a listing looks no further: a server may go on for ever.
+pub const LISTED_DEPTH: usize = *PATH_DEPTH.end() as usize;
+
 /// Bytes that a command receives at a time.
 pub const COMMAND_RECEIVE_BYTES: usize = 64 * KIB as usize;
 

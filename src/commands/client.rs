@@ -73,11 +73,6 @@ impl Client {
 
     // ── Requests ─────────────────────────────────────────────────────────────────────────────────
 
-    /// Asks for what changes nothing and needs no login.
-    pub fn create_path(&mut self, path: &str) -> Result<(), Failure> {
-        self.ask(MessageType::CreatePath, &[path], &mut |_, _| Some(()))
-    }
-
     /// Asks the same about every path. `each` takes an answer's data, and says None to data that this
     /// request's answer cannot have.
     pub(super) fn ask(

@@ -4,8 +4,12 @@
 //! Exit codes: 0 done; 1 it could not be done, or the answer is no; 2 wrong usage or configuration.
 
 mod client;
+mod get;
 mod healthcheck;
+mod heartbeat;
+mod ls;
 mod options;
+mod requests;
 mod server;
 mod text;
 mod trouble;
@@ -20,12 +24,16 @@ use trouble::Failure;
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    Ls(ls::Ls),
+    Get(get::Get),
     Healthcheck(healthcheck::Healthcheck),
 }
 
 /// Runs a command, and says on standard error why it failed.
 pub fn run(command: Command, sources: Sources) -> ExitCode {
     let done = match command {
+        Command::Ls(command) => command.run(sources),
+        Command::Get(command) => command.run(sources),
         Command::Healthcheck(command) => command.run(sources),
     };
     match done {

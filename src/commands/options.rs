@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::client::Target;
+use super::client::{Client, Target};
 use super::server::Server;
 use super::trouble::Failure;
 use crate::auth::jaas::ClientSection;
@@ -40,6 +40,11 @@ pub enum Method {
 }
 
 impl ServerOptions {
+    /// Reads the configuration, connects and logs in.
+    pub fn connect(&self, sources: Sources) -> Result<Client, Failure> {
+        Client::connect(self.target(sources)?)
+    }
+
     /// Whom to ask and how.
     pub fn target(&self, mut sources: Sources) -> Result<Target, Failure> {
         if let Some(method) = self.auth {

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports)] // every test file is a crate of its own and uses a part
 
+pub mod beats;
 pub mod check_config;
 pub mod client;
 pub mod conformance;
