@@ -138,6 +138,9 @@ pub const HEARTBEAT_VALUES: usize = 1 << 20;
 /// Segments of a path below which a listing looks no further: a server may go on for ever.
 pub const LISTED_DEPTH: usize = *PATH_DEPTH.end() as usize;
 
+/// Keys that `top` watches, at some 250 bytes each.
+pub const WATCHED_KEYS: usize = 200_000;
+
 /// Bytes that a command receives at a time.
 pub const COMMAND_RECEIVE_BYTES: usize = 64 * KIB as usize;
 

@@ -8,6 +8,7 @@ use std::process::Output;
 
 use support::beats::{self, OF_1_2_4, OF_2_8_3, ZSTD};
 use support::check_config::{Files, command, text};
+use support::pty::Pty;
 use support::{Client, Daemon, Random};
 
 const KEY: &str = "/workerbeats/wordcount-1-1764115200/4c1b0a6e-6700";
@@ -113,6 +114,37 @@ fn what_the_jars_write_today_is_what_was_recorded() {
         assert_eq!(now["packing"], "gzip");
         daemon.stop();
     }
+}
+
+#[test]
+fn bytes_that_are_no_text_stay_away_from_a_terminal() {
+    let daemon = with(OF_2_8_3);
+    let server = daemon.address().to_string();
+    let in_terminal = |arguments: &[&str]| {
+        let fixed = ["get", "--server", &server];
+        let mut pty = Pty::run(command(&[&fixed, arguments].concat()), 200, 24);
+        let code = pty.wait().code();
+        (code, pty)
+    };
+    let (code, pty) = in_terminal(&[KEY]);
+    assert_eq!(code, Some(1));
+    pty.wait_for(
+        "not written to a terminal: 445 bytes that are no text; --decode shows",
+        0,
+    );
+    let (code, pty) = in_terminal(&["--force", KEY]);
+    assert_eq!(code, Some(0));
+    pty.wait_for("\u{1f}", 0);
+    let (code, pty) = in_terminal(&["--decode", KEY]);
+    assert_eq!(code, Some(0));
+    pty.wait_for("storm_id        wordcount", 0);
+    daemon.stop();
+    let daemon = with("text, größer\n".as_bytes());
+    let server = daemon.address().to_string();
+    let mut pty = Pty::run(command(&["get", "--server", &server, KEY]), 80, 24);
+    assert_eq!(pty.wait().code(), Some(0));
+    pty.wait_for("text, größer", 0);
+    daemon.stop();
 }
 
 #[test]

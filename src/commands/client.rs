@@ -35,6 +35,7 @@ pub struct Client {
     frames: VecDeque<Vec<u8>>,
     chunk: Box<[u8]>,
     next_id: i32,
+    received_bytes: u64,
     /// When all must be over.
     end: Option<Instant>,
 }
@@ -58,6 +59,7 @@ impl Client {
             frames: VecDeque::new(),
             chunk: vec![0; limits::COMMAND_RECEIVE_BYTES].into(),
             next_id: 0,
+            received_bytes: 0,
         };
         if let Some(method) = client.target.login.clone() {
             client
@@ -69,6 +71,11 @@ impl Client {
 
     pub fn server(&self) -> &Server {
         &self.target.server
+    }
+
+    /// All that has come on this connection.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     // ── Requests ─────────────────────────────────────────────────────────────────────────────────
@@ -191,6 +198,7 @@ impl Client {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(self.told(error)),
             };
+            self.received_bytes += count as u64;
             let frames = &mut self.frames;
             let mut each = |body: &[u8]| {
                 frames.push_back(body.to_vec());

@@ -12,6 +12,7 @@ mod options;
 mod requests;
 mod server;
 mod text;
+mod top;
 mod trouble;
 
 use std::io::{self, Write};
@@ -26,6 +27,7 @@ use trouble::Failure;
 pub enum Command {
     Ls(ls::Ls),
     Get(get::Get),
+    Top(top::Top),
     Healthcheck(healthcheck::Healthcheck),
 }
 
@@ -34,6 +36,7 @@ pub fn run(command: Command, sources: Sources) -> ExitCode {
     let done = match command {
         Command::Ls(command) => command.run(sources),
         Command::Get(command) => command.run(sources),
+        Command::Top(command) => command.run(sources),
         Command::Healthcheck(command) => command.run(sources),
     };
     match done {

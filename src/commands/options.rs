@@ -19,7 +19,7 @@ pub struct ServerOptions {
     pub server: Option<String>,
 
     /// How long to wait for a connection, a login or an answer
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = patience)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
     pub timeout: Duration,
 
     /// How to log in: none, digest (section PacemakerDigest of the JAAS file) or kerberos (tickets of
@@ -115,10 +115,19 @@ pub fn parse(server: &str, default_port: u16) -> Result<Server, Failure> {
     Server::parse(server, default_port).map_err(|why| Failure::Usage(format!("--server: {why}")))
 }
 
-fn patience(text: &str) -> Result<Duration, String> {
+/// A duration from the command line.
+pub fn time(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(3600);
     match config::parse_time(text)? {
         time if time.is_zero() || time > LONGEST => Err("expected 1ms to 1h".to_owned()),
         time => Ok(time),
+    }
+}
+
+/// Bytes from the command line, as settings are written.
+pub fn size(text: &str) -> Result<u64, String> {
+    match config::parse_size(text)? {
+        0 => Err("expected 1 or more".to_owned()),
+        bytes => Ok(bytes),
     }
 }

@@ -61,4 +61,27 @@ impl Client {
             },
         )
     }
+
+    /// All that is stored at and below a path. False if the server has no answer to that: Storm's
+    /// never has, ours not if it were too large.
+    pub fn records(
+        &mut self,
+        path: &str,
+        each: &mut dyn FnMut(&str, &[u8]),
+    ) -> Result<bool, Failure> {
+        let mut answered = false;
+        self.ask(MessageType::GetAllPulseForPath, &[path], &mut |_, data| {
+            if let Some(data) = data {
+                let Data::Records(records) = data else {
+                    return None;
+                };
+                for record in &records {
+                    each(&record.id, record.details.unwrap_or_default());
+                }
+                answered = true;
+            }
+            Some(())
+        })?;
+        Ok(answered)
+    }
 }

@@ -30,7 +30,7 @@ pub use load::{Loaded, Sources, load, settle_storm_yaml};
 pub use problem::{ConfigErrors, Note, Place, Problem, Severity};
 pub use report::write_report;
 pub use settle::Origin;
-pub use unit::{Size, Time, parse_time};
+pub use unit::{Size, Time, parse_size, parse_time};
 
 use crate::access::{Need, Rules};
 use crate::auth::Credentials;

@@ -47,6 +47,15 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A size as settings are written, such as `4MiB`.
+///
+/// # Errors
+/// It is none, or too large to count: a sentence.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let bytes = with_unit(text, &SIZE_UNITS).flatten();
+    bytes.ok_or_else(|| "expected a size with a unit (KiB, MiB, GiB), such as 4MiB".to_owned())
+}
+
 /// Displays bytes with the largest unit that leaves a whole number.
 #[derive(Clone, Copy, Debug)]
 pub struct Size(pub u64);

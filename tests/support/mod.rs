@@ -18,6 +18,7 @@ pub mod kerberos_site;
 pub mod login;
 pub mod login_server;
 pub mod mixed;
+pub mod pty;
 pub mod script;
 pub mod storm;
 pub mod stub;

@@ -64,6 +64,21 @@ pub fn decode(bytes: &[u8]) -> Result<Value<'_>, Unreadable> {
     }
 }
 
+/// When a worker made this heartbeat, by its own clock: seconds since 1970. Reads no more than that
+/// needs.
+pub fn time_secs(details: &[u8]) -> Option<i64> {
+    let unpacked = unpack(details).ok()?;
+    let mut cursor = Cursor::new(&unpacked.bytes);
+    cursor.enter().ok()?;
+    while let Some(field) = cursor.field().ok()? {
+        match (field.id, field.kind) {
+            (fields::TIME_SECS, code::I32) => return cursor.i32().ok().map(i64::from),
+            (_, kind) => cursor.skip(kind).ok()?,
+        }
+    }
+    None
+}
+
 impl<'a> Value<'a> {
     /// The field of a struct.
     pub fn field(&self, name: &str) -> Option<&Value<'a>> {

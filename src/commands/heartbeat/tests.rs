@@ -45,6 +45,7 @@ fn what_storm_writes_is_understood() {
         assert_eq!(beat.integer("time_secs"), Some(1_764_119_999));
         assert_eq!(beat.integer("uptime_secs"), Some(4790));
         assert_eq!(beat.entries("executor_stats").len(), 3);
+        assert_eq!(time_secs(details), Some(1_764_119_999));
 
         let mut text = Vec::new();
         write_text(&mut text, &beat).unwrap();
@@ -160,6 +161,8 @@ fn what_is_no_heartbeat_says_why() {
         let packed = unpack(cut).map(|unpacked| unpacked.bytes.len());
         assert!(matches!(packed, Err(Unreadable::Packed(..))), "{packed:?}");
     }
+    assert_eq!(time_secs(b"xyz"), None);
+    assert_eq!(time_secs(&OF_2_8_3[..100]), None);
 }
 
 #[test]
