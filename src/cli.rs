@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::auth::Authenticator;
 use crate::commands;
@@ -90,7 +90,7 @@ pub fn run() -> ExitCode {
     match cli.command.unwrap_or_default() {
         Command::Serve => configured(&sources, |loaded| serve(loaded, &sources)),
         Command::CheckConfig => configured(&sources, |loaded| check_config(&loaded)),
-        Command::AtATerminal(command) => commands::run(command, sources),
+        Command::AtATerminal(command) => commands::run(command, sources, Cli::command),
     }
 }
 
@@ -177,8 +177,6 @@ fn variable(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

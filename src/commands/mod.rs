@@ -4,6 +4,7 @@
 //! Exit codes: 0 done; 1 it could not be done, or the answer is no; 2 wrong usage or configuration.
 
 mod client;
+mod documents;
 mod get;
 mod healthcheck;
 mod heartbeat;
@@ -29,15 +30,19 @@ pub enum Command {
     Get(get::Get),
     Top(top::Top),
     Healthcheck(healthcheck::Healthcheck),
+    Completions(documents::Completions),
+    Man(documents::Man),
 }
 
-/// Runs a command, and says on standard error why it failed.
-pub fn run(command: Command, sources: Sources) -> ExitCode {
+/// Runs a command, and says on standard error why it failed. `definition` is of the whole command line.
+pub fn run(command: Command, sources: Sources, definition: fn() -> clap::Command) -> ExitCode {
     let done = match command {
         Command::Ls(command) => command.run(sources),
         Command::Get(command) => command.run(sources),
         Command::Top(command) => command.run(sources),
         Command::Healthcheck(command) => command.run(sources),
+        Command::Completions(command) => command.run(definition()),
+        Command::Man(command) => command.run(definition()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
