@@ -62,7 +62,7 @@ struct Options {
     #[arg(long, value_name = "FILE", global = true)]
     storm_conf: Option<PathBuf>,
 
-    /// JAAS file with the daemon's credentials, for the methods DIGEST and KERBEROS
+    /// JAAS file with the credentials for DIGEST and KERBEROS, the daemon's or those of a command
     #[arg(long, value_name = "FILE", global = true)]
     login_config: Option<String>,
 

@@ -4,6 +4,8 @@
 mod support;
 
 use support::check_config::{Files, Run, command, text};
+use support::jaas_files;
+use support::java_daemon::JavaDaemon;
 use support::login::DigestFiles;
 use support::{Client, Daemon};
 
@@ -72,6 +74,27 @@ fn a_password_of_the_jaas_file_opens_the_door() {
         ),
     );
     daemon.stop();
+}
+
+#[test]
+fn so_it_does_at_storms_own_server() {
+    if !JavaDaemon::is_there() {
+        return;
+    }
+    let files = Files::new();
+    let jaas = files.path("jaas");
+    let jaas = jaas_files::write(jaas, &[jaas_files::digest("pmuser", "pmpass")]);
+    let settings = [
+        ("pacemaker.auth.method", "DIGEST"),
+        ("java.security.auth.login.config", text(&jaas)),
+    ];
+    let daemon = JavaDaemon::start_with(&settings, "");
+    Client::connect(daemon.address()).put(KEY, b"xyz");
+    let server = daemon.address().to_string();
+    let login = ["--auth", "digest", "--login-config", text(&jaas)];
+    lists(&ls(&[&["-s", &server][..], &login].concat()));
+    let run = ls(&["-s", &server]);
+    assert!(run.stderr.contains("NOT_AUTHORIZED"), "{}", run.stderr);
 }
 
 #[test]
