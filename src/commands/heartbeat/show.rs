@@ -87,7 +87,11 @@ impl Row {
         let of_kind = |name| sum(specific?, name);
         Row {
             first_task: first,
-            tasks: format!("{first}-{last}"),
+            // Storm's own executor, which every worker has, has the task -1.
+            tasks: match first {
+                ..0 => "system".to_owned(),
+                _ => format!("{first}-{last}"),
+            },
             kind,
             sums: [
                 sum(stats, "emitted"),
