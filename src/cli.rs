@@ -1,16 +1,17 @@
 //! The command line: what may be asked for, and what the process's exit code means. Reads arguments
 //! and the environment's few variables; decides nothing about values.
 //!
-//! Exit codes: 0 done; 1 the daemon could not start or failed while it ran; 2 the command line or the
-//! configuration is wrong.
+//! Exit codes: 0 done; 1 the daemon could not start or failed while it ran, or a command could not do
+//! what it was asked; 2 the command line or the configuration is wrong.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::auth::Authenticator;
+use crate::commands;
 use crate::config::{self, ConfigErrors, Cores, Loaded, Sources};
 use crate::server;
 
@@ -27,7 +28,7 @@ struct Cli {
     options: Options,
 }
 
-#[derive(Clone, Copy, Debug, Default, Subcommand)]
+#[derive(Clone, Debug, Default, Subcommand)]
 enum Command {
     /// Run the daemon in the foreground (also what no command does)
     #[default]
@@ -35,9 +36,12 @@ enum Command {
     /// Print the effective configuration and where each value comes from; exit 2 if it is wrong or if
     /// its credentials cannot be used here
     CheckConfig,
+    #[command(flatten)]
+    AtATerminal(commands::Command),
 }
 
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Configuration")]
 struct Options {
     /// IP address to listen on, IPv4 or IPv6 [default: 0.0.0.0]
     #[arg(long, value_name = "ADDR", global = true)]
@@ -63,7 +67,7 @@ struct Options {
     #[arg(long, value_name = "FILE", global = true)]
     storm_conf: Option<PathBuf>,
 
-    /// JAAS file with the daemon's credentials, for the methods DIGEST and KERBEROS
+    /// JAAS file with the credentials for DIGEST and KERBEROS, the daemon's or those of a command
     #[arg(long, value_name = "FILE", global = true)]
     login_config: Option<String>,
 
@@ -94,6 +98,7 @@ pub fn run() -> ExitCode {
             Ok(loaded) => check_config(&loaded),
             Err(code) => code,
         },
+        Command::AtATerminal(command) => commands::run(command, sources, Cli::command),
     }
 }
 
@@ -186,8 +191,6 @@ fn variable(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -11,6 +11,7 @@ use crate::auth::principal::Principal;
 use crate::auth::{Credentials, DigestCredentials, KerberosCredentials, Realms};
 
 use super::AuthMethod;
+use super::client::Login;
 use super::files;
 use super::load::{Told, unreadable};
 use super::problem::{Note, Problem};
@@ -63,6 +64,23 @@ fn rules_that_need_a_login(settled: &Settled, told: &mut Told) {
                  nobody could {deed}"
             );
             told.problems.push(problem(settled, key, text));
+        }
+    }
+}
+
+/// How a command logs in: the client's side of the same settings. A JAAS file may have no section for
+/// clients: then their tickets are those of whoever runs the command.
+pub(super) fn of_client(settled: &Settled, properties: &Properties, told: &mut Told) -> Login {
+    if !settled.are_sound(&["auth.method", "auth.login_config"]) {
+        return Login::None;
+    }
+    match AuthMethod::of(settled.choice("auth.method")) {
+        AuthMethod::None => Login::None,
+        AuthMethod::Digest => digest(settled, properties, told).map_or(Login::None, Login::Digest),
+        AuthMethod::Kerberos => {
+            let path = settled.text("auth.login_config").map(Path::new);
+            let file = path.and_then(|path| read_jaas(path, settled, properties, told));
+            Login::Kerberos(file.map(|file| jaas::client(&file)).unwrap_or_default())
         }
     }
 }

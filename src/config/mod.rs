@@ -1,6 +1,7 @@
 //! From files, environment and flags to one typed, validated `Config`. Everything raw ends here: no
 //! code past this module sees a string that it must parse, and nothing here opens a socket.
 
+mod client;
 mod cores;
 mod files;
 mod java_options;
@@ -24,12 +25,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use client::{ForClient, Login, load_for_client};
 pub use cores::Cores;
 pub use load::{Loaded, Sources, load, settle_storm_yaml};
 pub use problem::{ConfigErrors, Note, Place, Problem, Severity};
 pub use report::write_report;
 pub use settle::Origin;
-pub use unit::{Size, Time};
+pub use unit::{Size, Time, parse_size, parse_time};
 
 use crate::access::{Need, Rules};
 use crate::auth::Credentials;
