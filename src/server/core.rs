@@ -3,19 +3,19 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use super::incident_log::IncidentLog;
+use super::listeners::Shares;
 use super::publisher::{Publisher, SLICE_EVERY_US};
 use super::reload::Publication;
 use super::shutdown::{Shutdown, Starting};
 use crate::admin::board::Board;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use crate::ring::{Bells, EventLoop, Gather, Handler, Rest, own_descriptors};
+use crate::ring::{Bells, EventLoop, Gather, Handler, Rest};
 use crate::shard::pace::ENOUGH;
 use crate::shard::{Context, Shard};
 
@@ -53,8 +53,7 @@ pub(super) struct Core {
 /// What all shards have in common.
 #[derive(Clone)]
 pub(super) struct Shared {
-    /// Those of all shards.
-    pub(super) listeners: Arc<[RawFd]>,
+    pub(super) listeners: Shares,
     pub(super) bells: Arc<Bells>,
     pub(super) publication: Arc<Publication>,
     pub(super) board: Arc<Board>,
@@ -247,13 +246,13 @@ impl Core {
 fn ready(
     bells: Arc<Bells>,
     index: usize,
-    listeners: &[RawFd],
+    listeners: &Shares,
     shutdown: &Shutdown,
 ) -> Result<EventLoop, String> {
     let mut ring = EventLoop::new(bells, index).map_err(|error| error.to_string())?;
     shutdown.wait_for_rings()?;
-    let mut copies = own_descriptors(listeners).map_err(|error| error.to_string())?;
-    ring.listen(copies.swap_remove(index))
+    listeners
+        .take(index, &mut ring)
         .map_err(|error| error.to_string())?;
     Ok(ring)
 }

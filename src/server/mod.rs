@@ -5,6 +5,7 @@ mod core;
 mod incident_log;
 mod listeners;
 pub mod logging;
+mod manager;
 pub mod preflight;
 mod publisher;
 mod reload;
@@ -13,7 +14,6 @@ mod shutdown;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
@@ -91,6 +91,7 @@ pub fn serve(
     mut signals: SignalsInfo,
 ) -> Result<(), StartError> {
     let Loaded { config, notes } = loaded;
+    let handed_over = listeners::handed_over();
     let (log, _writer) = Log::start(&config.log);
     let preflight = preflight::check(&config).map_err(StartError::Preflight)?;
     log_notes(&notes);
@@ -100,8 +101,9 @@ pub fn serve(
     let shards = config.server.shards.get();
     let publication = Arc::new(Publication::new(shards));
 
-    let listeners = listeners::open(config.server.address(), shards)?;
-    let address = listeners.address;
+    let listeners = listeners::open(handed_over, config.server.address(), shards)?;
+    let address = listeners.addresses.iter().map(ToString::to_string);
+    let address = address.collect::<Vec<_>>().join(" and ");
     let admin_listener = match config.admin.address {
         Some(address) => {
             Some(admin::listen(address).map_err(|error| StartError::Admin(address, error))?)
@@ -112,11 +114,16 @@ pub fn serve(
     let bells = Arc::new(Bells::new(shards));
     let shutdown = Arc::new(Shutdown::new(shards, config.server.shutdown_deadline));
     let settings = settings(&config, preflight.connections);
-    let facts = facts(&config, &settings, address, &preflight.kernel);
+    let facts = facts(
+        &config,
+        &settings,
+        listeners.addresses[0],
+        &preflight.kernel,
+    );
 
     let mut threads = Vec::with_capacity(shards);
     let shared = Shared {
-        listeners: listeners.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
+        listeners: listeners.shares(shards),
         bells: bells.clone(),
         publication: publication.clone(),
         board: board.clone(),
@@ -171,13 +178,12 @@ pub fn serve(
     // The readiness line, for people and for whoever starts us on port 0. Whoever has closed our
     // standard output does not want it.
     let plural = if shards == 1 { "" } else { "s" };
-    let _ = writeln!(
-        io::stdout(),
-        "listening on {address} with {shards} shard{plural}"
-    );
+    let line = format!("listening on {address} with {shards} shard{plural}");
+    let _ = writeln!(io::stdout(), "{line}");
     let _ = io::stdout().flush();
+    manager::ready(&line);
 
-    let reloader = Reloader::start(sources, config, publication, log)
+    let reloader = Reloader::start(sources, config, publication, log, line)
         .map_err(internal("starting the reloader"))?;
     for signal in signals.forever() {
         if signal != SIGHUP {
@@ -186,6 +192,7 @@ pub fn serve(
         }
         reloader.request();
     }
+    manager::stopping();
     board.stop();
     shutdown.begin();
     ring_all(&bells, shards);

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tracing::{error, info, warn};
 
-use super::log_notes;
 use super::logging::Log;
+use super::{log_notes, manager};
 use crate::auth::Authenticator;
 use crate::config::{self, Config, Sources};
 use crate::shard::Policy;
@@ -116,6 +116,7 @@ impl Reloader {
         running: Config,
         publication: Arc<Publication>,
         log: Log,
+        ready: String,
     ) -> io::Result<Reloader> {
         // One reload may wait for the one under way; a third would read the same files as the second.
         let (requests, orders) = bounded(1);
@@ -124,6 +125,7 @@ impl Reloader {
             running,
             publication,
             log,
+            ready,
         };
         // It may hang with a file system, so nobody waits for its end.
         thread::Builder::new()
@@ -143,12 +145,16 @@ struct Job {
     running: Config,
     publication: Arc<Publication>,
     log: Log,
+    /// What the service manager is told when it is done.
+    ready: String,
 }
 
 impl Job {
     fn work(mut self, orders: &Receiver<()>) {
         while orders.recv().is_ok() {
+            manager::reloading();
             self.reload();
+            manager::ready(&self.ready);
         }
     }
 
