@@ -47,8 +47,7 @@ pub(super) struct Core {
     accept_failures: u64,
     publisher: Publisher,
     publication: Arc<Publication>,
-    /// Of the publication that is in force here.
-    adopted: u64,
+    index: usize,
 }
 
 /// What all shards have in common.
@@ -87,14 +86,10 @@ impl Core {
             publisher: Publisher::new(board, index),
             incidents,
             accept_failures: 0,
-            adopted: publication.number(),
             publication,
+            index,
         };
-        // The policy comes last: whatever its libraries open belongs to this thread's table.
-        let ready = ready(bells, index, &listeners, &shutdown).and_then(|ring| {
-            core.shard.set_policy(core.publication.policy()?);
-            Ok(ring)
-        });
+        let ready = ready(bells, index, &listeners, &shutdown);
         let mut ring = match ready {
             Ok(ring) => {
                 core.woke();
@@ -145,7 +140,9 @@ impl Core {
         if self.now_us >= self.next_tick_us {
             self.next_tick_us = self.now_us + TICK_EVERY_US;
             self.shard.tick(&mut cx, |id| ring.unacknowledged_bytes(id));
-            self.adopt();
+            if let Some(policy) = self.publication.take(self.index) {
+                self.shard.set_policy(policy);
+            }
             self.publisher.tick(self.now_us);
         }
         ring.carry_out(self, &mut commands)?;
@@ -179,18 +176,6 @@ impl Core {
 
     fn elapsed_us(&self) -> u64 {
         self.started.elapsed().as_micros() as u64
-    }
-
-    /// Puts in force what a reload has published.
-    fn adopt(&mut self) {
-        let number = self.publication.number();
-        if number == self.adopted {
-            return;
-        }
-        self.adopted = number;
-        let outcome = self.publication.policy();
-        self.publication
-            .answer(outcome.map(|policy| self.shard.set_policy(policy)));
     }
 
     // ── The end ──────────────────────────────────────────────────────────────────────────────────

@@ -93,7 +93,8 @@ impl Page {
     /// Waits until an expression is true.
     pub fn wait_for(&mut self, expression: &str) {
         // What it is about may not be there yet.
-        let tried = format!("(() => {{ try {{ return {expression} }} catch {{ return false }} }})()");
+        let tried =
+            format!("(() => {{ try {{ return {expression} }} catch {{ return false }} }})()");
         wait_until(expression, || self.eval(&tried) == true);
     }
 

@@ -138,6 +138,11 @@ impl StormProgram {
         writeln!(input, "{word}").expect("the program listens");
     }
 
+    /// Ends it hard: no shutdown hook runs.
+    pub fn kill(mut self) {
+        self.child.kill().expect("our child");
+    }
+
     /// Waits for the end, which must be a success.
     pub fn passes(mut self) {
         self.expect("PASSED");
@@ -173,7 +178,7 @@ fn java(version: &str, krb5_conf: Option<&Path>) -> Command {
     command
 }
 
-fn class_path(version: &str) -> String {
+pub fn class_path(version: &str) -> String {
     let file = home().join(format!("target/classpath/{version}.txt"));
     let path = std::fs::read_to_string(&file).unwrap_or_else(|error| {
         panic!("{}: {error}; `make java` builds it", file.display());
