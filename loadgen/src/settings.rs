@@ -88,7 +88,7 @@ pub fn name_of(method: Option<&ClientMethod>) -> &'static str {
     match method {
         None => "none",
         Some(ClientMethod::Digest(_)) => "digest",
-        Some(ClientMethod::Kerberos { .. }) => "kerberos",
+        Some(ClientMethod::Kerberos { .. } | ClientMethod::KerberosWith { .. }) => "kerberos",
     }
 }
 
