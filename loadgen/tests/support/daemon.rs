@@ -40,7 +40,8 @@ pub fn be_one_if_asked() {
         cores: Cores::of_this_process(),
     };
     let loaded = config::load(&sources).expect("the settings are right");
-    server::serve(loaded, &sources).expect("the daemon serves");
+    let signals = server::signals().expect("signals");
+    server::serve(loaded, &sources, signals).expect("the daemon serves");
 }
 
 impl Daemon {
