@@ -4,7 +4,11 @@
 #   docker build -t storm-pacemaker .
 #   docker run --security-opt seccomp=packaging/seccomp.json --ulimit nofile=131072 \
 #       --read-only --cap-drop ALL --security-opt no-new-privileges -v /var/tmp \
-#       -v /etc/storm/storm.yaml:/conf/storm.yaml:ro -p 6699:6699 storm-pacemaker
+#       -v /etc/storm/storm.yaml:/conf/storm.yaml:ro -p 6699:6699 -p 127.0.0.1:6698:6698 \
+#       storm-pacemaker serve -c admin.address=0.0.0.0:6698
+#
+# By default the page and the metrics are on 127.0.0.1 alone, which in a container is the container's own:
+# hence admin.address. They have no login, so -p gives them to the host and not to its network.
 #
 # io_uring must be allowed where it runs: Docker's default seccomp profile forbids it, and
 # packaging/seccomp.json is that profile with io_uring's three calls added. Without it the daemon says so

@@ -114,6 +114,10 @@ pub const KEEPALIVE_PROBES: u32 = 5;
 /// Keys of the process that the admin page shows: what a browser can hold.
 pub const SHOWN_KEYS: usize = 200_000;
 
+/// Bytes of those keys as JSON, in all: ten times what the largest cluster's need. Peers choose them, and
+/// a control character takes six bytes there.
+pub const SHOWN_BYTES: usize = 32 * MIB as usize;
+
 /// Letters that a shard takes from a lane before it looks at its sockets again.
 pub const MAILBOX_BURST: usize = 1024;
 

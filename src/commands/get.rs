@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::heartbeat::{self, Unpacked, Unreadable, Value};
 use super::options::ServerOptions;
-use super::text::shown;
+use super::text::{self, shown};
 use super::trouble::Failure;
 use crate::config::Sources;
 
@@ -112,7 +112,9 @@ impl Get {
             "unpacked_bytes": unpacked.bytes.len(),
             "heartbeat": heartbeat::json(beat),
         });
-        serde_json::to_writer_pretty(&mut *out, &whole)?;
+        // A worker has chosen the names in it.
+        let json = text::visible_json(&serde_json::to_string_pretty(&whole)?);
+        out.extend_from_slice(json.as_bytes());
         out.push(b'\n');
         Ok(())
     }
@@ -135,7 +137,7 @@ impl Get {
 
 /// Bytes would leave a terminal in disorder.
 fn may_be_shown(bytes: &[u8]) -> Result<(), Failure> {
-    let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    let is_plain = |c: char| text::is_visible(c) || matches!(c, '\n' | '\t');
     match std::str::from_utf8(bytes) {
         Ok(text) if text.chars().all(is_plain) => Ok(()),
         _ => Err(Failure::No(format!(

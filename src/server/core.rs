@@ -141,7 +141,8 @@ impl Core {
             self.next_tick_us = self.now_us + TICK_EVERY_US;
             self.shard.tick(&mut cx, |id| ring.unacknowledged_bytes(id));
             if let Some(policy) = self.publication.take(self.index) {
-                self.shard.set_policy(policy);
+                let old = self.shard.set_policy(policy);
+                self.publication.give_back(self.index, old);
             }
             self.publisher.tick(self.now_us);
         }

@@ -42,6 +42,8 @@ struct Place {
     /// Spares the shard the lock.
     is_new: AtomicBool,
     policy: Mutex<Option<Policy>>,
+    /// What it was before, for the thread that reloads to drop: a credential's end is work of its library.
+    old: Mutex<Option<Policy>>,
 }
 
 impl Publication {
@@ -51,14 +53,24 @@ impl Publication {
         }
     }
 
-    /// What the shard is to put in force, if that is new.
+    /// What the shard is to put in force, if that is new. Never waits: it is there at the next look.
     pub(super) fn take(&self, shard: usize) -> Option<Policy> {
         let place = &self.places[shard];
-        if !place.is_new.swap(false, Ordering::Acquire) {
+        if !place.is_new.load(Ordering::Acquire) {
             return None;
         }
-        let mut policy = place.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        policy.take()
+        let mut waiting = place.policy.try_lock().ok()?;
+        let policy = waiting.take()?;
+        // Still locked, or a newer one that came in between would be taken for this one.
+        place.is_new.store(false, Ordering::Release);
+        Some(policy)
+    }
+
+    /// Gives what was in force away.
+    pub(super) fn give_back(&self, shard: usize, policy: Policy) {
+        if let Ok(mut old) = self.places[shard].old.try_lock() {
+            *old = Some(policy);
+        }
     }
 
     fn publish(&self, policies: Vec<Policy>) {
@@ -66,6 +78,7 @@ impl Publication {
             let mut waiting = place.policy.lock().unwrap_or_else(PoisonError::into_inner);
             *waiting = Some(policy);
             place.is_new.store(true, Ordering::Release);
+            drop(waiting);
         }
     }
 
@@ -85,6 +98,18 @@ impl Publication {
             thread::sleep(ASK_EVERY);
         }
         Ok(())
+    }
+
+    fn drop_old(&self) {
+        for place in &self.places {
+            drop(
+                place
+                    .old
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            );
+        }
     }
 }
 
@@ -186,6 +211,7 @@ impl Job {
             ),
             Err(why) => error!("reload: {why}; they go by the old logins and access rules"),
         }
+        self.publication.drop_old();
         self.log.set_level(self.running.log.level);
     }
 

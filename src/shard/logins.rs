@@ -37,10 +37,10 @@ impl Held {
 }
 
 impl Shard {
-    /// Takes over new credentials and rules. Who has logged in stays so; requests go by the new rules
+    /// Takes over new credentials and rules, and returns the old ones, whose end may take a while. Who has logged in stays so; requests go by the new rules
     /// from now on.
-    pub fn set_policy(&mut self, policy: Policy) {
-        self.policy = policy;
+    pub fn set_policy(&mut self, policy: Policy) -> Policy {
+        std::mem::replace(&mut self.policy, policy)
     }
 
     pub(super) fn new_session(&self) -> Session {
@@ -162,9 +162,11 @@ impl Shard {
         // Every login has the same time, so the list is in the order of its ends.
         while let Some((id, until_us)) = self.logging_in.front().copied() {
             // Who waits is not slow; that has an end of its own.
-            let is_slow = self
-                .peer(id)
-                .is_some_and(|peer| peer.session.is_logging_in() && peer.held.is_none());
+            let is_slow = self.peer(id).is_some_and(|peer| {
+                peer.session.is_logging_in()
+                    && peer.held.is_none()
+                    && peer.login_until_us == until_us
+            });
             if is_slow && until_us > cx.now_us {
                 break;
             }
@@ -201,9 +203,10 @@ impl Shard {
         }
     }
 
-    fn set_deadline(&mut self, peer: &Peer, now_us: u64) {
+    fn set_deadline(&mut self, peer: &mut Peer, now_us: u64) {
         let deadline = self.settings.bounds.handshake_deadline;
         let until_us = now_us + deadline.as_micros() as u64;
+        peer.login_until_us = until_us;
         self.logging_in.push_back((peer.id, until_us));
     }
 

@@ -24,7 +24,7 @@ pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
 pub use histogram::Histogram;
 pub use letters::Mailbox;
 pub use logins::Policy;
-pub use look::{KeyRow, KeySlice, Keys, Look};
+pub use look::{KeyRow, KeySlice, Keys, Look, Most};
 pub use snapshot::Snapshot;
 pub use times::{BOUNDS_US, RequestTimes};
 

@@ -36,6 +36,8 @@ pub(super) struct Peer {
     pub(super) blocked: bool,
     /// One of its address's unauthenticated connections.
     pub(super) counts_as_guest: bool,
+    /// When its login must be over; of several deadlines in the shard's list the one that counts.
+    pub(super) login_until_us: u64,
     /// The first token of a login, that waits to be judged.
     pub(super) held: Option<Box<Held>>,
     /// The first token of a login has come, and has not to wait.
@@ -68,6 +70,7 @@ impl Peer {
             unacknowledged_bytes: 0,
             blocked: false,
             counts_as_guest: false,
+            login_until_us: 0,
             held: None,
             token_seen: false,
             counted_bytes: 0,
