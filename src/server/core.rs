@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::incident_log::IncidentLog;
 use super::listeners::Shares;
@@ -236,7 +236,8 @@ impl Core {
         while ring.connections() > 0 && !shutdown.past_deadline() {
             self.turn(ring, NAP)?;
         }
-        info!(shard = index, ?counters, "reset {reset} connections");
+        info!(shard = index, "reset {reset} connections");
+        debug!(shard = index, ?counters, "counted");
         Ok(())
     }
 }

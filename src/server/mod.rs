@@ -26,7 +26,7 @@ use tracing::info;
 
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
-use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Sources};
+use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Size, Sources};
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Bounds, Mailbox, Settings, Shard};
 use core::{Core, Shared};
@@ -157,6 +157,8 @@ pub fn serve(
         shards,
         cores = ?config.server.cores,
         connections = preflight.connections,
+        stored_bytes = %Size(config.limits.stored_bytes),
+        frame_size = %Size(config.limits.frame_bytes),
         minimum_wait = ?config.server.minimum_wait,
         login = ?config.auth.method,
         "storm-pacemaker {} serves on {address}",
