@@ -1,6 +1,6 @@
 # The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
 
-.PHONY: run demo test check java load compare capacity prove fuzz setup-run setup-test
+.PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz setup-run setup-test setup-package
 .DEFAULT_GOAL := run
 
 # What `make demo`, `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
@@ -31,6 +31,7 @@ test: setup-test check java
 		cargo test --workspace --quiet
 	tests/storm/zookeeper-check
 	$(MAKE) --no-print-directory load
+	$(MAKE) --no-print-directory packaging-check
 
 # Formatting, lints, licences.
 check: setup-test
@@ -47,11 +48,29 @@ load: setup-test
 	cargo build --release --quiet --workspace
 	cargo test --release --quiet --test load -- --nocapture
 
+# The Debian package and the image, from one binary: target/debian, target/image.
+package: setup-package
+	cargo build --release --quiet --bin storm-pacemaker
+	packaging/deb
+	packaging/image
+
+# All that is packaged: built, installed and run, as root. Half a minute, and two more the first time.
+packaging-check: setup-package
+	cargo build --release --quiet --bin storm-pacemaker
+	packaging/check
+
+# The image as `docker build` makes it: compiled in its build stage.
+image-full: setup-package
+	packaging/image --full
+
 setup-run:
 	@tools/setup run
 
 setup-test:
 	@tools/setup test
+
+setup-package:
+	@tools/setup package
 
 # Makes up input of every kind for a minute each: make fuzz OPTIONS="--seconds 600 jaas"
 fuzz:

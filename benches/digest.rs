@@ -12,10 +12,7 @@ use storm_pacemaker::auth::{Authenticator, Credentials, DigestCredentials, Hands
 const USERNAME: &str = "cGFjZW1ha2VyLWNsaWVudA==";
 
 fn digest(criterion: &mut Criterion) {
-    let credentials = DigestCredentials {
-        username: "pmuser".to_owned(),
-        password: Secret::new("pmpass".to_owned()),
-    };
+    let credentials = DigestCredentials::of("pmuser", &Secret::new("pmpass".to_owned()));
     let authenticator = Authenticator::new(&Credentials::Digest(credentials.clone()))
         .expect("any user and password will do")
         .expect("there is a login");

@@ -85,6 +85,8 @@ pub enum Login {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Denial {
     LoginNeeded(Right),
+    /// The peer's address may not even connect; it did so before that was the rule.
+    MayNotConnect,
     /// The peer's address is in none of the networks that have this right.
     AddressNotListed(Right),
     /// The deletion would reach beyond the directory that deletions are confined to.
@@ -141,6 +143,14 @@ impl Addresses {
     }
 }
 
+/// Whose account an address is on: its own, or the /64 that one IPv6 host can choose addresses from.
+pub fn account_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+    }
+}
+
 /// The table: whether this request, of a peer with this login and address, is carried out.
 pub fn decide(
     rules: &Rules,
@@ -151,13 +161,18 @@ pub fn decide(
 ) -> Result<(), Denial> {
     let right = kind.right();
     let needs_login = match (right, login) {
+        (Right::Read | Right::Write | Right::Delete, Login::User) => false,
+        (Right::Read, Login::NotRequired) => false,
         (Right::Read, Login::Guest) => true,
-        (Right::Write, Login::Guest) => rules.writes == Need::Authenticated,
-        (Right::Delete, Login::Guest) => rules.deletes == Need::Authenticated,
-        (Right::Read | Right::Write | Right::Delete, Login::NotRequired | Login::User) => false,
+        // Without a method nobody can log in; `config` refuses that, and this does not rely on it.
+        (Right::Write, Login::NotRequired | Login::Guest) => rules.writes == Need::Authenticated,
+        (Right::Delete, Login::NotRequired | Login::Guest) => rules.deletes == Need::Authenticated,
     };
     if needs_login {
         return Err(Denial::LoginNeeded(right));
+    }
+    if !rules.connect_from.include(from) {
+        return Err(Denial::MayNotConnect);
     }
     let networks = match right {
         Right::Read => &rules.reads_from,
@@ -229,11 +244,22 @@ mod tests {
         refused
     }
 
-    fn of_guests(rights: &[Right]) -> Vec<(RequestKind, Login, Denial)> {
-        RequestKind::ALL
-            .into_iter()
-            .filter(|kind| rights.contains(&kind.right()))
-            .map(|kind| (kind, Login::Guest, Denial::LoginNeeded(kind.right())))
+    /// Every request of these rights, by a guest; and where a rule asks for a login also by whoever
+    /// cannot log in.
+    fn without_login(rights: &[Right]) -> Vec<(RequestKind, Login, Denial)> {
+        let logins = |right| match right {
+            Right::Read => &[Login::Guest][..],
+            Right::Write | Right::Delete => &[Login::NotRequired, Login::Guest],
+        };
+        let kinds = RequestKind::ALL.into_iter();
+        let kinds = kinds.filter(|kind| rights.contains(&kind.right()));
+        kinds
+            .flat_map(|kind| {
+                let denial = Denial::LoginNeeded(kind.right());
+                logins(kind.right())
+                    .iter()
+                    .map(move |login| (kind, *login, denial))
+            })
             .collect()
     }
 
@@ -256,7 +282,7 @@ mod tests {
 
     #[test]
     fn by_default_guests_write_and_do_not_read() {
-        assert_eq!(refused(&Rules::default()), of_guests(&[Right::Read]));
+        assert_eq!(refused(&Rules::default()), without_login(&[Right::Read]));
     }
 
     #[test]
@@ -265,12 +291,18 @@ mod tests {
             writes: Need::Authenticated,
             ..Rules::default()
         };
-        assert_eq!(refused(&writes), of_guests(&[Right::Read, Right::Write]));
+        assert_eq!(
+            refused(&writes),
+            without_login(&[Right::Read, Right::Write])
+        );
         let deletes = Rules {
             deletes: Need::Authenticated,
             ..Rules::default()
         };
-        assert_eq!(refused(&deletes), of_guests(&[Right::Read, Right::Delete]));
+        assert_eq!(
+            refused(&deletes),
+            without_login(&[Right::Read, Right::Delete])
+        );
     }
 
     #[test]
@@ -310,6 +342,27 @@ mod tests {
                 assert_eq!(decide(&rules, kind, Login::User, there, PATH), Ok(()));
             }
         }
+    }
+
+    #[test]
+    fn whoever_may_not_connect_may_do_nothing() {
+        let rules = Rules {
+            connect_from: Addresses(vec!["192.0.2.0/24".parse().unwrap()]),
+            ..Rules::default()
+        };
+        for kind in RequestKind::ALL {
+            let from = |address| decide(&rules, kind, Login::User, address, PATH);
+            assert_eq!(from(HERE), Err(Denial::MayNotConnect));
+            assert_eq!(from("192.0.2.1".parse().unwrap()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_ipv6_host_cannot_choose_its_account() {
+        let account = |text: &str| account_of(text.parse().unwrap());
+        assert_eq!(account("2001:db8::1"), account("2001:db8::ffff:2"));
+        assert_ne!(account("2001:db8::1"), account("2001:db8:0:1::1"));
+        assert_ne!(account("192.0.2.1"), account("192.0.2.2"));
     }
 
     #[test]

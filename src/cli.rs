@@ -1,17 +1,19 @@
 //! The command line: what may be asked for, and what the process's exit code means. Reads arguments
 //! and the environment's few variables; decides nothing about values.
 //!
-//! Exit codes: 0 done; 1 the daemon could not start or failed while it ran; 2 the command line or the
-//! configuration is wrong.
+//! Exit codes: 0 done; 1 the daemon could not start or failed while it ran, or a command could not do
+//! what it was asked; 2 the command line or the configuration is wrong.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::auth::Authenticator;
+use crate::commands;
 use crate::config::{self, ConfigErrors, Cores, Loaded, Sources};
+use crate::server;
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
@@ -26,7 +28,7 @@ struct Cli {
     options: Options,
 }
 
-#[derive(Clone, Copy, Debug, Default, Subcommand)]
+#[derive(Clone, Debug, Default, Subcommand)]
 enum Command {
     /// Run the daemon in the foreground (also what no command does)
     #[default]
@@ -34,9 +36,12 @@ enum Command {
     /// Print the effective configuration and where each value comes from; exit 2 if it is wrong or if
     /// its credentials cannot be used here
     CheckConfig,
+    #[command(flatten)]
+    AtATerminal(commands::Command),
 }
 
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Configuration")]
 struct Options {
     /// IP address to listen on, IPv4 or IPv6 [default: 0.0.0.0]
     #[arg(long, value_name = "ADDR", global = true)]
@@ -62,7 +67,7 @@ struct Options {
     #[arg(long, value_name = "FILE", global = true)]
     storm_conf: Option<PathBuf>,
 
-    /// JAAS file with the daemon's credentials, for the methods DIGEST and KERBEROS
+    /// JAAS file with the credentials for DIGEST and KERBEROS, the daemon's or those of a command
     #[arg(long, value_name = "FILE", global = true)]
     login_config: Option<String>,
 
@@ -87,25 +92,39 @@ pub fn run() -> ExitCode {
         }
     };
     let sources = cli.options.sources();
-    let loaded = match config::load(&sources) {
-        Ok(loaded) => loaded,
-        Err(errors) => return wrong_configuration(&errors),
-    };
+    match cli.command.unwrap_or_default() {
+        Command::Serve => serve(&sources),
+        Command::CheckConfig => match load(&sources) {
+            Ok(loaded) => check_config(&loaded),
+            Err(code) => code,
+        },
+        Command::AtATerminal(command) => commands::run(command, sources, Cli::command),
+    }
+}
+
+fn load(sources: &Sources) -> Result<Loaded, ExitCode> {
+    let loaded = config::load(sources).map_err(|errors| wrong_configuration(&errors))?;
     #[cfg(feature = "kerberos")]
     if let Some(path) = &loaded.config.kerberos.krb5_conf {
         crate::auth::kerberos::use_krb5_conf(path);
     }
-    match cli.command.unwrap_or_default() {
-        Command::Serve => serve(loaded, &sources),
-        Command::CheckConfig => check_config(&loaded),
-    }
+    Ok(loaded)
 }
 
-fn serve(loaded: Loaded, sources: &Sources) -> ExitCode {
-    match crate::server::serve(loaded, sources) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+fn serve(sources: &Sources) -> ExitCode {
+    // First of all: a signal that comes during the start is kept.
+    let outcome = server::signals().map(|signals| {
+        let loaded = load(sources)?;
+        server::serve(loaded, sources, signals).map_err(|error| {
             eprintln!("storm-pacemaker: {error}");
+            ExitCode::from(FAILED)
+        })
+    });
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(code)) => code,
+        Err(error) => {
+            eprintln!("storm-pacemaker: waiting for signals: {error}");
             ExitCode::from(FAILED)
         }
     }
@@ -172,8 +191,6 @@ fn variable(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -2,6 +2,7 @@
 //! generator and for the commands that ask a server. Frames in, frames out; no socket.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::auth::digest_md5;
 #[cfg(feature = "kerberos")]
@@ -21,6 +22,23 @@ pub enum ClientMethod {
     Kerberos {
         /// `service/host`, maybe with `@REALM`.
         service: String,
+    },
+    /// With tickets from elsewhere.
+    KerberosWith {
+        service: String,
+        tickets: Tickets,
+    },
+}
+
+/// Where a Kerberos client's tickets come from, if not from the default credential cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tickets {
+    /// A credential cache's name; a path is a file's.
+    Cache(PathBuf),
+    /// From the KDC, for a principal's key in this file, or for its first key; they are not kept.
+    Keytab {
+        path: PathBuf,
+        principal: Option<String>,
     },
 }
 
@@ -60,16 +78,15 @@ impl ClientLogin {
             }
             #[cfg(feature = "kerberos")]
             ClientMethod::Kerberos { service } => {
-                let mut client = kerberos::Client::new(service, false)?;
-                let (ClientStep::Continue(token) | ClientStep::Done(token)) = client.step(None)?;
-                control::encode_token(out, &token);
-                Mechanism::Kerberos {
-                    client,
-                    through: false,
-                }
+                Mechanism::of_ticket(kerberos::Client::new(service, false)?, out)?
+            }
+            #[cfg(feature = "kerberos")]
+            ClientMethod::KerberosWith { service, tickets } => {
+                let client = kerberos::Client::with(tickets, service)?;
+                Mechanism::of_ticket(client, out)?
             }
             #[cfg(not(feature = "kerberos"))]
-            ClientMethod::Kerberos { .. } => {
+            ClientMethod::Kerberos { .. } | ClientMethod::KerberosWith { .. } => {
                 let why = "this build has no Kerberos (cargo feature \"kerberos\")";
                 return Err(LoginFailure::Ours(why.to_owned()));
             }
@@ -143,6 +160,22 @@ impl ClientLogin {
                 "the server ends a login too early",
             )),
         }
+    }
+}
+
+#[cfg(feature = "kerberos")]
+impl Mechanism {
+    /// The client speaks first.
+    fn of_ticket(
+        mut client: kerberos::Client,
+        out: &mut Vec<u8>,
+    ) -> Result<Mechanism, LoginFailure> {
+        let (ClientStep::Continue(token) | ClientStep::Done(token)) = client.step(None)?;
+        control::encode_token(out, &token);
+        Ok(Mechanism::Kerberos {
+            client,
+            through: false,
+        })
     }
 }
 

@@ -41,8 +41,11 @@ pub enum Fault {
     LoginTooLarge(u64),
     /// A login has taken longer than this.
     LoginTooSlow(Duration),
-    /// Too many logins of the peer's address have failed or are under way, more than it may have.
+    /// More logins of the peer's address have failed than may, and too many others wait already, or
+    /// this one has waited too long.
     LoginThrottled(u64),
+    /// Connections of the peer's address, more than it may have.
+    TooManyOfAddress(u64),
     /// Connections of the peer's address that have neither logged in nor done anything they may,
     /// more than it may have.
     TooManyUnauthenticated(u64),
@@ -50,7 +53,7 @@ pub enum Fault {
 
 impl Fault {
     /// All labels: a metric has each from the start.
-    pub const LABELS: [&str; 25] = [
+    pub const LABELS: [&str; 26] = [
         "bad_frame",
         "bad_message",
         "not_a_request",
@@ -75,6 +78,7 @@ impl Fault {
         "login_too_large",
         "login_too_slow",
         "login_throttled",
+        "too_many_of_address",
         "too_many_unauthenticated",
     ];
 
@@ -110,6 +114,7 @@ impl Fault {
             Fault::LoginTooLarge(_) => "login_too_large",
             Fault::LoginTooSlow(_) => "login_too_slow",
             Fault::LoginThrottled(_) => "login_throttled",
+            Fault::TooManyOfAddress(_) => "too_many_of_address",
             Fault::TooManyUnauthenticated(_) => "too_many_unauthenticated",
         }
     }
@@ -163,8 +168,12 @@ impl fmt::Display for Fault {
             ),
             Fault::LoginThrottled(limit) => write!(
                 f,
-                "more than {limit} logins of its address have failed or are under way \
+                "{limit} logins of its address have failed of late, and too many wait for their turn \
                  (limits.failed_logins)"
+            ),
+            Fault::TooManyOfAddress(limit) => write!(
+                f,
+                "{limit} connections of its address are open (limits.connections_per_address)"
             ),
             Fault::TooManyUnauthenticated(limit) => write!(
                 f,
@@ -217,6 +226,7 @@ impl Refusal {
     pub fn label(&self) -> &'static str {
         match self {
             Refusal::Access(Denial::LoginNeeded(_)) => "not_authorized",
+            Refusal::Access(Denial::MayNotConnect) => "address_not_listed",
             Refusal::Access(Denial::AddressNotListed(_)) => "address_not_listed",
             Refusal::Access(Denial::DeletesTooHigh) => "deletes_too_high",
             Refusal::PathTooLong { .. } => "path_too_long",
@@ -239,6 +249,12 @@ impl fmt::Display for Refusal {
                     Right::Delete => ("deletions need", "access.deletes"),
                 };
                 write!(f, "{what} a login ({why})")
+            }
+            Refusal::Access(Denial::MayNotConnect) => {
+                write!(
+                    f,
+                    "its address may not connect any more (access.connect_from)"
+                )
             }
             Refusal::Access(Denial::AddressNotListed(right)) => {
                 let (what, why) = match right {

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod auth;
 pub mod cli;
 pub mod client_login;
+pub mod commands;
 pub mod config;
 pub mod connection;
 pub mod fault;

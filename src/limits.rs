@@ -90,6 +90,13 @@ pub const SHARDS: RangeInclusive<u64> = 1..=256;
 
 // ── What is fixed ────────────────────────────────────────────────────────────────────────────────
 
+/// In this time an address is forgiven one failed login, and one that waits is judged.
+pub const LOGIN_FORGIVEN_US: u64 = 1_000_000;
+
+/// Bytes of a file of the configuration: far more than any has, and little enough to read while the
+/// daemon runs.
+pub const CONFIG_FILE_BYTES: u64 = 4 * MIB;
+
 /// Nesting of Thrift structs and containers in one message. A real message nests four deep; Java's
 /// reader overflows its stack at 200 000.
 pub const THRIFT_DEPTH: u32 = 64;
@@ -107,6 +114,10 @@ pub const KEEPALIVE_PROBES: u32 = 5;
 /// Keys of the process that the admin page shows: what a browser can hold.
 pub const SHOWN_KEYS: usize = 200_000;
 
+/// Bytes of those keys as JSON, in all: ten times what the largest cluster's need. Peers choose them, and
+/// a control character takes six bytes there.
+pub const SHOWN_BYTES: usize = 32 * MIB as usize;
+
 /// Letters that a shard takes from a lane before it looks at its sockets again.
 pub const MAILBOX_BURST: usize = 1024;
 
@@ -120,6 +131,32 @@ pub const RECEIVE_BUFFERS: u16 = 512;
 /// File descriptors that are not connections: rings, listeners, logs, the executor's own.
 pub const SPARE_FILES_BASE: u64 = 64;
 pub const SPARE_FILES_PER_SHARD: u64 = 16;
+
+// ── Commands at a terminal ───────────────────────────────────────────────────────────────────────
+
+/// Where a server is that nothing says where it is, and bytes of the largest frame that Storm's
+/// clients take: Storm's defaults.
+pub const STORMS_PORT: u16 = 6699;
+pub const STORMS_FRAME_BYTES: u32 = 10 * MIB as u32;
+
+/// Requests of a command in one batch, and bytes of their paths. The server takes them all before it
+/// must have sent an answer.
+pub const COMMAND_BATCH: usize = 64;
+pub const COMMAND_BATCH_BYTES: usize = 16 * KIB as usize;
+
+/// Bytes of a heartbeat once it is unpacked, and values in it. One of 50 executors has under 1 MiB and
+/// 20 000 values.
+pub const UNPACKED_BYTES: u64 = 64 * MIB;
+pub const HEARTBEAT_VALUES: usize = 1 << 20;
+
+/// Segments of a path below which a listing looks no further: a server may go on for ever.
+pub const LISTED_DEPTH: usize = *PATH_DEPTH.end() as usize;
+
+/// Keys that `top` watches, at some 250 bytes each.
+pub const WATCHED_KEYS: usize = 200_000;
+
+/// Bytes that a command receives at a time.
+pub const COMMAND_RECEIVE_BYTES: usize = 64 * KIB as usize;
 
 const _: () = {
     assert!(RECEIVE_BUFFERS.is_power_of_two());

@@ -90,13 +90,9 @@ impl Session {
         }
     }
 
-    /// Whether a message of this kind would begin a login.
-    pub fn begins_login(&self, kind: MessageType) -> bool {
-        matches!(self.state, State::Fresh)
-            && matches!(
-                kind,
-                MessageType::ControlMessage | MessageType::SaslMessageToken
-            )
+    /// Whether a login may begin, or has begun.
+    pub fn may_log_in(&self) -> bool {
+        matches!(self.state, State::Fresh | State::LoggingIn(_))
     }
 
     pub fn is_logging_in(&self) -> bool {

@@ -161,12 +161,12 @@ fn only_get_and_head_and_only_what_is_there() {
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"] {
         let response = request(
             admin,
-            &format!("{method} /metrics HTTP/1.1\r\nHost: t\r\n\r\n"),
+            &format!("{method} /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         );
         assert_eq!(response.status, 405, "{method}");
         assert_eq!(response.header("allow"), Some("GET, HEAD"));
     }
-    let head = request(admin, "HEAD /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    let head = request(admin, "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!((head.status, &*head.body), (200, ""));
     assert_eq!(head.header("content-length"), Some("3"));
     for path in ["/metrics/", "/admin", "/..", "/%2e", "//", "/cluster"] {
@@ -215,6 +215,74 @@ fn a_port_that_is_taken_is_an_error_at_start_that_names_the_key() {
     assert!(output.stdout.is_empty(), "it was never ready");
 }
 
+/// A page of the internet can have its own name resolve to loopback; then the browser says that name.
+#[test]
+fn on_loopback_names_of_elsewhere_are_not_shown_the_cluster() {
+    let daemon = Daemon::start(&["--shards", "1"]);
+    let port = daemon.admin().port();
+    let status = |path: &str, host: &str| {
+        let bytes = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        request(daemon.admin(), &bytes).status
+    };
+    for path in ["/", "/cluster.json", "/status"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:6698",
+            "127.0.0.1",
+            "[::1]:6698",
+            "[::1]",
+        ] {
+            assert_eq!(status(path, host), 200, "{path} {host}");
+        }
+        assert_eq!(status(path, &format!("127.0.0.1:{port}")), 200);
+        for host in [
+            "evil.example",
+            "evil.example:6698",
+            "localhost.evil.example",
+            "",
+        ] {
+            assert_eq!(status(path, host), 421, "{path} {host}");
+        }
+    }
+    for path in ["/metrics", "/healthz", "/readyz"] {
+        assert_eq!(status(path, "pacemaker.example"), 200, "{path}");
+    }
+    daemon.stop();
+}
+
+/// Keys as long and as costly as they can be, and readers that ask and do not read.
+#[test]
+fn the_table_is_bounded_in_bytes() {
+    let daemon = Daemon::start(&["--shards", "2"]);
+    let mut client = Client::connect(daemon.address());
+    let path = "\u{1}".repeat(4_000);
+    for number in 0..4_000 {
+        client.put(&format!("/{number}{path}"), b"");
+    }
+    let before = daemon.resident_bytes();
+    let document = get(daemon.admin(), "/cluster.json");
+    assert!(
+        document.body.len() < 40 << 20,
+        "{} bytes",
+        document.body.len()
+    );
+    assert_eq!(document.json()["complete"], false);
+    let mut readers = Vec::new();
+    for _ in 0..8 {
+        let mut stream = support::http::connect(daemon.admin());
+        let request = b"GET /cluster.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request).expect("it can be sent");
+        // The answer has begun.
+        stream.peek(&mut [0]).expect("its first byte");
+        readers.push(stream);
+        std::thread::sleep(Duration::from_millis(600)); // an answer is made anew after half a second
+    }
+    let grew = daemon.resident_bytes().saturating_sub(before);
+    assert!(grew < 400 << 20, "{} MiB", grew >> 20);
+    drop(readers);
+    daemon.stop();
+}
+
 // ── Hostile peers ────────────────────────────────────────────────────────────────────────────────
 
 /// While something goes on, the admin endpoint answers soon, and the shards at once.
@@ -257,7 +325,7 @@ fn heads_that_are_too_large_or_no_http_are_refused() {
         }
     }
     // A body is not read.
-    let body = "GET /healthz HTTP/1.1\r\nHost: t\r\nContent-Length: 1000000000\r\n\r\nxxx";
+    let body = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\nxxx";
     assert_eq!(request(admin, body).status, 200);
     assert_all_is_served(&daemon, admin);
     daemon.stop();
@@ -310,7 +378,7 @@ fn ten_thousand_connections_and_slow_readers_harm_nobody() {
     let resident = daemon.resident_bytes();
     let ask_and_read_nothing = || {
         let mut stream = http::connect(admin);
-        let _ = stream.write_all(b"GET /cluster.json HTTP/1.1\r\nHost: t\r\n\r\n");
+        let _ = stream.write_all(b"GET /cluster.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
         stream
     };
     let mut readers: Vec<_> = (0..200).map(|_| ask_and_read_nothing()).collect();

@@ -51,7 +51,13 @@ fn many_lists_of_many_names_are_made_one_after_another() {
 #[test]
 fn deep_paths_do_not_take_more_than_is_allowed() {
     // Keys of 30 segments of a letter: their text is nothing beside what the directory takes.
-    let daemon = Daemon::start(&["--shards", "1", "-c", "limits.stored_bytes=4MiB"]);
+    let bound = [
+        "-c",
+        "limits.stored_bytes=4MiB",
+        "-c",
+        "access.deletes_below=",
+    ];
+    let daemon = Daemon::start(&[&["--shards", "1"], &bound[..]].concat());
     let mut client = Client::connect(daemon.address());
     let deep = "/a".repeat(28);
     let mut refused = 0;

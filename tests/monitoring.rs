@@ -227,6 +227,28 @@ fn every_rule_says_what_to_do() {
     }
 }
 
+/// The manual is for reading before, the rules are what one gets at three in the morning.
+#[test]
+fn the_manual_says_of_every_alert_what_the_rules_say() {
+    let rules = text_of("packaging/prometheus/pacemaker.rules.yaml");
+    let manual = text_of("docs/OPERATING.md");
+    let mut rows = manual
+        .split_once("## Alerts")
+        .expect("the section")
+        .1
+        .lines()
+        .filter(|line| line.starts_with("| Pacemaker"));
+    for rule in rules.split("- alert: ").skip(1) {
+        let name = rule.lines().next().expect("a name");
+        let runbook = rule.split_once("runbook: >-").expect("a runbook").1;
+        let runbook = runbook.split_whitespace().collect::<Vec<_>>().join(" ");
+        let row = rows.next().expect("a row for each alert");
+        assert!(row.starts_with(&format!("| {name}, ")), "{name}: {row}");
+        assert!(row.ends_with(&format!("| {runbook} |")), "{name}: {row}");
+    }
+    assert_eq!(rows.next(), None);
+}
+
 #[test]
 fn the_document_has_every_metric_and_no_other() {
     let (daemon, scrape) = busy_daemon();

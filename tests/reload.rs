@@ -198,3 +198,21 @@ fn the_log_level_changes_while_it_runs() {
     }
     assert!(log.contains(r#""reason":"bad_frame""#), "{log}");
 }
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_holds_up_nobody() {
+    let files = DigestFiles::new();
+    let daemon = files.daemon(&["--shards", "2"]);
+    fs::remove_file(files.jaas()).expect("the file");
+    let made = std::process::Command::new("mkfifo")
+        .arg(files.jaas())
+        .status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let news = reload(&daemon);
+    assert!(
+        news.contains("jaas.conf") && news.contains("it is no ordinary file"),
+        "{news}"
+    );
+    Client::connect(daemon.address()).log_in();
+    daemon.stop();
+}

@@ -103,10 +103,10 @@ pub fn digest(data: &[u8]) {
 const PASSWORD: &str = "Xq7-correct-horse";
 
 fn authenticator() -> Authenticator {
-    let credentials = Credentials::Digest(DigestCredentials {
-        username: "pmuser".to_owned(),
-        password: Secret::new(PASSWORD.to_owned()),
-    });
+    let credentials = Credentials::Digest(DigestCredentials::of(
+        "pmuser",
+        &Secret::new(PASSWORD.to_owned()),
+    ));
     Authenticator::new(&credentials)
         .expect("good credentials")
         .expect("a method")
@@ -121,9 +121,8 @@ pub fn jaas(data: &[u8]) {
     let problem = match jaas::parse("jaas.conf", text, &properties) {
         Err(problem) => problem,
         Ok(file) => {
-            if let Ok(credentials) = jaas::digest(&file) {
-                assert!(!credentials.username.is_empty());
-            }
+            // Whichever it holds.
+            let _ = jaas::digest(&file);
             match jaas::server(&file) {
                 Ok(_) => return,
                 Err(problem) => problem,

@@ -9,8 +9,10 @@ mod drive;
 mod expect;
 mod hdr_log;
 mod limit;
+mod logins;
 mod machine;
 mod payload;
+mod plain;
 mod plan;
 mod progress;
 mod random;
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Job::Run(settings) => run::once(*settings),
         Job::PrintPlan(settings) => print_plan(&settings),
         Job::Chart { file, look } => draw(&file, &look),
+        Job::Logins(logins) => logins.run(),
         Job::FindLimit(settings) => limit::find(*settings),
         Job::Compare { servers, rounds } => compare::compare(*servers, rounds),
     };

@@ -15,6 +15,9 @@ pub enum ErrorKind {
     ConnectFailed,
     /// A standing connection that the server or the network ended.
     ConnectionLost,
+    /// A login that the server refused, or that took longer than Storm's client waits. Its connection
+    /// is closed.
+    LoginFailed,
     /// A request that was in flight on such a connection.
     Abandoned,
     /// A pulse that could not be sent: its worker had no connection, or still waited for the answer
@@ -45,9 +48,10 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [ErrorKind; 15] = [
+    pub const ALL: [ErrorKind; 16] = [
         ErrorKind::ConnectFailed,
         ErrorKind::ConnectionLost,
+        ErrorKind::LoginFailed,
         ErrorKind::Abandoned,
         ErrorKind::Unsent,
         ErrorKind::OverOneSecond,
@@ -68,6 +72,7 @@ impl ErrorKind {
         match self {
             ErrorKind::ConnectFailed => "connect_failed",
             ErrorKind::ConnectionLost => "connection_lost",
+            ErrorKind::LoginFailed => "login_failed",
             ErrorKind::Abandoned => "abandoned",
             ErrorKind::Unsent => "unsent",
             ErrorKind::OverOneSecond => "over_1s",
@@ -89,8 +94,16 @@ impl ErrorKind {
 #[derive(Clone, Debug, Default)]
 pub struct Errors {
     counts: [u64; ErrorKind::ALL.len()],
-    /// Why dials failed and connections were lost: the operating system's error numbers.
-    reasons: BTreeMap<i32, u64>,
+    reasons: BTreeMap<Reason, u64>,
+}
+
+/// Why a dial or a login failed, or a connection was lost.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Reason {
+    /// The operating system's error number.
+    Os(i32),
+    /// What was wrong with a login. The texts are few: none holds anything of a single connection.
+    Login(String),
 }
 
 impl Errors {
@@ -98,9 +111,9 @@ impl Errors {
         self.counts[kind as usize] += 1;
     }
 
-    pub fn add_with_reason(&mut self, kind: ErrorKind, os_error: i32) {
+    pub fn add_with_reason(&mut self, kind: ErrorKind, reason: Reason) {
         self.add(kind);
-        *self.reasons.entry(os_error).or_default() += 1;
+        *self.reasons.entry(reason).or_default() += 1;
     }
 
     pub fn count(&self, kind: ErrorKind) -> u64 {
@@ -111,7 +124,7 @@ impl Errors {
         self.counts.iter().sum()
     }
 
-    pub fn reasons(&self) -> &BTreeMap<i32, u64> {
+    pub fn reasons(&self) -> &BTreeMap<Reason, u64> {
         &self.reasons
     }
 
@@ -120,7 +133,7 @@ impl Errors {
             *count += more;
         }
         for (reason, more) in &other.reasons {
-            *self.reasons.entry(*reason).or_default() += more;
+            *self.reasons.entry(reason.clone()).or_default() += more;
         }
     }
 }
@@ -142,13 +155,15 @@ pub enum Timed {
     Delete,
     /// From the dial to the connection, over the whole run.
     Connect,
+    /// From the connection to the end of its login, over the whole run.
+    Login,
     /// From a pulse's planned instant to when the generator got to it, whether its connection stood then
     /// or not: what the generator itself was late by.
     Lateness,
 }
 
 impl Timed {
-    pub const ALL: [Timed; 9] = [
+    pub const ALL: [Timed; 10] = [
         Timed::Pulse,
         Timed::Get,
         Timed::List,
@@ -157,6 +172,7 @@ impl Timed {
         Timed::Page,
         Timed::Delete,
         Timed::Connect,
+        Timed::Login,
         Timed::Lateness,
     ];
 
@@ -171,6 +187,7 @@ impl Timed {
             Timed::Page => "page",
             Timed::Delete => "delete",
             Timed::Connect => "connect",
+            Timed::Login => "login",
             Timed::Lateness => "lateness",
         }
     }
@@ -262,11 +279,13 @@ mod tests {
     fn merging_adds() {
         let mut one = Record::default();
         one.time(Timed::Pulse, 10);
-        one.errors.add_with_reason(ErrorKind::ConnectFailed, 111);
+        let refused = Reason::Os(111);
+        one.errors
+            .add_with_reason(ErrorKind::ConnectFailed, refused.clone());
         let mut sum = one.clone();
         sum.merge(&one);
         assert_eq!(sum.times(Timed::Pulse).histogram().len(), 2);
         assert_eq!(sum.errors.count(ErrorKind::ConnectFailed), 2);
-        assert_eq!(sum.errors.reasons().get(&111), Some(&2));
+        assert_eq!(sum.errors.reasons().get(&refused), Some(&2));
     }
 }

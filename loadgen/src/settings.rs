@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use storm_pacemaker::client_login::ClientMethod;
+
 use crate::cli;
 use crate::expect::Expectation;
 use crate::machine;
@@ -45,6 +47,14 @@ pub struct Settings {
 pub struct Target {
     pub name: String,
     pub address: SocketAddr,
+    pub logins: Logins,
+}
+
+/// How connections to a server log in; `None`: not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Logins {
+    pub readers: Option<ClientMethod>,
+    pub workers: Option<ClientMethod>,
 }
 
 /// How Nimbus's scheduler reads.
@@ -61,6 +71,25 @@ pub enum Nimbus {
 pub enum Output {
     Text,
     Json,
+}
+
+impl Logins {
+    pub fn of_readers(&self) -> &'static str {
+        name_of(self.readers.as_ref())
+    }
+
+    pub fn of_workers(&self) -> &'static str {
+        name_of(self.workers.as_ref())
+    }
+}
+
+/// As `--auth` has it.
+pub fn name_of(method: Option<&ClientMethod>) -> &'static str {
+    match method {
+        None => "none",
+        Some(ClientMethod::Digest(_)) => "digest",
+        Some(ClientMethod::Kerberos { .. } | ClientMethod::KerberosWith { .. }) => "kerberos",
+    }
 }
 
 /// Descriptors of a thread besides its connections: its ring, and what it inherits from the process.
@@ -93,7 +122,7 @@ impl Settings {
         let usual = cli::usual_topologies(workers);
         other.cluster.topologies = self.topologies_given.unwrap_or(usual).min(workers);
         if !self.sources_given {
-            other.sources = cli::default_sources(workers, &self.targets)?;
+            other.sources = cli::default_sources(&other.cluster, &self.targets)?;
         }
         let threads = machine::threads_for(workers, self.cores.len());
         other.cores = self.cores.iter().copied().cycle().take(threads).collect();

@@ -88,6 +88,10 @@ impl Board {
         self.watched_until_ms.fetch_max(until_ms, Ordering::Relaxed);
     }
 
+    pub fn is_watched_now(&self) -> bool {
+        self.is_watched(self.now_ms())
+    }
+
     pub fn is_watched(&self, now_ms: u64) -> bool {
         now_ms < self.watched_until_ms.load(Ordering::Relaxed)
     }

@@ -83,6 +83,19 @@ impl Cluster {
         self.json.get(MOST_AGE, || self.document().into())
     }
 
+    /// Gives back what was kept for lookers, if there is none any more. To be called now and then.
+    pub(super) fn forget_unless_watched(&self) {
+        if self.board.is_watched_now() {
+            return;
+        }
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        for (shown, place) in shown.iter_mut().zip(self.board.places()) {
+            drop(place.take_keys());
+            *shown = None;
+        }
+        self.json.clear();
+    }
+
     /// Takes what shards have shown since the last time. Whether all have, of late.
     fn take(&self) -> bool {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,6 @@
 //! The admin endpoint: metrics, health, status and a page for people, over HTTP, on a thread and a
-//! port of its own. It reads what shards have put on the board, and can neither slow nor stop one.
+//! port of its own. It reads what shards have put on the board: none waits for it, and where a core is short it
+//! is nice to them.
 
 pub mod board;
 mod cache;
@@ -16,7 +17,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
@@ -26,6 +27,9 @@ use site::Site;
 
 /// The niceness of the admin thread: where a shard wants the core, it gets it.
 const NICENESS: i32 = 10;
+
+/// How often what was kept for lookers is given back.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 /// What does not change while the daemon runs.
 #[derive(Clone, Debug)]
@@ -71,7 +75,7 @@ impl Admin {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let site = Arc::new(Site::new(facts, board));
+        let site = Arc::new(Site::new(facts, board, address.ip().is_loopback()));
         let (end, ended) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("admin".to_owned())
@@ -79,7 +83,13 @@ impl Admin {
                 // Without the right to be nice it serves all the same.
                 let _ = rustix::process::setpriority_process(None, NICENESS);
                 runtime.block_on(async {
-                    tokio::spawn(http::serve(listener, site));
+                    tokio::spawn(http::serve(listener, site.clone()));
+                    tokio::spawn(async move {
+                        loop {
+                            tokio::time::sleep(TIDY_EVERY).await;
+                            site.tidy();
+                        }
+                    });
                     let _ = ended.await;
                 });
             })?;

@@ -1,13 +1,14 @@
 //! What is served under which path.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
+    HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use hyper::{Method, Response, StatusCode, Uri};
 
@@ -37,6 +38,8 @@ pub(super) struct Site {
     status_json: Cache,
     /// None: switched off.
     page: Option<(Page, Cluster)>,
+    /// Only this host reaches it.
+    is_loopback: bool,
 }
 
 /// An answer before it is one of HTTP.
@@ -47,7 +50,7 @@ struct Answer {
 }
 
 impl Site {
-    pub(super) fn new(facts: Facts, board: Arc<Board>) -> Site {
+    pub(super) fn new(facts: Facts, board: Arc<Board>, is_loopback: bool) -> Site {
         let facts = Arc::new(facts);
         let page = facts
             .page
@@ -57,8 +60,16 @@ impl Site {
             metrics_text: Default::default(),
             status_json: Cache::default(),
             page,
+            is_loopback,
             facts,
             board,
+        }
+    }
+
+    /// Gives back what is kept for nobody. To be called now and then.
+    pub(super) fn tidy(&self) {
+        if let Some((_, cluster)) = &self.page {
+            cluster.forget_unless_watched();
         }
     }
 
@@ -68,6 +79,13 @@ impl Site {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Response<Full<Bytes>> {
+        let tells_of_the_cluster = matches!(uri.path(), "/" | "/cluster.json" | "/status");
+        let is_elsewhere = headers.get(HOST).is_some_and(|host| !names_this_host(host));
+        if self.is_loopback && tells_of_the_cluster && is_elsewhere {
+            // A page of the internet whose own name resolves to loopback would read this one.
+            let why = "on loopback this answers to localhost and to addresses only\n";
+            return respond(plain(StatusCode::MISDIRECTED_REQUEST, why));
+        }
         if method != Method::GET && method != Method::HEAD {
             let mut response = respond(plain(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD only\n"));
             let allow = HeaderValue::from_static("GET, HEAD");
@@ -114,6 +132,20 @@ impl Site {
                 .get(MOST_AGE, || status::json(&self.facts, &self.board).into()),
         }
     }
+}
+
+/// Whether a Host header is an address or localhost, with a port or without.
+fn names_this_host(host: &HeaderValue) -> bool {
+    let Ok(host) = host.to_str() else {
+        return false;
+    };
+    let is_address =
+        |text: &str| text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    name.eq_ignore_ascii_case("localhost") || is_address(host) || bracketed.is_some_and(is_address)
 }
 
 fn verdict(verdict: Result<&'static str, String>) -> Answer {

@@ -55,9 +55,12 @@ impl fmt::Display for LoginFailure {
                 "wrong password (user and password of PacemakerDigest must be the same here and at \
                  the client)",
             ),
-            LoginFailure::BadTicket(why) => write!(f, "the ticket was not accepted: {why}"),
-            LoginFailure::OtherService(name) => write!(f, "its ticket is for {name:?}"),
+            LoginFailure::BadTicket(why) => {
+                write!(f, "the ticket was not accepted: {}", shown(why))
+            }
+            LoginFailure::OtherService(name) => write!(f, "its ticket is for {:?}", shown(name)),
             LoginFailure::OtherIdentity { ticket, asked } => {
+                let (ticket, asked) = (shown(ticket), shown(asked));
                 write!(
                     f,
                     "it has the ticket of {ticket:?} and wants to be {asked:?}"
@@ -65,14 +68,25 @@ impl fmt::Display for LoginFailure {
             }
             LoginFailure::NotAUser(name) => write!(
                 f,
-                "{name:?} may not read (nimbus.daemon.user and kerberos.users name who may)"
+                "{:?} may not read (nimbus.daemon.user and kerberos.users name who may)",
+                shown(name)
             ),
             LoginFailure::ForeignRealm(name) => write!(
                 f,
-                "{name:?} is of another realm (kerberos.realms names further ones)"
+                "{:?} is of another realm (kerberos.realms names further ones)",
+                shown(name)
             ),
-            LoginFailure::Ours(why) => write!(f, "it could not be judged: {why}"),
+            LoginFailure::Ours(why) => write!(f, "it could not be judged: {}", shown(why)),
         }
+    }
+}
+
+/// As much of a peer's text as a line of the log may hold.
+pub fn shown(text: &str) -> &str {
+    const SHOWN_BYTES: usize = 256;
+    match text.len() > SHOWN_BYTES {
+        true => &text[..text.floor_char_boundary(SHOWN_BYTES)],
+        false => text,
     }
 }
 

@@ -11,9 +11,10 @@ mod mechanism;
 pub mod principal;
 pub mod secret;
 
-pub use failure::LoginFailure;
+pub use failure::{LoginFailure, shown};
 pub use mechanism::{Authenticator, Handshake, Progress};
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,11 +33,31 @@ pub enum Credentials {
     Kerberos(KerberosCredentials),
 }
 
-/// Section `PacemakerDigest` of the JAAS file.
-#[derive(Clone, Debug)]
+/// Section `PacemakerDigest` of the JAAS file, as far as it is needed: what Storm makes of the user and
+/// the password. The password itself is not kept.
+#[derive(Clone)]
 pub struct DigestCredentials {
-    pub username: String,
-    pub password: Secret,
+    sasl_password: Secret,
+}
+
+impl DigestCredentials {
+    pub fn of(username: &str, password: &Secret) -> DigestCredentials {
+        DigestCredentials {
+            sasl_password: digest_md5::sasl_password(username, password),
+        }
+    }
+
+    #[cfg(test)]
+    fn are_of(&self, username: &str, password: &str) -> bool {
+        let expected = DigestCredentials::of(username, &Secret::new(password.to_owned()));
+        self.sasl_password.reveal() == expected.sasl_password.reveal()
+    }
+}
+
+impl fmt::Debug for DigestCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestCredentials")
+    }
 }
 
 /// Section `PacemakerServer` of the JAAS file, and who may log in.

@@ -47,6 +47,10 @@ pub static KEYS: &[Key] = &[
     key("limits.path_length", Kind::Size(limits::PATH_BYTES)),
     key("limits.path_depth", Kind::Count(limits::PATH_DEPTH)),
     key("limits.connections", Kind::Count(limits::CONNECTIONS)),
+    key(
+        "limits.connections_per_address",
+        Kind::AutoOrCount(limits::CONNECTIONS),
+    ),
     key("limits.in_flight", Kind::Count(limits::IN_FLIGHT)),
     key("limits.output", Kind::Size(limits::OUTPUT_BYTES)),
     key(

@@ -9,8 +9,9 @@ use super::relations::{self, cores_in_words};
 use super::settle::{Entry, Settled};
 use super::storm_layer::{self, CHILDOPTS, Childopts, StormFile};
 use super::value::Raw;
-use super::{Config, Cores, DEFAULTS, keys, logins, toml_layer};
+use super::{Config, Cores, DEFAULTS, files, keys, logins, toml_layer};
 use crate::auth::Credentials;
+use crate::auth::jaas::Properties;
 
 /// Where the layers come from. The command line fills it.
 #[derive(Clone, Debug)]
@@ -52,24 +53,40 @@ pub struct Loaded {
 /// unknown keys, and winning values that are of the wrong type, out of range or at odds with others.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let mut told = Told::default();
+    let (mut settled, properties) = settle(sources, &mut told);
+    let credentials = logins::credentials(&settled, &properties, &mut told);
+    // Relations are checked between sound values only: no error that follows from another.
+    if told.problems.is_empty() {
+        relations::derive(&mut settled, &sources.cores, &mut told.problems);
+    }
+    let Told { notes, problems } = told;
+    if !problems.is_empty() {
+        return Err(ConfigErrors(problems));
+    }
+    let config = Config::from_settled(&settled, credentials, &sources.cores);
+    Ok(finish(config, notes, &sources.cores))
+}
+
+/// The winning values of all layers, and Java's properties that hold for the JAAS file.
+pub(super) fn settle(sources: &Sources, told: &mut Told) -> (Settled, Properties) {
     let mut entries = Vec::new();
 
     let defaults = toml_layer::read_defaults(DEFAULTS);
     entries.extend(defaults.entries);
     told.problems.extend(defaults.problems);
     if let Some(path) = &sources.config {
-        entries.extend(read_config_file(path, &mut told));
+        entries.extend(read_config_file(path, told));
     }
     let storm_file = StormFile::locate(
         sources.storm_conf.as_deref(),
         sources.storm_conf_dir.as_deref(),
         sources.storm_home.as_deref(),
     );
-    let (storm_entries, mut childopts) = read_storm_file(&storm_file, &mut told);
+    let (storm_entries, mut childopts) = read_storm_file(&storm_file, told);
     entries.extend(storm_entries);
     let mut overrides = Vec::new();
     for text in &sources.overrides {
-        overrides.extend(read_override(text, &mut childopts, &mut told));
+        overrides.extend(read_override(text, &mut childopts, told));
     }
 
     // A property of Java's wins over storm.yaml, as it does in Storm's daemon
@@ -96,23 +113,13 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         });
     }
 
-    let mut settled = Settled::of(entries, &mut told.problems);
+    let settled = Settled::of(entries, &mut told.problems);
     let properties = java_options::properties(
         sources.user_home.as_deref(),
         sources.user_name.as_deref(),
         inherited.into_iter().chain(given),
     );
-    let credentials = logins::credentials(&settled, &properties, &mut told);
-    // Relations are checked between sound values only: no error that follows from another.
-    if told.problems.is_empty() {
-        relations::derive(&mut settled, &sources.cores, &mut told.problems);
-    }
-    let Told { notes, problems } = told;
-    if !problems.is_empty() {
-        return Err(ConfigErrors(problems));
-    }
-    let config = Config::from_settled(&settled, credentials, &sources.cores);
-    Ok(finish(config, notes, &sources.cores))
+    (settled, properties)
 }
 
 /// The defaults with the text of a storm.yaml over them. Reads no file, so there are no credentials.
@@ -202,8 +209,8 @@ fn read_storm_file(file: &StormFile, told: &mut Told) -> (Vec<Entry>, Option<Chi
 
 /// Reads a whole file as UTF-8.
 fn read_text(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|error| {
+    let mut bytes = files::read(path)?;
+    String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         format!("line {line} is not UTF-8 text")

@@ -8,9 +8,11 @@ use zeroize::Zeroizing;
 
 use crate::auth::jaas::{self, Properties};
 use crate::auth::principal::Principal;
-use crate::auth::{Credentials, KerberosCredentials, Realms};
+use crate::auth::{Credentials, DigestCredentials, KerberosCredentials, Realms};
 
 use super::AuthMethod;
+use super::client::Login;
+use super::files;
 use super::load::{Told, unreadable};
 use super::problem::{Note, Problem};
 use super::settle::Settled;
@@ -66,11 +68,28 @@ fn rules_that_need_a_login(settled: &Settled, told: &mut Told) {
     }
 }
 
+/// How a command logs in: the client's side of the same settings. A JAAS file may have no section for
+/// clients: then their tickets are those of whoever runs the command.
+pub(super) fn of_client(settled: &Settled, properties: &Properties, told: &mut Told) -> Login {
+    if !settled.are_sound(&["auth.method", "auth.login_config"]) {
+        return Login::None;
+    }
+    match AuthMethod::of(settled.choice("auth.method")) {
+        AuthMethod::None => Login::None,
+        AuthMethod::Digest => digest(settled, properties, told).map_or(Login::None, Login::Digest),
+        AuthMethod::Kerberos => {
+            let path = settled.text("auth.login_config").map(Path::new);
+            let file = path.and_then(|path| read_jaas(path, settled, properties, told));
+            Login::Kerberos(file.map(|file| jaas::client(&file)).unwrap_or_default())
+        }
+    }
+}
+
 fn digest(
     settled: &Settled,
     properties: &Properties,
     told: &mut Told,
-) -> Option<crate::auth::DigestCredentials> {
+) -> Option<DigestCredentials> {
     told.notes.push(Note::warning(
         "auth.method is DIGEST: clients of Storm 2.x cannot log in with it (their own bug: they close \
          the connection after a login that went well); 1.x clients can",
@@ -190,13 +209,12 @@ fn read_jaas(
     properties: &Properties,
     told: &mut Told,
 ) -> Option<jaas::File> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => Zeroizing::new(bytes),
+    let bytes = match files::read(path) {
+        Ok(bytes) => bytes,
         Err(error) => {
             let (place, spelled) = settled.origin_of("auth.login_config");
             let from = format!("{place}, {spelled}");
-            told.problems
-                .push(unreadable(&from, path, &error.to_string()));
+            told.problems.push(unreadable(&from, path, &error));
             return None;
         }
     };

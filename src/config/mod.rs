@@ -1,7 +1,9 @@
 //! From files, environment and flags to one typed, validated `Config`. Everything raw ends here: no
 //! code past this module sees a string that it must parse, and nothing here opens a socket.
 
+mod client;
 mod cores;
+mod files;
 mod java_options;
 mod keys;
 mod list;
@@ -23,12 +25,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use client::{ForClient, Login, load_for_client};
 pub use cores::Cores;
 pub use load::{Loaded, Sources, load, settle_storm_yaml};
 pub use problem::{ConfigErrors, Note, Place, Problem, Severity};
 pub use report::write_report;
 pub use settle::Origin;
-pub use unit::{Size, Time};
+pub use unit::{Size, Time, parse_size, parse_time};
 
 use crate::access::{Need, Rules};
 use crate::auth::Credentials;
@@ -117,6 +120,8 @@ pub struct Limits {
     pub path_bytes: u64,
     pub path_depth: u64,
     pub connections: u64,
+    /// None: half of the connections that there is room for.
+    pub connections_per_address: Option<u64>,
     pub in_flight: u64,
     /// Never less than `frame_bytes`.
     pub output_bytes: u64,
@@ -194,6 +199,7 @@ impl Config {
                 path_bytes: settled.size("limits.path_length"),
                 path_depth: settled.count("limits.path_depth"),
                 connections: settled.count("limits.connections"),
+                connections_per_address: settled.auto_or_count("limits.connections_per_address"),
                 in_flight: settled.count("limits.in_flight"),
                 output_bytes: settled.size("limits.output"),
                 output_deadline: settled.time("limits.output_deadline"),

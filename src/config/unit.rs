@@ -36,6 +36,26 @@ pub(super) fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<Option<u64>
     )
 }
 
+/// A duration as settings are written, such as `5s`.
+///
+/// # Errors
+/// It is none, or too long to count: a sentence.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    match with_unit(text, &TIME_UNITS_MS).flatten() {
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+        None => Err("expected a duration with a unit (ms, s, m, h), such as 5s".to_owned()),
+    }
+}
+
+/// A size as settings are written, such as `4MiB`.
+///
+/// # Errors
+/// It is none, or too large to count: a sentence.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let bytes = with_unit(text, &SIZE_UNITS).flatten();
+    bytes.ok_or_else(|| "expected a size with a unit (KiB, MiB, GiB), such as 4MiB".to_owned())
+}
+
 /// Displays bytes with the largest unit that leaves a whole number.
 #[derive(Clone, Copy, Debug)]
 pub struct Size(pub u64);

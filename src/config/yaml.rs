@@ -1,7 +1,8 @@
 //! Reads the flat top level of a YAML file the way SnakeYAML, Storm's reader, does: YAML 1.1 scalars,
 //! anchors, merge keys, the last of duplicate keys wins. Knows no key of Storm's. Lists of scalars are
-//! the deepest values that are built: an alias bomb costs nothing.
+//! the deepest values that are built, and merges are bounded: an alias bomb costs nothing.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
@@ -52,16 +53,22 @@ pub fn read(text: &str) -> Result<Vec<YamlEntry>, YamlError> {
 struct Document<'text> {
     nodes: Vec<(Event<'text>, Span)>,
     anchors: HashMap<usize, usize>,
+    merges_left: Cell<usize>,
 }
 
 /// Merges of merges that are followed. It bounds an anchor that merges itself.
 const MERGE_DEPTH: usize = 8;
+
+/// Merges that are followed in all: far more than a file needs, and few enough for merges that double at
+/// each level.
+const MERGES: usize = 1000;
 
 impl<'text> Document<'text> {
     fn parse(text: &'text str) -> Result<Self, YamlError> {
         let mut document = Document {
             nodes: Vec::new(),
             anchors: HashMap::new(),
+            merges_left: Cell::new(MERGES),
         };
         let mut documents = 0;
         for event in Parser::new_from_str(text) {
@@ -117,9 +124,11 @@ impl<'text> Document<'text> {
     }
 
     fn merge(&self, value: usize, depth: usize, entries: &mut Vec<YamlEntry>) {
-        if depth == MERGE_DEPTH {
+        let left = self.merges_left.get();
+        if depth == MERGE_DEPTH || left == 0 {
             return;
         }
+        self.merges_left.set(left - 1);
         let value = self.target(value);
         match self.event(value) {
             Some(Event::MappingStart(..)) => self.mapping(value, depth + 1, entries),
@@ -305,6 +314,13 @@ c: 3
             bomb += &format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1);
         }
         assert_eq!(read(&bomb).unwrap().len(), 60);
+        let mut bomb = "a0: &a0 {k: v}\n".to_owned();
+        for level in 1..10 {
+            let again = format!("*a{}, ", level - 1).repeat(16);
+            bomb += &format!("a{level}: &a{level} {{<<: [{again}]}}\n");
+        }
+        bomb += "<<: *a9\n";
+        assert!(read(&bomb).unwrap().len() < 20_000);
         let deep = format!("k: {}{}\nz: 1\n", "[".repeat(200), "]".repeat(200));
         assert_eq!(value(&deep, "z"), Raw::Integer(1));
         assert_eq!(

@@ -16,7 +16,7 @@ mod sending;
 mod socket;
 
 pub use doorbell::{Bells, Ringer};
-pub use socket::{listen_at, local_address, own_descriptors};
+pub use socket::{adopt_listener, listen_at, local_address, own_descriptors};
 
 use std::io;
 use std::net::SocketAddr;
@@ -92,7 +92,8 @@ pub struct EventLoop {
     ring: IoUring,
     buffers: ReceiveBuffers,
     connections: Connections,
-    listener: Option<Listener>,
+    /// Their places do not change; `None` is one that listens no more.
+    listeners: Vec<Option<Listener>>,
     /// Connections whose outbox is to be sent.
     dirty: Vec<ConnectionId>,
     /// The sends of the submission under way, and how those that fell short ended.
@@ -124,7 +125,7 @@ impl EventLoop {
             ring,
             buffers,
             connections: Connections::default(),
-            listener: None,
+            listeners: Vec::new(),
             dirty: Vec::new(),
             sends: Vec::new(),
             completions: Vec::new(),
@@ -285,7 +286,9 @@ impl EventLoop {
     ) -> io::Result<()> {
         match data.operation() {
             Operation::Receive => self.received(handler, data.id(), result, flags),
-            Operation::Accept => self.accepted(handler, result, cqueue::more(flags)),
+            Operation::Accept => {
+                self.accepted(handler, data.slot() as usize, result, cqueue::more(flags))
+            }
             Operation::Connect => self.connected(handler, data.id(), result),
             Operation::SendLater => self.sent_later(handler, data.id(), result),
             // Settled already.
@@ -382,7 +385,7 @@ impl Drop for EventLoop {
         self.bells.take_down(self.index);
         // The kernel ends a ring's requests some time after the ring is closed. What they point to
         // must then outlive us; this happens at the end of the process only.
-        if self.connections.len() > 0 || self.listener.is_some() {
+        if self.connections.len() > 0 || self.listeners.iter().any(Option::is_some) {
             self.buffers.leak();
             std::mem::forget(std::mem::take(&mut self.connections));
             std::mem::forget(std::mem::take(&mut self.sends));

@@ -19,6 +19,8 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: OwnedFd,
+    /// Somebody else has opened it, and connections may have come before it had our options.
+    adopted: bool,
     state: Accept,
 }
 
@@ -32,32 +34,41 @@ enum Accept {
 }
 
 impl EventLoop {
-    /// Accepts connections from a listening socket from now on.
+    /// Accepts connections from a socket of `listen_at` from now on.
     pub fn listen(&mut self, socket: OwnedFd) -> io::Result<()> {
-        assert!(self.listener.is_none(), "one listener an event loop");
-        self.listener = Some(Listener {
-            socket,
-            state: Accept::Armed,
-        });
-        self.arm_accept()
+        self.accept_from(socket, false)
     }
 
-    /// Accepts no more. Connections that nobody has accepted are reset with the listening socket.
+    /// Accepts connections from a socket of `adopt_listener` from now on.
+    pub fn listen_adopted(&mut self, socket: OwnedFd) -> io::Result<()> {
+        self.accept_from(socket, true)
+    }
+
+    fn accept_from(&mut self, socket: OwnedFd, adopted: bool) -> io::Result<()> {
+        self.listeners.push(Some(Listener {
+            socket,
+            adopted,
+            state: Accept::Armed,
+        }));
+        self.arm_accept(self.listeners.len() - 1)
+    }
+
+    /// Accepts no more. Connections that nobody has accepted are reset with the listening socket, unless
+    /// another process has it as well.
     pub fn stop_listening(&mut self) -> io::Result<()> {
-        let Some(listener) = &mut self.listener else {
-            return Ok(());
-        };
-        match listener.state {
-            Accept::Armed => {
-                listener.state = Accept::Stopping;
-                self.cancel(UserData::new(Operation::Accept, 0, 0))
+        for index in 0..self.listeners.len() {
+            let place = &mut self.listeners[index];
+            let Some(listener) = place else { continue };
+            match listener.state {
+                Accept::Armed => {
+                    listener.state = Accept::Stopping;
+                    self.cancel(accept_of(index))?;
+                }
+                Accept::RestingUntil(_) => *place = None,
+                Accept::Stopping => {}
             }
-            Accept::RestingUntil(_) => {
-                self.listener = None;
-                Ok(())
-            }
-            Accept::Stopping => Ok(()),
         }
+        Ok(())
     }
 
     /// Dials out. `opened` or `closed` follows.
@@ -72,40 +83,49 @@ impl EventLoop {
         Ok(id)
     }
 
-    pub(super) fn arm_accept(&mut self) -> io::Result<()> {
-        let Some(listener) = &mut self.listener else {
+    fn arm_accept(&mut self, index: usize) -> io::Result<()> {
+        let Some(listener) = &mut self.listeners[index] else {
             return Ok(());
         };
         listener.state = Accept::Armed;
         let entry = opcode::AcceptMulti::new(Fd(listener.socket.as_raw_fd()))
             .flags(libc::SOCK_CLOEXEC)
             .build()
-            .user_data(UserData::new(Operation::Accept, 0, 0).into());
+            .user_data(accept_of(index).into());
         self.push(&entry)
     }
 
     pub(super) fn wake_accept(&mut self, now: Instant) -> io::Result<()> {
-        match &self.listener {
-            Some(Listener {
-                state: Accept::RestingUntil(then),
-                ..
-            }) if now >= *then => self.arm_accept(),
-            _ => Ok(()),
+        for index in 0..self.listeners.len() {
+            if let Some(listener) = &self.listeners[index]
+                && let Accept::RestingUntil(then) = listener.state
+                && now >= then
+            {
+                self.arm_accept(index)?;
+            }
         }
+        Ok(())
     }
 
     #[allow(unsafe_code)] // a completion's descriptor becomes an owned one
     pub(super) fn accepted(
         &mut self,
         handler: &mut impl Handler,
+        index: usize,
         result: i32,
         more: bool,
     ) -> io::Result<()> {
         if result >= 0 {
             // SAFETY: the kernel has just made this descriptor for us, and says so only once.
             let socket = unsafe { OwnedFd::from_raw_fd(result) };
-            let wanted =
-                matches!(&self.listener, Some(listener) if listener.state == Accept::Armed);
+            let wanted = match &self.listeners[index] {
+                Some(listener) if listener.adopted => {
+                    socket::complete_options(&socket);
+                    listener.state == Accept::Armed
+                }
+                Some(listener) => listener.state == Accept::Armed,
+                None => false,
+            };
             // A peer that has gone already has no address: nothing to serve. One that comes while we
             // stop is reset.
             if wanted && let Ok(peer) = socket::peer_address(&socket) {
@@ -118,16 +138,17 @@ impl EventLoop {
         if more {
             return Ok(());
         }
-        let Some(listener) = &mut self.listener else {
+        let place = &mut self.listeners[index];
+        let Some(listener) = place else {
             return Ok(());
         };
         if listener.state == Accept::Stopping {
-            self.listener = None;
+            *place = None;
             return Ok(());
         }
         match -result {
             // The completion queue was full, or a peer went away while it was being accepted.
-            ..=0 | libc::ECONNABORTED | libc::EINTR | libc::ECANCELED => self.arm_accept(),
+            ..=0 | libc::ECONNABORTED | libc::EINTR | libc::ECANCELED => self.arm_accept(index),
             // No descriptors or no memory left, or worse: never spin on it.
             error => {
                 listener.state = Accept::RestingUntil(Instant::now() + ACCEPT_REST);
@@ -169,4 +190,8 @@ impl EventLoop {
             }
         }
     }
+}
+
+fn accept_of(listener: usize) -> UserData {
+    UserData::new(Operation::Accept, listener as u32, 0)
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, ipproto, listen,
@@ -32,15 +32,46 @@ pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
     if shared {
         sockopt::set_socket_reuseport(&socket, true)?;
     }
-    sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
-    sockopt::set_tcp_nodelay(&socket, true)?;
-    sockopt::set_socket_keepalive(&socket, true)?;
-    sockopt::set_tcp_keepidle(&socket, KEEPALIVE_IDLE)?;
-    sockopt::set_tcp_keepintvl(&socket, KEEPALIVE_INTERVAL)?;
-    sockopt::set_tcp_keepcnt(&socket, KEEPALIVE_PROBES)?;
+    set_connection_options(&socket)?;
     bind(&socket, &address)?;
     listen(&socket, BACKLOG)?;
     Ok(socket)
+}
+
+/// Makes a listening socket that somebody else has opened into one as `listen_at` makes them; an error
+/// of kind `InvalidInput` if it does not listen.
+///
+/// Whoever else holds it sees the change: they share its description.
+pub fn adopt_listener(socket: &OwnedFd) -> io::Result<()> {
+    if !sockopt::socket_acceptconn(socket)? {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it does not listen",
+        ));
+    }
+    set_connection_options(socket)?;
+    // io_uring itself waits, and it must.
+    fcntl_setfl(socket, fcntl_getfl(socket)? - OFlags::NONBLOCK)?;
+    // On a socket that listens this sets the backlog, and nothing else.
+    Ok(listen(socket, BACKLOG)?)
+}
+
+fn set_connection_options(socket: &OwnedFd) -> io::Result<()> {
+    sockopt::set_socket_linger(socket, Some(Duration::ZERO))?;
+    sockopt::set_tcp_nodelay(socket, true)?;
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL)?;
+    Ok(sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?)
+}
+
+/// Gives a connection the options that it has not inherited, because it came before its listening socket
+/// had them.
+pub(super) fn complete_options(socket: &OwnedFd) {
+    if matches!(sockopt::socket_linger(socket), Ok(None)) {
+        // If they cannot be set then the peer has gone.
+        let _ = set_connection_options(socket);
+    }
 }
 
 /// Gives the calling thread a descriptor table of its own, a copy of the process's as it is now, and
@@ -51,9 +82,22 @@ pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
 /// on a thread that shares its table.
 #[allow(unsafe_code)] // no crate at hand has a safe one
 pub fn own_descriptors(taken: &[RawFd]) -> io::Result<Vec<OwnedFd>> {
-    // SAFETY: every descriptor that is open now stays valid, in both tables. One that were handed
-    // from one thread to another later would not be; rings and their sockets never are.
-    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES) }?;
+    // A range in which nothing is open: what counts is the flag. unshare(CLONE_FILES) does the same, but
+    // Docker's seccomp profile keeps that call for containers with CAP_SYS_ADMIN, whatever its flags.
+    let nothing = libc::c_long::from(i32::MAX);
+    // SAFETY: it closes nothing. Every descriptor that is open now stays valid, in both tables. One that
+    // were handed from one thread to another later would not be; rings and their sockets never are.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            nothing,
+            nothing,
+            libc::CLOSE_RANGE_UNSHARE,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
     // SAFETY: they are open in this table, which is new: nobody owns its copies yet.
     let copies = taken
         .iter()

@@ -3,19 +3,19 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use super::incident_log::IncidentLog;
+use super::listeners::Shares;
 use super::publisher::{Publisher, SLICE_EVERY_US};
 use super::reload::Publication;
 use super::shutdown::{Shutdown, Starting};
 use crate::admin::board::Board;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use crate::ring::{Bells, EventLoop, Gather, Handler, Rest, own_descriptors};
+use crate::ring::{Bells, EventLoop, Gather, Handler, Rest};
 use crate::shard::pace::ENOUGH;
 use crate::shard::{Context, Shard};
 
@@ -47,15 +47,13 @@ pub(super) struct Core {
     accept_failures: u64,
     publisher: Publisher,
     publication: Arc<Publication>,
-    /// Of the publication that is in force here.
-    adopted: u64,
+    index: usize,
 }
 
 /// What all shards have in common.
 #[derive(Clone)]
 pub(super) struct Shared {
-    /// Those of all shards.
-    pub(super) listeners: Arc<[RawFd]>,
+    pub(super) listeners: Shares,
     pub(super) bells: Arc<Bells>,
     pub(super) publication: Arc<Publication>,
     pub(super) board: Arc<Board>,
@@ -88,14 +86,10 @@ impl Core {
             publisher: Publisher::new(board, index),
             incidents,
             accept_failures: 0,
-            adopted: publication.number(),
             publication,
+            index,
         };
-        // The policy comes last: whatever its libraries open belongs to this thread's table.
-        let ready = ready(bells, index, &listeners, &shutdown).and_then(|ring| {
-            core.shard.set_policy(core.publication.policy()?);
-            Ok(ring)
-        });
+        let ready = ready(bells, index, &listeners, &shutdown);
         let mut ring = match ready {
             Ok(ring) => {
                 core.woke();
@@ -146,7 +140,10 @@ impl Core {
         if self.now_us >= self.next_tick_us {
             self.next_tick_us = self.now_us + TICK_EVERY_US;
             self.shard.tick(&mut cx, |id| ring.unacknowledged_bytes(id));
-            self.adopt();
+            if let Some(policy) = self.publication.take(self.index) {
+                let old = self.shard.set_policy(policy);
+                self.publication.give_back(self.index, old);
+            }
             self.publisher.tick(self.now_us);
         }
         ring.carry_out(self, &mut commands)?;
@@ -180,18 +177,6 @@ impl Core {
 
     fn elapsed_us(&self) -> u64 {
         self.started.elapsed().as_micros() as u64
-    }
-
-    /// Puts in force what a reload has published.
-    fn adopt(&mut self) {
-        let number = self.publication.number();
-        if number == self.adopted {
-            return;
-        }
-        self.adopted = number;
-        let outcome = self.publication.policy();
-        self.publication
-            .answer(outcome.map(|policy| self.shard.set_policy(policy)));
     }
 
     // ── The end ──────────────────────────────────────────────────────────────────────────────────
@@ -262,13 +247,13 @@ impl Core {
 fn ready(
     bells: Arc<Bells>,
     index: usize,
-    listeners: &[RawFd],
+    listeners: &Shares,
     shutdown: &Shutdown,
 ) -> Result<EventLoop, String> {
     let mut ring = EventLoop::new(bells, index).map_err(|error| error.to_string())?;
     shutdown.wait_for_rings()?;
-    let mut copies = own_descriptors(listeners).map_err(|error| error.to_string())?;
-    ring.listen(copies.swap_remove(index))
+    listeners
+        .take(index, &mut ring)
         .map_err(|error| error.to_string())?;
     Ok(ring)
 }

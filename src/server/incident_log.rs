@@ -1,5 +1,6 @@
-//! What peers do wrong, as log lines at a bounded rate: one a peer and reason and minute, and so
-//! many a second in all. Everything is counted elsewhere; a line left out is told of later.
+//! What peers do wrong, as log lines at a bounded rate: one for each address, reason and minute, and so
+//! many a second for each reason, so that none hides another. Everything is counted elsewhere; lines
+//! that were left out are told of later.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -7,13 +8,15 @@ use std::sync::{Arc, Mutex};
 
 use tracing::{info, warn};
 
+use crate::access::account_of;
+use crate::auth::shown;
 use crate::shard::{Incident, Incidents};
 
 /// Between two lines about one peer and reason.
 const REPEAT_AFTER_US: u64 = 60_000_000;
 
-/// Lines a second, whoever they are about.
-const LINES_A_SECOND: u32 = 10;
+/// Lines a second for each reason, whoever they are about.
+const LINES_A_SECOND: u32 = 5;
 
 /// Peers and reasons remembered. Past it the memory is cleared: the rate still holds.
 const REMEMBERED: usize = 4096;
@@ -31,7 +34,8 @@ pub(super) struct IncidentLog {
 #[derive(Debug, Default)]
 struct Rate {
     second: u64,
-    lines: u32,
+    /// In that second.
+    lines: HashMap<&'static str, u32>,
     /// Lines left out since the last line.
     left_out: u64,
     last: HashMap<(IpAddr, &'static str), u64>,
@@ -71,12 +75,13 @@ impl Rate {
         let second = now_us / 1_000_000;
         if second != self.second {
             self.second = second;
-            self.lines = 0;
+            self.lines.clear();
         }
-        if self.lines == LINES_A_SECOND {
+        let lines = self.lines.entry(label).or_default();
+        if *lines == LINES_A_SECOND {
             return false;
         }
-        self.lines += 1;
+        *lines += 1;
         self.last.insert((peer, label), now_us);
         true
     }
@@ -89,7 +94,7 @@ impl Incidents for IncidentLog {
             Incident::Refusal(refusal) => refusal.label(),
             Incident::LoggedIn(_) => "logged_in",
         };
-        let Some(left_out) = self.admit(peer.ip(), label) else {
+        let Some(left_out) = self.admit(account_of(peer.ip()), label) else {
             return;
         };
         match incident {
@@ -99,7 +104,7 @@ impl Incidents for IncidentLog {
             Incident::Refusal(refusal) => {
                 warn!(%peer, reason = label, left_out, "refused a request: {refusal}");
             }
-            Incident::LoggedIn(who) => info!(%peer, left_out, "logged in: {who:?}"),
+            Incident::LoggedIn(who) => info!(%peer, left_out, "logged in: {:?}", shown(&who)),
         }
     }
 }
@@ -130,8 +135,9 @@ mod tests {
         let mut log = IncidentLog::default();
         let logged = (0..100).filter(|last| log.admit(peer(*last), "bad_frame").is_some());
         assert_eq!(logged.count(), LINES_A_SECOND as usize);
+        assert!(log.clone().admit(peer(1), "login_wrong_password").is_some());
         log.set_time(1_000_000);
-        assert_eq!(log.admit(peer(200), "bad_frame"), Some(90));
+        assert_eq!(log.admit(peer(200), "bad_frame"), Some(0));
     }
 
     #[test]

@@ -15,16 +15,15 @@ use crate::config::{self, LogFormat};
 /// Lines that wait to be written. What comes when it is full is left out.
 const WAITING_LINES: usize = 4096;
 
-/// The running log. Lines are written as long as it lives, and the last ones when it goes.
-#[derive(Debug)]
+/// The running log.
+#[derive(Clone, Debug)]
 pub struct Log {
     level: reload::Handle<LevelFilter, Registry>,
-    _writer: WorkerGuard,
 }
 
 impl Log {
-    /// Starts logging.
-    pub fn start(settings: &config::Log) -> Log {
+    /// Starts logging. Lines are written as long as the guard lives, and the last ones when it goes.
+    pub fn start(settings: &config::Log) -> (Log, WorkerGuard) {
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(WAITING_LINES)
             .lossy(true)
@@ -35,10 +34,7 @@ impl Log {
             .with(filter)
             .with(lines(settings.format, writer))
             .init();
-        Log {
-            level,
-            _writer: guard,
-        }
+        (Log { level }, guard)
     }
 
     /// Logs from this level on from now on.

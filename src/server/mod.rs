@@ -5,6 +5,7 @@ mod core;
 mod incident_log;
 mod listeners;
 pub mod logging;
+mod manager;
 pub mod preflight;
 mod publisher;
 mod reload;
@@ -13,7 +14,6 @@ mod shutdown;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
@@ -21,24 +21,26 @@ use std::time::{Duration, SystemTime};
 use ahash::RandomState;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Signals, SignalsInfo};
 use tracing::info;
 
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
-use crate::auth::Authenticator;
 use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Sources};
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Bounds, Mailbox, Settings, Shard};
 use core::{Core, Shared};
 use incident_log::IncidentLog;
 use logging::Log;
-use reload::Publication;
+use reload::{Publication, Reloader};
 use shutdown::{Shutdown, Starting};
 
 /// The least that glommio makes do with: it does no I/O here.
 const EXECUTOR_IO_MEMORY_BYTES: usize = 64 * 1024;
 const EXECUTOR_RING_DEPTH: usize = 16;
+
+/// Connections that one address may have at least, where it is not configured.
+const LEAST_PER_ADDRESS: u64 = 1000;
 
 /// Why the daemon did not start, or had to stop.
 #[derive(Debug)]
@@ -71,26 +73,37 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+/// The signals that the daemon acts on, kept from now on until it does. To be called before anything
+/// that takes time, and starts no thread.
+///
+/// # Errors
+/// The operating system's.
+pub fn signals() -> io::Result<SignalsInfo> {
+    Signals::new([SIGTERM, SIGINT, SIGHUP])
+}
+
 /// Serves until SIGTERM or SIGINT, then answers what is in flight, resets all connections and
 /// returns. SIGHUP reads the layers of `sources` again. What was noted while `loaded` was read is
 /// logged.
-pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
-    let Loaded { mut config, notes } = loaded;
-    let log = Log::start(&config.log);
-    // First of all: a signal that comes during the start is kept.
-    let mut signals =
-        Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(internal("waiting for signals"))?;
+pub fn serve(
+    loaded: Loaded,
+    sources: &Sources,
+    mut signals: SignalsInfo,
+) -> Result<(), StartError> {
+    let Loaded { config, notes } = loaded;
+    let handed_over = listeners::handed_over();
+    let (log, _writer) = Log::start(&config.log);
     let preflight = preflight::check(&config).map_err(StartError::Preflight)?;
     log_notes(&notes);
     log_notes(&preflight.notes);
 
-    // Each shard makes one of its own; this one tells in time if that cannot be.
-    Authenticator::new(&config.auth.credentials).map_err(StartError::Login)?;
-    let publication = Arc::new(Publication::new(&config));
-
+    let policies = reload::policies(&config).map_err(StartError::Login)?;
     let shards = config.server.shards.get();
-    let listeners = listeners::open(config.server.address(), shards)?;
-    let address = listeners.address;
+    let publication = Arc::new(Publication::new(shards));
+
+    let listeners = listeners::open(handed_over, config.server.address(), shards)?;
+    let address = listeners.addresses.iter().map(ToString::to_string);
+    let address = address.collect::<Vec<_>>().join(" and ");
     let admin_listener = match config.admin.address {
         Some(address) => {
             Some(admin::listen(address).map_err(|error| StartError::Admin(address, error))?)
@@ -101,24 +114,31 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     let bells = Arc::new(Bells::new(shards));
     let shutdown = Arc::new(Shutdown::new(shards, config.server.shutdown_deadline));
     let settings = settings(&config, preflight.connections);
-    let facts = facts(&config, &settings, address, &preflight.kernel);
+    let facts = facts(
+        &config,
+        &settings,
+        listeners.addresses[0],
+        &preflight.kernel,
+    );
 
     let mut threads = Vec::with_capacity(shards);
     let shared = Shared {
-        listeners: listeners.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
+        listeners: listeners.shares(shards),
         bells: bells.clone(),
         publication: publication.clone(),
         board: board.clone(),
         incidents: IncidentLog::default(),
         shutdown: shutdown.clone(),
     };
-    for (index, mailbox) in Mailbox::for_shards(shards).into_iter().enumerate() {
+    let parts = Mailbox::for_shards(shards).into_iter().zip(policies);
+    for (index, (mailbox, policy)) in parts.enumerate() {
         let (settings, shared) = (settings.clone(), shared.clone());
         let starting = Starting::new(shutdown.clone());
         let core = config.server.cores[index % config.server.cores.len()];
         let thread = executor(index, core)
             .spawn(move || async move {
-                let shard = Shard::new(index, settings, mailbox);
+                let mut shard = Shard::new(index, settings, mailbox);
+                shard.set_policy(policy);
                 Core::run(shard, index, shared, starting).await
             })
             .map_err(internal("starting a shard"))?;
@@ -158,19 +178,21 @@ pub fn serve(loaded: Loaded, sources: &Sources) -> Result<(), StartError> {
     // The readiness line, for people and for whoever starts us on port 0. Whoever has closed our
     // standard output does not want it.
     let plural = if shards == 1 { "" } else { "s" };
-    let _ = writeln!(
-        io::stdout(),
-        "listening on {address} with {shards} shard{plural}"
-    );
+    let line = format!("listening on {address} with {shards} shard{plural}");
+    let _ = writeln!(io::stdout(), "{line}");
     let _ = io::stdout().flush();
+    manager::ready(&line);
 
+    let reloader = Reloader::start(sources, config, publication, log, line)
+        .map_err(internal("starting the reloader"))?;
     for signal in signals.forever() {
         if signal != SIGHUP {
             info!("stopping: received {}", signal_name(signal));
             break;
         }
-        reload::reload(sources, &mut config, &publication, &log);
+        reloader.request();
     }
+    manager::stopping();
     board.stop();
     shutdown.begin();
     ring_all(&bells, shards);
@@ -201,6 +223,9 @@ fn settings(config: &Config, connections: u64) -> Settings {
             stored_bytes: limits.stored_bytes,
             handshake_deadline: limits.handshake_deadline,
             handshake_bytes: limits.handshake_bytes,
+            connections_per_address: limits
+                .connections_per_address
+                .unwrap_or((connections / 2).max(LEAST_PER_ADDRESS)),
             unauthenticated_per_address: limits.unauthenticated_per_address,
             failed_logins: limits.failed_logins,
         },

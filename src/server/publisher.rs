@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use crate::admin::board::{Board, Place, Report};
-use crate::limits::SHOWN_KEYS;
-use crate::shard::{Keys, Look, Shard};
+use crate::limits::{SHOWN_BYTES, SHOWN_KEYS};
+use crate::shard::{Keys, Look, Most, Shard};
 
 /// Between two slices of a look at the keys. With the time that one takes, a few percent of a core.
 pub(super) const SLICE_EVERY_US: u64 = 2_000;
@@ -17,7 +17,7 @@ const LOOK_EVERY_US: u64 = 1_000_000;
 pub(super) struct Publisher {
     board: Arc<Board>,
     shard: usize,
-    most_keys: usize,
+    most: Most,
     /// There are counters to be put on the board.
     due: bool,
     look: Option<Look>,
@@ -30,7 +30,10 @@ pub(super) struct Publisher {
 impl Publisher {
     pub(super) fn new(board: Arc<Board>, shard: usize) -> Publisher {
         Publisher {
-            most_keys: SHOWN_KEYS.div_ceil(board.places().len()),
+            most: Most {
+                keys: SHOWN_KEYS.div_ceil(board.places().len()),
+                bytes: SHOWN_BYTES.div_ceil(board.places().len()),
+            },
             board,
             shard,
             due: false,
@@ -82,7 +85,7 @@ impl Publisher {
             && now_us >= self.next_slice_us
         {
             self.next_slice_us = now_us + SLICE_EVERY_US;
-            self.found = shard.look(look, self.most_keys, now_us);
+            self.found = shard.look(look, self.most, now_us);
             if self.found.is_some() {
                 self.look = None;
             }

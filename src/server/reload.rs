@@ -1,24 +1,28 @@
-//! SIGHUP: reads the configuration again and puts its credentials and access rules in force in every
-//! shard, without touching a connection. What cannot be used changes nothing, and is told in the log.
+//! SIGHUP: reads the configuration again and puts its credentials, access rules and log level in force,
+//! without touching a connection. On a thread of its own, so that a file that is slow to read holds up
+//! nobody, and no other signal. What cannot be used changes nothing, and is told in the log.
 
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use tracing::{error, info, warn};
 
-use super::log_notes;
 use super::logging::Log;
-use crate::access::Rules;
-use crate::auth::{Authenticator, Credentials};
+use super::{log_notes, manager};
+use crate::auth::Authenticator;
 use crate::config::{self, Config, Sources};
 use crate::shard::Policy;
 
-/// How long all shards may take to adopt what is published. They look four times a second.
+/// Shards look for a new policy four times a second; so long they are waited for, and so often asked.
 const PATIENCE: Duration = Duration::from_secs(10);
+const ASK_EVERY: Duration = Duration::from_millis(10);
 
-/// Keys whose new values a reload puts in force; others need a restart.
+/// Keys whose new values a reload puts in force, besides `access.*`; others need a restart.
 const RELOADED: [&str; 5] = [
     "auth.login_config",
     "auth.nimbus_user",
@@ -27,160 +31,224 @@ const RELOADED: [&str; 5] = [
     "log.level",
 ];
 
-/// The credentials and rules in force, for every shard to make its own of.
+/// A place for each shard, where a new policy waits for it.
 #[derive(Debug)]
 pub(super) struct Publication {
-    /// Counts publications, so that a shard need not lock to see that there is nothing new.
-    number: AtomicU64,
-    board: Mutex<Board>,
-    adopted: Condvar,
+    places: Vec<Place>,
 }
 
-#[derive(Debug)]
-struct Board {
-    rules: Arc<Rules>,
-    credentials: Credentials,
-    /// Shards that have adopted the latest publication, or have failed to.
-    answers: usize,
-    failures: Vec<String>,
+#[derive(Debug, Default)]
+struct Place {
+    /// Spares the shard the lock.
+    is_new: AtomicBool,
+    policy: Mutex<Option<Policy>>,
+    /// What it was before, for the thread that reloads to drop: a credential's end is work of its library.
+    old: Mutex<Option<Policy>>,
 }
 
 impl Publication {
-    pub(super) fn new(config: &Config) -> Publication {
+    pub(super) fn new(shards: usize) -> Publication {
         Publication {
-            number: AtomicU64::new(0),
-            board: Mutex::new(Board {
-                rules: Arc::new(config.access.clone()),
-                credentials: config.auth.credentials.clone(),
-                answers: 0,
-                failures: Vec::new(),
-            }),
-            adopted: Condvar::new(),
+            places: (0..shards).map(|_| Place::default()).collect(),
         }
     }
 
-    /// The number of the latest publication.
-    pub(super) fn number(&self) -> u64 {
-        self.number.load(Ordering::Acquire)
-    }
-
-    /// What is in force, for the thread that calls: a credential is one thread's.
-    ///
-    /// # Errors
-    /// The credentials cannot be used: why.
-    pub(super) fn policy(&self) -> Result<Policy, String> {
-        let (rules, credentials) = {
-            let board = self.lock();
-            (board.rules.clone(), board.credentials.clone())
-        };
-        let authenticator = Authenticator::new(&credentials)?;
-        Ok(Policy {
-            rules,
-            authenticator,
-        })
-    }
-
-    /// A shard says whether it has adopted the latest publication.
-    pub(super) fn answer(&self, outcome: Result<(), String>) {
-        let mut board = self.lock();
-        board.answers += 1;
-        if let Err(failure) = outcome {
-            board.failures.push(failure);
+    /// What the shard is to put in force, if that is new. Never waits: it is there at the next look.
+    pub(super) fn take(&self, shard: usize) -> Option<Policy> {
+        let place = &self.places[shard];
+        if !place.is_new.load(Ordering::Acquire) {
+            return None;
         }
-        self.adopted.notify_all();
+        let mut waiting = place.policy.try_lock().ok()?;
+        let policy = waiting.take()?;
+        // Still locked, or a newer one that came in between would be taken for this one.
+        place.is_new.store(false, Ordering::Release);
+        Some(policy)
     }
 
-    /// Publishes, and waits until all shards have adopted it.
-    fn publish(&self, config: &Config, shards: usize) -> Result<(), String> {
-        let mut board = self.lock();
-        *board = Board {
-            rules: Arc::new(config.access.clone()),
-            credentials: config.auth.credentials.clone(),
-            answers: 0,
-            failures: Vec::new(),
-        };
-        self.number.fetch_add(1, Ordering::Release);
-        let (board, timeout) = self
-            .adopted
-            .wait_timeout_while(board, PATIENCE, |board| board.answers < shards)
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(failure) = board.failures.first() {
-            return Err(failure.clone());
+    /// Gives what was in force away.
+    pub(super) fn give_back(&self, shard: usize, policy: Policy) {
+        if let Ok(mut old) = self.places[shard].old.try_lock() {
+            *old = Some(policy);
         }
-        if timeout.timed_out() {
-            let late = shards - board.answers;
-            return Err(format!("{late} of {shards} shards have not answered"));
+    }
+
+    fn publish(&self, policies: Vec<Policy>) {
+        for (place, policy) in self.places.iter().zip(policies) {
+            let mut waiting = place.policy.lock().unwrap_or_else(PoisonError::into_inner);
+            *waiting = Some(policy);
+            place.is_new.store(true, Ordering::Release);
+            drop(waiting);
+        }
+    }
+
+    /// Shards that have not taken theirs.
+    fn waiting(&self) -> usize {
+        let is_new = |place: &&Place| place.is_new.load(Ordering::Acquire);
+        self.places.iter().filter(is_new).count()
+    }
+
+    fn wait_until_taken(&self) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.waiting() > 0 {
+            if Instant::now() >= deadline {
+                let (late, all) = (self.waiting(), self.places.len());
+                return Err(format!("{late} of {all} shards do not answer"));
+            }
+            thread::sleep(ASK_EVERY);
         }
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Reads the configuration's layers again and puts in force what may change while it runs. `running`
-/// becomes what is in force.
-pub(super) fn reload(
-    sources: &Sources,
-    running: &mut Config,
-    publication: &Publication,
-    log: &Log,
-) {
-    match read(sources, running) {
-        Err(why) => error!("reload: the logins and access rules stay as they were: {why}"),
-        Ok(config) => {
-            let others = changed(running, &config, |key| !is_reloaded(key));
-            if !others.is_empty() {
-                warn!("reload: a restart is needed for what has changed of {others}");
-            }
-            let mut changes = changed(running, &config, is_reloaded);
-            if changes.is_empty() {
-                changes.push_str("no key");
-            }
-            running.access = config.access;
-            running.auth = config.auth;
-            // What there is to tell is told at the more talkative of both levels.
-            let told_at = running.log.level.max(config.log.level);
-            running.log.level = config.log.level;
-            log.set_level(told_at);
-            for origin in &mut running.origins {
-                if is_reloaded(origin.key) {
-                    let new = config.origins.iter().find(|new| new.key == origin.key);
-                    *origin = new.expect("every key has an origin").clone();
-                }
-            }
-            match publication.publish(running, running.server.shards.get()) {
-                Ok(()) => {
-                    info!(
-                        "reloaded the logins, access rules and log level; changed settings: {changes}"
-                    )
-                }
-                // Judged good a moment ago: a file that changes while it is read, or no memory.
-                Err(why) => error!("reload: not every shard has the new logins: {why}"),
-            }
-            log.set_level(running.log.level);
+    fn drop_old(&self) {
+        for place in &self.places {
+            drop(
+                place
+                    .old
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            );
         }
     }
 }
 
-/// A configuration that can replace the running one, as far as a reload may.
-fn read(sources: &Sources, running: &Config) -> Result<Config, String> {
-    let loaded = config::load(sources).map_err(|errors| errors.to_string().replace('\n', "; "))?;
-    log_notes(&loaded.notes);
-    let config = loaded.config;
-    if config.auth.method != running.auth.method {
-        return Err("auth.method cannot change without a restart".to_owned());
+/// A policy for each shard; a credential is one thread's. All of them can be used, or none is made.
+///
+/// # Errors
+/// The credentials cannot be used: why.
+pub(super) fn policies(config: &Config) -> Result<Vec<Policy>, String> {
+    let rules = Arc::new(config.access.clone());
+    (0..config.server.shards.get())
+        .map(|_| {
+            Ok(Policy {
+                rules: rules.clone(),
+                authenticator: Authenticator::new(&config.auth.credentials)?,
+            })
+        })
+        .collect()
+}
+
+/// The thread that reloads when it is asked to.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    requests: Sender<()>,
+}
+
+impl Reloader {
+    pub(super) fn start(
+        sources: &Sources,
+        running: Config,
+        publication: Arc<Publication>,
+        log: Log,
+        ready: String,
+    ) -> io::Result<Reloader> {
+        // One reload may wait for the one under way; a third would read the same files as the second.
+        let (requests, orders) = bounded(1);
+        let job = Job {
+            sources: sources.clone(),
+            running,
+            publication,
+            log,
+            ready,
+        };
+        // It may hang with a file system, so nobody waits for its end.
+        thread::Builder::new()
+            .name("reload".to_owned())
+            .spawn(move || job.work(&orders))?;
+        Ok(Reloader { requests })
     }
-    Authenticator::new(&config.auth.credentials)?;
-    Ok(config)
+
+    pub(super) fn request(&self) {
+        let _ = self.requests.try_send(());
+    }
+}
+
+struct Job {
+    sources: Sources,
+    /// What is in force.
+    running: Config,
+    publication: Arc<Publication>,
+    log: Log,
+    /// What the service manager is told when it is done.
+    ready: String,
+}
+
+impl Job {
+    fn work(mut self, orders: &Receiver<()>) {
+        while orders.recv().is_ok() {
+            manager::reloading();
+            self.reload();
+            manager::ready(&self.ready);
+        }
+    }
+
+    fn reload(&mut self) {
+        let (config, policies) = match self.read() {
+            Ok(read) => read,
+            Err(why) => {
+                error!("reload: the logins and access rules stay as they were: {why}");
+                return;
+            }
+        };
+        let others = changed(&self.running, &config, |key| !is_reloaded(key));
+        if !others.is_empty() {
+            warn!("reload: a restart is needed for what has changed of {others}");
+        }
+        let changes = changed(&self.running, &config, is_reloaded);
+        let changes = match changes.as_str() {
+            "" => "none (the JAAS file has been read again)",
+            keys => keys,
+        };
+        // What there is to tell is told at the more talkative of both levels.
+        self.log
+            .set_level(self.running.log.level.max(config.log.level));
+        self.publication.publish(policies);
+        self.take_over(config);
+        match self.publication.wait_until_taken() {
+            Ok(()) => info!(
+                "reloaded the logins, access rules and log level; changed settings: {changes}"
+            ),
+            Err(why) => error!("reload: {why}; they go by the old logins and access rules"),
+        }
+        self.publication.drop_old();
+        self.log.set_level(self.running.log.level);
+    }
+
+    /// A configuration that can replace the running one, as far as a reload may.
+    fn read(&self) -> Result<(Config, Vec<Policy>), String> {
+        let loaded =
+            config::load(&self.sources).map_err(|errors| errors.to_string().replace('\n', "; "))?;
+        log_notes(&loaded.notes);
+        let config = loaded.config;
+        if config.auth.method != self.running.auth.method {
+            return Err("auth.method cannot change without a restart".to_owned());
+        }
+        if config.server.shards != self.running.server.shards {
+            return Err("server.shards cannot change without a restart".to_owned());
+        }
+        let policies = policies(&config)?;
+        Ok((config, policies))
+    }
+
+    fn take_over(&mut self, new: Config) {
+        let running = &mut self.running;
+        running.access = new.access;
+        running.auth = new.auth;
+        running.log.level = new.log.level;
+        for (running, new) in running.origins.iter_mut().zip(new.origins) {
+            debug_assert_eq!(running.key, new.key, "both are in the order of the table");
+            if is_reloaded(running.key) {
+                *running = new;
+            }
+        }
+    }
 }
 
 /// The keys, of those that the filter lets through, whose values differ.
 fn changed(old: &Config, new: &Config, filter: impl Fn(&str) -> bool) -> String {
     let mut keys = String::new();
     for (old, new) in old.origins.iter().zip(&new.origins) {
-        debug_assert_eq!(old.key, new.key, "both are in the order of the table");
         if old.value != new.value && filter(old.key) {
             let comma = if keys.is_empty() { "" } else { ", " };
             let _ = write!(keys, "{comma}{}", old.key);
@@ -191,4 +259,26 @@ fn changed(old: &Config, new: &Config, filter: impl Fn(&str) -> bool) -> String 
 
 fn is_reloaded(key: &str) -> bool {
     key.starts_with("access.") || RELOADED.contains(&key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shard_gets_its_policy_once_and_the_newest() {
+        let publication = Publication::new(2);
+        assert!(publication.take(0).is_none());
+        let policies = || vec![Policy::default(), Policy::default()];
+        publication.publish(policies());
+        assert_eq!(publication.waiting(), 2);
+        assert!(publication.take(0).is_some() && publication.take(0).is_none());
+        assert_eq!(publication.waiting(), 1);
+        // The other shard was late; it takes the second one only.
+        publication.publish(policies());
+        assert_eq!(publication.waiting(), 2);
+        assert!(publication.take(1).is_some() && publication.take(1).is_none());
+        assert!(publication.take(0).is_some());
+        assert_eq!(publication.wait_until_taken(), Ok(()));
+    }
 }

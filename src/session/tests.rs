@@ -72,10 +72,7 @@ struct Digest {
 }
 
 fn credentials() -> DigestCredentials {
-    DigestCredentials {
-        username: "user".to_owned(),
-        password: Secret::new("password".to_owned()),
-    }
+    DigestCredentials::of("user", &Secret::new("password".to_owned()))
 }
 
 impl Digest {
@@ -162,10 +159,9 @@ fn get() -> Vec<u8> {
 fn a_login_makes_a_user_of_a_guest() {
     let mut login = Digest::new();
     assert_eq!(login.session.login(), Login::Guest);
-    assert!(login.session.begins_login(MessageType::ControlMessage));
+    assert!(login.session.may_log_in());
     let response = login.challenged();
     assert!(login.session.is_logging_in());
-    assert!(!login.session.begins_login(MessageType::SaslMessageToken));
     assert_eq!(
         login.receive(&response),
         Ok(Received::LoggedIn("nimbus".into()))
@@ -190,7 +186,7 @@ fn a_request_before_the_end_of_a_login_forfeits_it() {
         };
         assert!(matches!(login.receive(&get()), Ok(Received::Request(_))));
         assert_eq!(login.session.login(), Login::Guest);
-        assert!(!login.session.begins_login(MessageType::ControlMessage));
+        assert!(!login.session.may_log_in());
         assert_eq!(login.receive(&response), Err(Fault::LoginAfterRequest));
     }
 }

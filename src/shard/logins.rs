@@ -4,15 +4,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::guests::Admission;
+use super::guests::Excess;
 use super::peer::Peer;
 use super::{Context, Incident, Shard};
 use crate::access::Rules;
 use crate::auth::{Authenticator, Identity};
-use crate::connection::ConnectionId;
+use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::Fault;
 use crate::session::{LoginContext, Received, Session};
-use crate::wire::message::Message;
+use crate::wire::message::{Message, MessageType};
 
 /// What a reload replaces: who may log in, and who may do what.
 #[derive(Debug, Default)]
@@ -22,18 +22,25 @@ pub struct Policy {
     pub authenticator: Option<Authenticator>,
 }
 
-/// A peer's first message of a login, that waits for its turn.
+/// A peer's first token, that waits to be judged.
 #[derive(Debug)]
 pub(super) struct Held {
     body: Vec<u8>,
+    /// When it has waited too long.
     until_us: u64,
 }
 
+impl Held {
+    pub(super) fn bytes(&self) -> usize {
+        self.body.len()
+    }
+}
+
 impl Shard {
-    /// Takes over new credentials and rules. Who has logged in stays so; requests go by the new rules
+    /// Takes over new credentials and rules, and returns the old ones, whose end may take a while. Who has logged in stays so; requests go by the new rules
     /// from now on.
-    pub fn set_policy(&mut self, policy: Policy) {
-        self.policy = policy;
+    pub fn set_policy(&mut self, policy: Policy) -> Policy {
+        std::mem::replace(&mut self.policy, policy)
     }
 
     pub(super) fn new_session(&self) -> Session {
@@ -49,27 +56,38 @@ impl Shard {
             return Ok(());
         };
         let address = peer.address.ip();
-        if !self.policy.rules.connect_from.include(address) {
-            return Err(Fault::AddressNotListed);
+        let bounds = &self.settings.bounds;
+        peer.counts_as_guest = self.policy.authenticator.is_some();
+        self.guests
+            .arrived(address, peer.counts_as_guest, now_us)
+            .map_err(|excess| match excess {
+                Excess::Connections => Fault::TooManyOfAddress(bounds.connections_per_address),
+                Excess::Unauthenticated => {
+                    Fault::TooManyUnauthenticated(bounds.unauthenticated_per_address)
+                }
+            })?;
+        match self.policy.rules.connect_from.include(address) {
+            true => Ok(()),
+            false => Err(Fault::AddressNotListed),
         }
-        if self.policy.authenticator.is_some() {
-            peer.counts_as_guest = true;
-            if !self.guests.arrived(address, now_us) {
-                let limit = self.settings.bounds.unauthenticated_per_address;
-                return Err(Fault::TooManyUnauthenticated(limit));
-            }
-        }
-        Ok(())
     }
 
-    /// The peer has logged in or done something that it may, or it is gone.
+    /// The peer has logged in or stored something that it may, or it is gone.
     pub(super) fn no_longer_a_guest(&mut self, peer: &mut Peer) {
         if std::mem::take(&mut peer.counts_as_guest) {
-            self.guests.left(peer.address.ip());
+            self.guests.known(peer.address.ip());
         }
     }
 
-    /// Whether the message is one that begins a login, whose turn has not come. It is kept then.
+    /// The peer is gone: its address has one less of everything.
+    pub(super) fn forget(&mut self, peer: &mut Peer) {
+        self.no_longer_a_guest(peer);
+        self.release(peer);
+        self.guests.left(peer.address.ip());
+    }
+
+    /// Whether the message is a login's first token, and has to wait since others of its address have
+    /// failed. It is kept then.
     pub(super) fn holds_back(
         &mut self,
         peer: &mut Peer,
@@ -77,27 +95,36 @@ impl Shard {
         body: &[u8],
         now_us: u64,
     ) -> Result<bool, Fault> {
-        if self.policy.authenticator.is_none() || !peer.session.begins_login(message.kind) {
+        let is_token = message.kind == MessageType::SaslMessageToken;
+        if !is_token || self.stopping || !peer.session.may_log_in() || peer.token_seen {
             return Ok(false);
         }
-        if std::mem::take(&mut peer.turn_has_come) {
+        let address = peer.address.ip();
+        if self.guests.may_try(address, now_us) {
+            peer.token_seen = true;
             return Ok(false);
         }
         let bounds = &self.settings.bounds;
         if body.len() as u64 > bounds.handshake_bytes {
             return Err(Fault::LoginTooLarge(bounds.handshake_bytes));
         }
-        match self.guests.attempt(peer.address.ip(), now_us) {
-            Admission::Now => Ok(false),
-            Admission::Never => Err(Fault::LoginThrottled(bounds.failed_logins)),
-            Admission::At(until_us) => {
-                self.counters.logins_held_back += 1;
-                let body = body.to_vec();
-                peer.held = Some(Box::new(Held { body, until_us }));
-                self.held.push(peer.id);
-                Ok(true)
-            }
+        if !self.guests.waits(address) {
+            return Err(Fault::LoginThrottled(bounds.failed_logins));
         }
+        self.counters.logins_held_back += 1;
+        peer.held = Some(Box::new(Held {
+            body: body.to_vec(),
+            until_us: now_us + bounds.handshake_deadline.as_micros() as u64,
+        }));
+        self.held.push(peer.id);
+        Ok(true)
+    }
+
+    /// Takes the token that was held back, if there is one.
+    fn release(&mut self, peer: &mut Peer) -> Option<Box<Held>> {
+        let held = peer.held.take()?;
+        self.guests.waits_no_more(peer.address.ip());
+        Some(held)
     }
 
     /// Hands a message to the peer's session, which knows what it is.
@@ -113,61 +140,86 @@ impl Shard {
             bytes: self.settings.bounds.handshake_bytes,
             out: peer.outbox.text(),
         };
-        let received = peer.session.receive(message, login)?;
+        let received = peer.session.receive(message, login);
+        if let Err(Fault::LoginFailed(_)) = received {
+            self.guests.failed(peer.address.ip(), now_us);
+        }
+        let received = received?;
         if !was_logging_in && peer.session.is_logging_in() {
-            let deadline = self.settings.bounds.handshake_deadline;
-            let until_us = now_us + deadline.as_micros() as u64;
-            self.logging_in.push_back((peer.id, until_us));
+            self.set_deadline(peer, now_us);
         }
         Ok(received)
     }
 
     pub(super) fn logged_in(&mut self, peer: &mut Peer, who: Identity, cx: &mut Context<'_>) {
         self.counters.logins += 1;
-        self.guests.succeeded(peer.address.ip());
         self.no_longer_a_guest(peer);
         cx.incidents.report(peer.address, Incident::LoggedIn(who));
     }
 
-    /// Begins logins whose turn has come, and ends those whose time is up.
+    /// Judges tokens whose turn has come, and ends logins whose time is up.
     pub(super) fn tick_logins(&mut self, cx: &mut Context<'_>) {
         // Every login has the same time, so the list is in the order of its ends.
         while let Some((id, until_us)) = self.logging_in.front().copied() {
-            let under_way = self
-                .peer(id)
-                .is_some_and(|peer| peer.session.is_logging_in());
-            if under_way && until_us > cx.now_us {
+            // Who waits is not slow; that has an end of its own.
+            let is_slow = self.peer(id).is_some_and(|peer| {
+                peer.session.is_logging_in()
+                    && peer.held.is_none()
+                    && peer.login_until_us == until_us
+            });
+            if is_slow && until_us > cx.now_us {
                 break;
             }
             self.logging_in.pop_front();
-            if under_way {
+            if is_slow {
                 let deadline = self.settings.bounds.handshake_deadline;
                 self.end(id, Fault::LoginTooSlow(deadline), cx);
             }
         }
         for id in std::mem::take(&mut self.held) {
-            let Some(peer) = self.peer(id) else { continue };
-            match peer.held.take() {
-                None => {}
-                Some(held) if held.until_us > cx.now_us => {
-                    peer.held = Some(held);
-                    self.held.push(id);
-                }
-                Some(held) => self.with_peer(id, cx, |shard, peer, cx| {
-                    peer.turn_has_come = true;
-                    shard.frame(peer, &held.body, cx)
-                }),
-            }
+            self.try_held(id, cx);
         }
     }
 
-    /// No login begins any more: those that wait will not be answered.
-    pub(super) fn forget_held(&mut self, cx: &mut Context<'_>) {
+    fn try_held(&mut self, id: ConnectionId, cx: &mut Context<'_>) {
+        let Some(peer) = super::peer(&mut self.peers, id) else {
+            return;
+        };
+        let Some(held) = &peer.held else { return };
+        if self.guests.may_try(peer.address.ip(), cx.now_us) {
+            self.with_peer(id, cx, |shard, peer, cx| {
+                let held = shard.release(peer).expect("it has just been there");
+                peer.token_seen = true;
+                if peer.session.is_logging_in() {
+                    shard.set_deadline(peer, cx.now_us);
+                }
+                shard.frame(peer, &held.body, cx)
+            });
+        } else if held.until_us <= cx.now_us {
+            let limit = self.settings.bounds.failed_logins;
+            self.end(id, Fault::LoginThrottled(limit), cx);
+        } else {
+            self.held.push(id);
+        }
+    }
+
+    fn set_deadline(&mut self, peer: &mut Peer, now_us: u64) {
+        let deadline = self.settings.bounds.handshake_deadline;
+        let until_us = now_us + deadline.as_micros() as u64;
+        peer.login_until_us = until_us;
+        self.logging_in.push_back((peer.id, until_us));
+    }
+
+    /// Nothing more is judged: whoever waits is owed no answer.
+    pub(super) fn dismiss_held(&mut self, cx: &mut Context<'_>) {
         for id in std::mem::take(&mut self.held) {
-            if self.peer(id).is_some_and(|peer| peer.held.take().is_some()) {
-                let limit = self.settings.bounds.failed_logins;
-                self.end(id, Fault::LoginThrottled(limit), cx);
+            let Some(mut peer) = self.take_peer(id) else {
+                continue;
+            };
+            if self.release(&mut peer).is_some() {
+                cx.commands.push(Command::Close(id, Ending::Reset));
             }
+            self.peers[id.slot as usize] = Some(peer);
         }
     }
 }

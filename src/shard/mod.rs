@@ -24,7 +24,7 @@ pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
 pub use histogram::Histogram;
 pub use letters::Mailbox;
 pub use logins::Policy;
-pub use look::{KeyRow, KeySlice, Keys, Look};
+pub use look::{KeyRow, KeySlice, Keys, Look, Most};
 pub use snapshot::Snapshot;
 pub use times::{BOUNDS_US, RequestTimes};
 
@@ -42,7 +42,7 @@ use crate::fault::{Fault, Refusal};
 use crate::limits::{SMALL_BUFFER_BYTES, STALLED_US};
 use crate::store::{Store, StoreLimits, Usage};
 use counters::RequestCounts;
-use guests::Guests;
+use guests::{Guests, May};
 use merge::Merges;
 use pace::Pace;
 use peer::Peer;
@@ -77,6 +77,7 @@ pub struct Bounds {
     pub stored_bytes: u64,
     pub handshake_deadline: Duration,
     pub handshake_bytes: u64,
+    pub connections_per_address: u64,
     pub unauthenticated_per_address: u64,
     pub failed_logins: u64,
 }
@@ -97,6 +98,7 @@ impl Bounds {
             stored_bytes: 1 << 30,
             handshake_deadline: Duration::from_secs(10),
             handshake_bytes: 64 << 10,
+            connections_per_address: 1000,
             unauthenticated_per_address: 1000,
             failed_logins: 20,
         }
@@ -170,11 +172,11 @@ impl Shard {
             buffered_bytes: 0,
             stopping: false,
             policy: Policy::default(),
-            guests: Guests::new(
-                settings.bounds.unauthenticated_per_address.div_ceil(shards),
-                settings.bounds.failed_logins.div_ceil(shards),
-                settings.bounds.handshake_deadline.as_micros() as u64,
-            ),
+            guests: Guests::new(May {
+                connections: settings.bounds.connections_per_address.div_ceil(shards),
+                unauthenticated: settings.bounds.unauthenticated_per_address.div_ceil(shards),
+                failed_logins: settings.bounds.failed_logins.div_ceil(shards),
+            }),
             logging_in: VecDeque::new(),
             held: Vec::new(),
             pace: Pace::new(settings.minimum_wait),
@@ -201,10 +203,12 @@ impl Shard {
         self.counters.connections_opened += 1;
         let open = self.settings.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let limit = self.settings.bounds.connections;
-        let admitted = match open > limit {
+        // Counted in any case, until it is closed.
+        let admitted = self.admit(id, cx.now_us);
+        let admitted = admitted.and(match open > limit {
             true => Err(Fault::TooManyConnections(limit)),
-            false => self.admit(id, cx.now_us),
-        };
+            false => Ok(()),
+        });
         if let Err(fault) = admitted {
             self.end(id, fault, cx);
         }
@@ -254,7 +258,7 @@ impl Shard {
         let Some(mut peer) = self.take_peer(id) else {
             return;
         };
-        self.no_longer_a_guest(&mut peer);
+        self.forget(&mut peer);
         self.buffered_bytes -= peer.counted_bytes;
         self.counters.connections_closed += 1;
         self.settings.connections.fetch_sub(1, Ordering::Relaxed);
@@ -298,7 +302,7 @@ impl Shard {
         for peer in self.peers.iter().flatten() {
             cx.commands.push(Command::Pause(peer.id));
         }
-        self.forget_held(cx);
+        self.dismiss_held(cx);
     }
 
     // ── What the event loop asks ─────────────────────────────────────────────────────────────────

@@ -36,10 +36,12 @@ pub(super) struct Peer {
     pub(super) blocked: bool,
     /// One of its address's unauthenticated connections.
     pub(super) counts_as_guest: bool,
-    /// The beginning of a login that waits for its turn.
+    /// When its login must be over; of several deadlines in the shard's list the one that counts.
+    pub(super) login_until_us: u64,
+    /// The first token of a login, that waits to be judged.
     pub(super) held: Option<Box<Held>>,
-    /// That turn is now.
-    pub(super) turn_has_come: bool,
+    /// The first token of a login has come, and has not to wait.
+    pub(super) token_seen: bool,
     /// Its share of the shard's buffered bytes, as last counted.
     pub(super) counted_bytes: usize,
 }
@@ -68,8 +70,9 @@ impl Peer {
             unacknowledged_bytes: 0,
             blocked: false,
             counts_as_guest: false,
+            login_until_us: 0,
             held: None,
-            turn_has_come: false,
+            token_seen: false,
             counted_bytes: 0,
         }
     }
@@ -81,7 +84,8 @@ impl Peer {
 
     /// Bytes of our memory that it makes us hold.
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.reader.buffered_bytes() + self.output_bytes() + self.lent_bytes
+        let held_bytes = self.held.as_ref().map_or(0, |held| held.bytes());
+        self.reader.buffered_bytes() + self.output_bytes() + self.lent_bytes + held_bytes
     }
 
     /// Nothing is owed and nothing is queued.

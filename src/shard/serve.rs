@@ -107,7 +107,9 @@ impl Shard {
             self.answer(peer, &request.path, asked, outcome, cx);
             return Ok(());
         }
-        self.no_longer_a_guest(peer);
+        if request.kind == RequestKind::SendPulse {
+            self.no_longer_a_guest(peer);
+        }
         let (owner, work) = self.route(&request);
         match owner {
             Owner::Here => {

@@ -96,6 +96,18 @@ impl<'a> Cursor<'a> {
         self.array().map(i32::from_be_bytes)
     }
 
+    pub fn i64(&mut self) -> Result<i64, DecodeError> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    pub fn double(&mut self) -> Result<f64, DecodeError> {
+        self.array().map(f64::from_be_bytes)
+    }
+
+    pub fn uuid(&mut self) -> Result<[u8; 16], DecodeError> {
+        self.array()
+    }
+
     pub fn binary(&mut self) -> Result<&'a [u8], DecodeError> {
         let size = self.size()?;
         self.take(u64::from(size))
@@ -114,6 +126,11 @@ impl<'a> Cursor<'a> {
     /// it, reading at least one byte each time, and allocate nothing for it.
     pub fn list(&mut self) -> Result<(u8, u32), DecodeError> {
         Ok((self.byte()?, self.size()?))
+    }
+
+    /// The types of key and value and the count of a map, which is only a claim as a list's is.
+    pub fn map(&mut self) -> Result<(u8, u8, u32), DecodeError> {
+        Ok((self.byte()?, self.byte()?, self.size()?))
     }
 
     /// Passes over one value of the given type.
@@ -143,7 +160,7 @@ impl<'a> Cursor<'a> {
             }
             code::MAP => {
                 self.enter()?;
-                let (key, value, count) = (self.byte()?, self.byte()?, self.size()?);
+                let (key, value, count) = self.map()?;
                 for _ in 0..count {
                     self.skip(key)?;
                     self.skip(value)?;

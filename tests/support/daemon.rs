@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -52,6 +54,14 @@ impl Daemon {
         Self::spawn(command, loopback(0), arguments)
     }
 
+    /// Starts with listening sockets from the outside, as a service manager hands them over.
+    pub fn start_handed(sockets: &[impl AsFd], arguments: &[&str]) -> Daemon {
+        let (command, inherited) = command_handed(sockets);
+        let daemon = Self::spawn(command, loopback(0), arguments);
+        drop(inherited);
+        daemon
+    }
+
     /// Starts with variables of the environment.
     pub fn start_in(environment: &[(&str, PathBuf)], arguments: &[&str]) -> Daemon {
         let mut command = Command::new(binary());
@@ -79,7 +89,15 @@ impl Daemon {
         let line = first_line.recv_timeout(PATIENCE).unwrap_or_default();
         let words: Vec<_> = line.split(' ').collect();
         match words[..] {
-            ["listening", "on", address, "with", _, "shard" | "shards"] => {
+            [
+                "listening",
+                "on",
+                address,
+                ..,
+                "with",
+                _,
+                "shard" | "shards",
+            ] => {
                 daemon.address = address.parse().expect("an address in the readiness line");
             }
             _ => panic!("no readiness line but {line:?}; the log:\n{}", daemon.log()),
@@ -94,6 +112,14 @@ impl Daemon {
             .current_dir(home.path())
             .output()
             .expect("the daemon starts")
+    }
+
+    /// As `run`, with sockets from the outside.
+    pub fn run_handed(sockets: &[impl AsFd], arguments: &[&str]) -> Output {
+        let (mut command, inherited) = command_handed(sockets);
+        let output = prepare(&mut command, loopback(0), arguments).output();
+        drop(inherited);
+        output.expect("the daemon starts")
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -208,6 +234,29 @@ impl Drop for Daemon {
 
 fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_storm-pacemaker")
+}
+
+/// A command that runs the daemon with copies of these sockets as descriptors 3 and up, and the copies
+/// that it inherits, which are to be closed once it runs. Only the process itself knows its id, so a
+/// shell sets `LISTEN_PID` and becomes the daemon.
+fn command_handed(sockets: &[impl AsFd]) -> (Command, Vec<OwnedFd>) {
+    let inherit = |socket| {
+        // Out of the way of 3 and up.
+        let copy = fcntl_dupfd_cloexec(socket, 100).expect("a descriptor");
+        fcntl_setfd(&copy, FdFlags::empty()).expect("a flag");
+        copy
+    };
+    let copies: Vec<_> = sockets.iter().map(inherit).collect();
+    let numbers = copies.iter().map(AsRawFd::as_raw_fd);
+    let moves: String = (3..)
+        .zip(numbers)
+        .map(|(to, from)| format!("{to}<&{from} {from}<&- "))
+        .collect();
+    let count = copies.len();
+    let script = format!(r#"exec {moves}; LISTEN_PID=$$ LISTEN_FDS={count} exec "$0" "$@""#);
+    let mut command = Command::new("bash");
+    command.args(["-c", &script, binary()]);
+    (command, copies)
 }
 
 /// Nothing of the machine's own Storm: neither its storm.yaml nor its environment.

@@ -30,7 +30,7 @@ impl Response {
 pub fn get(address: SocketAddr, path: &str) -> Response {
     request(
         address,
-        &format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"),
+        &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     )
 }
 
@@ -38,7 +38,7 @@ pub fn get(address: SocketAddr, path: &str) -> Response {
 pub fn get_as(address: SocketAddr, path: &str, accept: &str) -> Response {
     request(
         address,
-        &format!("GET {path} HTTP/1.1\r\nHost: test\r\nAccept: {accept}\r\n\r\n"),
+        &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n"),
     )
 }
 

@@ -100,10 +100,7 @@ pub fn token_of(frame: &[u8]) -> Vec<u8> {
 // ── Logins ───────────────────────────────────────────────────────────────────────────────────────
 
 fn digest(password: &str) -> Digest {
-    let credentials = DigestCredentials {
-        username: USER.to_owned(),
-        password: Secret::new(password.to_owned()),
-    };
+    let credentials = DigestCredentials::of(USER, &Secret::new(password.to_owned()));
     Digest::new(&credentials, "cGFjZW1ha2VyLWNsaWVudA==")
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports)] // every test file is a crate of its own and uses a part
 
+pub mod beats;
 pub mod browser;
 pub mod check_config;
 pub mod client;
@@ -18,12 +19,15 @@ pub mod kdc;
 pub mod kerberos_site;
 pub mod login;
 pub mod login_server;
+pub mod memory;
 pub mod metrics;
 pub mod mixed;
 pub mod promql;
 pub mod promtool;
+pub mod pty;
 pub mod script;
 pub mod storm;
+pub mod stub;
 pub mod tap;
 
 pub use client::{Client, Ended};

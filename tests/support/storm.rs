@@ -178,7 +178,7 @@ fn java(version: &str, krb5_conf: Option<&Path>) -> Command {
     command
 }
 
-fn class_path(version: &str) -> String {
+pub fn class_path(version: &str) -> String {
     let file = home().join(format!("target/classpath/{version}.txt"));
     let path = std::fs::read_to_string(&file).unwrap_or_else(|error| {
         panic!("{}: {error}; `make java` builds it", file.display());

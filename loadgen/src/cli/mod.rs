@@ -1,8 +1,11 @@
 //! The command line to `Settings`. All that a person may have got wrong is found here, before
 //! anything is dialled.
 
+mod login;
 mod scenario;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::ffi::OsString;
@@ -12,9 +15,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use storm_pacemaker::config::Cores;
 
 use crate::chart::Look;
+use crate::logins::Logins;
 use crate::report::plot::Quantity;
 use crate::settings::Settings;
 use crate::units::parse_time_us;
+use login::{Auth, LoginArguments};
 pub use settle::{connections, default_sources, usual_topologies};
 use values::{Addresses, Executors, Expectations, Payload};
 
@@ -76,6 +81,26 @@ enum SubCommand {
         /// y in decades
         #[arg(long)]
         log_y: bool,
+    },
+    /// Logs in again and again, each time on a new connection, and tells what that takes. With --auth none
+    /// it connects and asks all the same: the difference is what the logins cost
+    #[command(args_override_self = true)]
+    Logins {
+        /// The server
+        #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6699")]
+        target: String,
+        #[command(flatten)]
+        login: LoginArguments,
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 1000,
+              value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        count: u32,
+        /// A server process on this host whose CPU time is measured
+        #[arg(long, value_name = "PID")]
+        server_pid: Option<u32>,
+        /// Print the result as one JSON object to standard output
+        #[arg(long)]
+        json: bool,
     },
     /// Prints the plan, a worker a line: its key, when its first pulse is due (in µs after the start),
     /// and the bytes of its pulses
@@ -172,6 +197,15 @@ struct Arguments {
     #[arg(long, value_name = "ADDRESSES", value_parser = values::addresses)]
     source_addresses: Option<Addresses>,
 
+    #[command(flatten)]
+    login: LoginArguments,
+
+    /// How the workers' connections log in, each before its first pulse; clients of Storm 1.x do that.
+    /// Servers bound logins by address: on loopback each supervisor then dials from an address of its
+    /// own, as in a cluster, unless --source-addresses says otherwise
+    #[arg(long, value_name = "HOW", default_value = "none")]
+    worker_auth: Auth,
+
     /// A server process on this host whose CPU time and memory are measured
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
@@ -224,6 +258,7 @@ pub enum Job {
     Run(Box<Settings>),
     FindLimit(Box<Settings>),
     PrintPlan(Box<Settings>),
+    Logins(Box<Logins>),
     Chart {
         file: PathBuf,
         look: Look,
@@ -264,109 +299,4 @@ fn words_before_options(words: &[OsString]) -> usize {
         .get(1)
         .is_some_and(|word| word == "compare" || word == "plan");
     1 + usize::from(subcommand)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::num::NonZeroUsize;
-
-    use clap::CommandFactory;
-
-    use super::*;
-    use crate::plan::Pace;
-    use crate::settings::Nimbus;
-
-    fn settled(line: &str) -> Result<Settings, String> {
-        let words = ["loadgen"].into_iter().chain(line.split_whitespace());
-        let line = CommandLine::try_parse_from(words).map_err(|error| error.to_string())?;
-        let cores = Cores {
-            usable: NonZeroUsize::new(2).unwrap(),
-            ids: vec![4, 5],
-        };
-        match settle::job(line, &cores)? {
-            Job::Run(settings) | Job::FindLimit(settings) => Ok(*settings),
-            Job::PrintPlan(settings) => Ok(*settings),
-            Job::Compare { servers, .. } => Ok(servers[1].clone()),
-            Job::Chart { .. } => Err("a chart has no settings".to_owned()),
-        }
-    }
-
-    #[test]
-    fn the_definition_is_consistent() {
-        CommandLine::command().debug_assert();
-    }
-
-    #[test]
-    fn supervisors_make_workers_and_topologies() {
-        let settings = settled("--supervisors 3000 --threads 3").unwrap();
-        assert_eq!(settings.cluster.workers, 12_000);
-        assert_eq!(settings.cluster.topologies, 100);
-        assert_eq!(settings.nimbus, Nimbus::EveryTenSeconds);
-        assert_eq!(settings.cores, [4, 5, 4]);
-        assert_eq!(settings.sources.len(), 2);
-        assert!(settings.open_files() > 4_000);
-    }
-
-    #[test]
-    fn saturating_has_no_reader_unless_asked_for() {
-        let settings = settled("--saturate 1000").unwrap();
-        assert_eq!(settings.cluster.pace, Pace::Saturate);
-        assert_eq!(settings.nimbus, Nimbus::Off);
-        let settings = settled("--saturate 500 --nimbus continuous").unwrap();
-        assert_eq!(settings.nimbus, Nimbus::Continuous);
-        assert!(settled("--saturate 1000 --supervisors 3").is_err());
-    }
-
-    #[test]
-    fn many_connections_take_several_loopback_sources() {
-        let settings = settled("--supervisors 25000").unwrap();
-        assert!(settings.sources.len() >= 2);
-        assert_eq!(settings.sources[0].to_string(), "127.0.0.2");
-        let error = settled("--supervisors 25000 --target 192.0.2.1:6699").unwrap_err();
-        assert!(error.contains("--source-addresses"), "{error}");
-    }
-
-    #[test]
-    fn another_number_of_supervisors_brings_what_belongs_to_it() {
-        let settings = settled("--supervisors 100 --find-limit").unwrap();
-        let more = settings.with_supervisors(25_000).unwrap();
-        assert_eq!(more.cluster.workers, 100_000);
-        assert_eq!(more.cluster.topologies, 834);
-        assert!(more.sources.len() >= 2);
-    }
-
-    #[test]
-    fn comparing_takes_two_servers() {
-        let second = settled("compare 127.0.0.1:1 127.0.0.1:2 --supervisors 7").unwrap();
-        assert_eq!(second.targets[0].address.port(), 2);
-        assert_eq!(second.supervisors(), 7);
-        for wrong in ["compare 127.0.0.1:1", "--supervisors 3 compare a b"] {
-            assert!(settled(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn nonsense_is_refused() {
-        for line in [
-            "--supervisors 0",
-            "--payload 8",
-            "--payload 11MiB",
-            "--interval 0s",
-            "--duration 60",
-            "--topologies 0",
-            "--supervisors 1 --topologies 5",
-            "--target nowhere",
-            "--server-pid 4294967295",
-            "--expect errors",
-            "--payload 600 --executors 3",
-            "--find-limit --saturate 3",
-            "compare 127.0.0.1:1 127.0.0.1:2 --find-limit",
-            "compare 127.0.0.1:1 127.0.0.1:2 --hdr-log a.log",
-            "--find-limit --hdr-log a.log",
-            "--source-addresses ::1",
-            "--link-speed 1",
-        ] {
-            assert!(settled(line).is_err(), "{line}");
-        }
-    }
 }

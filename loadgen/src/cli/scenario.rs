@@ -23,7 +23,8 @@ pub fn expand(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
         return Ok(words);
     };
     let mine = innermost(&matches);
-    let Some(file) = mine.get_one::<std::path::PathBuf>("scenario") else {
+    // Some subcommands have none.
+    let Ok(Some(file)) = mine.try_get_one::<std::path::PathBuf>("scenario") else {
         return Ok(words);
     };
     let text = fs::read_to_string(file)

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use storm_pacemaker::config::Cores;
 
+use super::login::{Auth, Methods};
 use super::values::{self, Addresses};
 use super::{Arguments, CommandLine, Job, NimbusChoice, SubCommand};
 use crate::chart::Look;
+use crate::logins::Logins;
 use crate::machine;
 use crate::plan::{Cluster, Pace};
 use crate::settings::{Nimbus, Output, Settings, Target};
@@ -22,6 +24,21 @@ pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
         Some(SubCommand::Plan { arguments }) => {
             let settings = settings(*arguments, cores)?;
             Ok(Job::PrintPlan(Box::new(settings)))
+        }
+        Some(SubCommand::Logins {
+            target,
+            login,
+            count,
+            server_pid,
+            json,
+        }) => {
+            check_process("--server-pid", server_pid)?;
+            Ok(Job::Logins(Box::new(Logins {
+                target: resolve(&target, &Methods::new(&login, Auth::None)?)?,
+                count,
+                server_pid,
+                output: output(json),
+            })))
         }
         Some(SubCommand::Chart {
             file,
@@ -57,14 +74,15 @@ pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
             }
             check_process("--server-pid-b", server_pid_b)?;
             arguments.target = vec![a];
+            let methods = methods(&arguments)?;
             let first = settings(*arguments, cores)?;
             let mut second = Settings {
-                targets: vec![resolve(&b)?],
+                targets: vec![resolve(&b, &methods)?],
                 server_pid: server_pid_b,
                 ..first.clone()
             };
             if !first.sources_given {
-                second.sources = default_sources(first.cluster.workers, &second.targets)?;
+                second.sources = default_sources(&second.cluster, &second.targets)?;
             }
             check_sources(&second.sources, &second.targets)?;
             Ok(Job::Compare {
@@ -80,18 +98,12 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
         Some(connections) => connections,
         None => arguments.supervisors * arguments.workers_per_supervisor,
     };
+    let methods = methods(&arguments)?;
     let targets: Vec<Target> = arguments
         .target
         .iter()
-        .map(|name| resolve(name))
+        .map(|name| resolve(name, &methods))
         .collect::<Result<_, _>>()?;
-    let given_sources = arguments.source_addresses.map(|Addresses(sources)| sources);
-    let sources_given = given_sources.is_some();
-    let sources = match given_sources {
-        Some(sources) => sources,
-        None => default_sources(workers, &targets)?,
-    };
-    check_sources(&sources, &targets)?;
     if arguments.interval == 0 || arguments.duration == 0 {
         return Err("--interval and --duration must be longer than 0".to_owned());
     }
@@ -112,23 +124,31 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
         (Some(NimbusChoice::Continuous), _) => Nimbus::Continuous,
         (Some(NimbusChoice::Off), _) | (None, Some(_)) => Nimbus::Off,
     };
-    Ok(Settings {
-        cluster: Cluster {
-            workers,
-            workers_per_supervisor: arguments.workers_per_supervisor,
-            topologies,
-            pace: match arguments.saturate {
-                Some(_) => Pace::Saturate,
-                None => Pace::Every {
-                    interval_us: arguments.interval,
-                },
+    let cluster = Cluster {
+        workers,
+        workers_per_supervisor: arguments.workers_per_supervisor,
+        topologies,
+        pace: match arguments.saturate {
+            Some(_) => Pace::Saturate,
+            None => Pace::Every {
+                interval_us: arguments.interval,
             },
-            sizes: values::sizes(arguments.payload, arguments.executors)?,
-            ramp_us: arguments.ramp,
-            targets: targets.len(),
-            churn_per_minute: arguments.churn,
-            end_us: arguments.warmup + arguments.duration,
         },
+        sizes: values::sizes(arguments.payload, arguments.executors)?,
+        ramp_us: arguments.ramp,
+        targets: targets.len(),
+        churn_per_minute: arguments.churn,
+        end_us: arguments.warmup + arguments.duration,
+    };
+    let given_sources = arguments.source_addresses.map(|Addresses(sources)| sources);
+    let sources_given = given_sources.is_some();
+    let sources = match given_sources {
+        Some(sources) => sources,
+        None => default_sources(&cluster, &targets)?,
+    };
+    check_sources(&sources, &targets)?;
+    Ok(Settings {
+        cluster,
         topologies_given,
         seed: arguments.seed,
         targets,
@@ -143,13 +163,21 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
         expectations: arguments.expect.map_or(Vec::new(), |list| list.0),
         keep: arguments.keep,
         link_bits_per_second: arguments.link_speed,
-        output: match arguments.json {
-            true => Output::Json,
-            false => Output::Text,
-        },
+        output: output(arguments.json),
         hdr_log: arguments.hdr_log,
         page: arguments.report,
     })
+}
+
+fn methods(arguments: &Arguments) -> Result<Methods, String> {
+    Methods::new(&arguments.login, arguments.worker_auth)
+}
+
+fn output(json: bool) -> Output {
+    match json {
+        true => Output::Json,
+        false => Output::Text,
+    }
 }
 
 /// Connections at a time: while a topology moves, its workers' old ones and new ones may both be there.
@@ -175,7 +203,7 @@ fn check_process(option: &str, pid: Option<u32>) -> Result<(), String> {
     }
 }
 
-fn resolve(name: &str) -> Result<Target, String> {
+fn resolve(name: &str, methods: &Methods) -> Result<Target, String> {
     let mut addresses = name.to_socket_addrs().map_err(|error| {
         format!("--target: \"{name}\" is not HOST:PORT of a known host: {error}")
     })?;
@@ -185,14 +213,16 @@ fn resolve(name: &str) -> Result<Target, String> {
     Ok(Target {
         name: name.to_owned(),
         address,
+        logins: methods.at(name),
     })
 }
 
-/// Source addresses for so many workers, where nobody has named any: on loopback enough for dials to be
-/// cheap, elsewhere the kernel's choice as long as that is possible.
-pub fn default_sources(workers: u32, targets: &[Target]) -> Result<Vec<IpAddr>, String> {
+/// Source addresses of a cluster's workers, where nobody has named any: on loopback enough for dials to
+/// be cheap and for logins to be taken for those of many hosts, elsewhere the kernel's choice as long as
+/// that is possible.
+pub fn default_sources(cluster: &Cluster, targets: &[Target]) -> Result<Vec<IpAddr>, String> {
     let ports = machine::local_ports();
-    let to_one_target = workers.div_ceil(targets.len() as u32);
+    let to_one_target = cluster.workers.div_ceil(targets.len() as u32);
     let on_loopback =
         |target: &Target| matches!(target.address.ip(), IpAddr::V4(ip) if ip.is_loopback());
     if !targets.iter().all(on_loopback) {
@@ -208,7 +238,11 @@ pub fn default_sources(workers: u32, targets: &[Target]) -> Result<Vec<IpAddr>, 
     }
     // The kernel looks for a port among those of one parity first, one by one: past a half of them a
     // dial costs milliseconds, up to a quarter it costs next to nothing.
-    let needed = to_one_target.div_ceil(ports / 4);
+    let mut needed = to_one_target.div_ceil(ports / 4);
+    if targets.iter().any(|target| target.logins.workers.is_some()) {
+        let supervisors = cluster.workers.div_ceil(cluster.workers_per_supervisor);
+        needed = needed.max(supervisors);
+    }
     if needed <= 1 {
         return Ok(Vec::new());
     }

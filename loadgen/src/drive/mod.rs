@@ -4,6 +4,7 @@
 mod clock;
 mod judge;
 mod link;
+mod logins;
 mod readers;
 mod request;
 mod seconds;
@@ -20,6 +21,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::thread::gettid;
+use storm_pacemaker::client_login::ClientLogin;
 use storm_pacemaker::ring::{Bells, EventLoop, own_descriptors};
 
 use crate::machine;
@@ -77,6 +79,7 @@ pub fn run(
     log: Option<Sender<Slice>>,
 ) -> Result<(Arc<Stage>, Measured), String> {
     machine::raise_open_files(settings.open_files())?;
+    try_logins(&settings)?;
     let stage = Arc::new(Stage::new(settings, plan));
     let (sender, slices) = mpsc::channel();
     let crew = Crew::start(&stage, &sender)?;
@@ -89,6 +92,19 @@ pub fn run(
     watch.until_done(&crew);
     let record = crew.join(&stage)?;
     Ok((stage.clone(), watch.finish(&stage, record)))
+}
+
+/// Begins a login of each kind and drops it. Without a ticket none would succeed; and a ticket that the
+/// credential cache does not have yet would be fetched by each driving thread while its plan waits.
+fn try_logins(settings: &Settings) -> Result<(), String> {
+    for target in &settings.targets {
+        let logins = &target.logins;
+        for method in [&logins.readers, &logins.workers].into_iter().flatten() {
+            ClientLogin::begin(method, &mut Vec::new())
+                .map_err(|why| format!("no login to {} is possible: {why}", target.name))?;
+        }
+    }
+    Ok(())
 }
 
 /// The driving threads.

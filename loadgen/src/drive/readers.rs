@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
-use storm_pacemaker::connection::{Command, Commands, ConnectionId, Ending};
+use storm_pacemaker::connection::{Command, Commands, Ending};
 use storm_pacemaker::ring::EventLoop;
 use storm_pacemaker::wire::message::encode_path;
 use storm_pacemaker::wire::{Message, MessageType, decode};
 
 use super::clock::{Clock, Window};
 use super::judge::{self, Listed};
-use super::link::{Link, LinkState, Owners, close_all};
+use super::link::{Link, LinkState, Owners, TOO_LONG, close_all};
+use super::logins::Logins;
 use super::request::{Request, Retries, Retry, Try};
 use super::slices::{Slice, Slices};
 use super::stage::{Known, Stage};
@@ -37,6 +38,7 @@ pub struct Readers {
     /// Topologies whose deletion all servers have acknowledged.
     deleted: Vec<bool>,
     retries: Retries,
+    logins: Logins,
     /// Servers and requests that were written to them again: further answers may come to each.
     written_again: Vec<(usize, i32)>,
     last_id: i32,
@@ -86,6 +88,7 @@ impl Readers {
             dial_us: vec![0; targets],
             owners: Owners::default(),
             retries: Retries::default(),
+            logins: Logins::default(),
             written_again: Vec::new(),
             last_id: 0,
             now_us: 0,
@@ -106,13 +109,14 @@ impl Readers {
             if self.stage.aborted() || self.ending && !waits {
                 break;
             }
+            self.take_late_logins(&mut commands);
             let mut due_us = self.dial_links(ring);
             self.take_retries(&mut commands);
             if !self.ending {
                 due_us = due_us.min(self.ask_all(&mut commands));
             }
-            if let Some(retry_us) = self.retries.next_us() {
-                due_us = due_us.min(retry_us);
+            for next_us in [self.retries.next_us(), self.logins.next_us()] {
+                due_us = due_us.min(next_us.unwrap_or(u64::MAX));
             }
             ring.carry_out(&mut self, &mut commands)?;
             let rest = self.clock.rest_until(due_us);
@@ -256,6 +260,10 @@ impl Readers {
                 self.record.errors.add(ErrorKind::Unanswered);
             }
             let target = request.what.target;
+            if self.links[target].is_logging_in() {
+                // The request has waited for it from its start.
+                self.links[target].fail_login(TOO_LONG.to_owned(), &mut self.record, commands);
+            }
             if let Some(connection) = self.links[target].abandon() {
                 self.lose(connection);
                 commands.push(Command::Close(connection, Ending::Reset));
@@ -263,17 +271,6 @@ impl Readers {
             self.dial_us[target] = self.now_us;
             self.askers[index].all_well = false;
             self.conclude(index, &request);
-        }
-    }
-
-    /// A connection is gone, and what was asked on it.
-    fn lose(&mut self, connection: ConnectionId) {
-        for asker in &mut self.askers {
-            if let Some(request) = &mut asker.asked
-                && request.lose(connection)
-            {
-                self.record.errors.add(ErrorKind::Abandoned);
-            }
         }
     }
 

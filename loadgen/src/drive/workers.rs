@@ -15,6 +15,7 @@ use storm_pacemaker::ring::EventLoop;
 
 use super::clock::{Clock, Window};
 use super::link::{LinkState, Owners, close_all};
+use super::logins::Logins;
 use super::request::Retries;
 use super::slices::{Slice, Slices};
 use super::stage::Stage;
@@ -42,6 +43,7 @@ pub struct Workers {
     owners: Owners,
     timeline: Timeline,
     retries: Retries,
+    logins: Logins,
     /// Requests under way of all workers.
     in_flight: usize,
     now_us: u64,
@@ -89,6 +91,7 @@ impl Workers {
             owners: Owners::default(),
             timeline,
             retries: Retries::default(),
+            logins: Logins::default(),
             in_flight: 0,
             now_us: 0,
             record: Record::default(),
@@ -111,12 +114,13 @@ impl Workers {
                 break;
             }
             self.take_retries(&mut commands);
+            self.take_late_logins(&mut commands);
             let mut due_us = match self.ending {
                 false => self.take_steps(ring, &mut commands),
                 true => last_us,
             };
-            if let Some(retry_us) = self.retries.next_us() {
-                due_us = due_us.min(retry_us);
+            for next_us in [self.retries.next_us(), self.logins.next_us()] {
+                due_us = due_us.min(next_us.unwrap_or(u64::MAX));
             }
             ring.carry_out(&mut self, &mut commands)?;
             let rest = self.clock.gather_until(due_us);

@@ -122,12 +122,20 @@ fn cpu(report: &Report) -> Option<Cause> {
 }
 
 fn connections(report: &Report) -> Option<Cause> {
-    let [failed, lost] =
-        [ErrorKind::ConnectFailed, ErrorKind::ConnectionLost].map(|kind| report.errors.count(kind));
-    (failed + lost > 0).then(|| {
+    let [failed, lost, logins] = [
+        ErrorKind::ConnectFailed,
+        ErrorKind::ConnectionLost,
+        ErrorKind::LoginFailed,
+    ]
+    .map(|kind| report.errors.count(kind));
+    (failed + lost + logins > 0).then(|| {
         let reasons: Vec<&str> = report.errors.reasons.keys().map(String::as_str).collect();
+        let logins = match logins {
+            0 => String::new(),
+            logins => format!(", {logins} logins failed"),
+        };
         let because = format!(
-            "{failed} dials failed and {lost} connections were lost ({})",
+            "{failed} dials failed and {lost} connections were lost{logins} ({})",
             reasons.join(", ")
         );
         cause(What::Connections, because)

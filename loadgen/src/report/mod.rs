@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::drive::{self, ServerUse, ThreadUse};
 use crate::expect::{Statistic, Verdict};
 use crate::plan::{Pace, Plan};
-use crate::record::{self, ErrorKind, Record, Timed};
+use crate::record::{self, ErrorKind, Reason, Record, Timed};
 use crate::series::Second;
 use crate::settings::{Nimbus, Output, Settings};
 use origin::Origin;
@@ -58,6 +58,9 @@ pub struct Run {
     pub payload_bytes: u64,
     pub payload: String,
     pub nimbus: &'static str,
+    /// How Nimbus's connections and the workers' log in.
+    pub auth: &'static str,
+    pub worker_auth: &'static str,
     pub ui_readers: u32,
     pub churn_per_minute: u32,
     pub seed: u64,
@@ -95,6 +98,7 @@ pub struct Times {
     pub page: Option<Summary>,
     pub delete: Option<Summary>,
     pub connect: Option<Summary>,
+    pub login: Option<Summary>,
     pub lateness: Option<Summary>,
 }
 
@@ -114,7 +118,7 @@ pub struct Errors {
     pub total: u64,
     /// Every kind, by its name.
     pub kinds: BTreeMap<&'static str, u64>,
-    /// Why dials failed and connections were lost, in the operating system's words.
+    /// Why dials and logins failed and connections were lost.
     pub reasons: BTreeMap<String, u64>,
 }
 
@@ -238,11 +242,28 @@ impl Run {
                 Nimbus::EveryTenSeconds => "every 10 s",
                 Nimbus::Continuous => "continuous",
             },
+            auth: settings.targets[0].logins.of_readers(),
+            worker_auth: settings.targets[0].logins.of_workers(),
             ui_readers: settings.ui_readers,
             churn_per_minute: cluster.churn_per_minute,
             seed: settings.seed,
             warmup_us: settings.warmup_us,
             window_us: settings.duration_us,
+        }
+    }
+}
+
+impl Run {
+    /// How who logs in, as a part of a sentence; empty if nobody does.
+    fn logins(&self) -> String {
+        let of = |who: &str, auth: &str| match auth {
+            "none" => String::new(),
+            auth => format!(", {who} with {auth}"),
+        };
+        let all = of("Nimbus", self.auth) + &of("workers", self.worker_auth);
+        match all.strip_prefix(", ") {
+            Some(all) => format!("; logged in: {all}"),
+            None => all,
         }
     }
 }
@@ -259,6 +280,7 @@ impl Times {
             page: of(Timed::Page),
             delete: of(Timed::Delete),
             connect: of(Timed::Connect),
+            login: of(Timed::Login),
             lateness: of(Timed::Lateness),
         }
     }
@@ -273,6 +295,7 @@ impl Times {
             Timed::Page => self.page,
             Timed::Delete => self.delete,
             Timed::Connect => self.connect,
+            Timed::Login => self.login,
             Timed::Lateness => self.lateness,
         }
     }
@@ -322,9 +345,10 @@ impl Summary {
 
 impl Errors {
     fn new(errors: &record::Errors) -> Errors {
-        let reason = |number: i32| match number {
-            0 => "unknown".to_owned(),
-            number => io::Error::from_raw_os_error(number).to_string(),
+        let reason = |reason: &Reason| match reason {
+            Reason::Os(0) => "unknown".to_owned(),
+            Reason::Os(number) => io::Error::from_raw_os_error(*number).to_string(),
+            Reason::Login(why) => format!("login: {why}"),
         };
         Errors {
             total: errors.total(),
@@ -334,7 +358,7 @@ impl Errors {
             reasons: errors
                 .reasons()
                 .iter()
-                .map(|(number, n)| (reason(*number), *n))
+                .map(|(why, n)| (reason(why), *n))
                 .collect(),
         }
     }

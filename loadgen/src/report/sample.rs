@@ -220,6 +220,8 @@ fn made_report(
             payload_bytes: 4096,
             payload: "4.00 KiB".to_owned(),
             nimbus: "every 10 s",
+            auth: "kerberos",
+            worker_auth: "none",
             ui_readers: 0,
             churn_per_minute: 0,
             seed: 1,

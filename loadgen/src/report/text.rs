@@ -38,7 +38,7 @@ fn write_run(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "{}, {} topologies on {}: a pulse of {} {pace}; Nimbus {}{also}; seed {}",
+        "{}, {} topologies on {}: a pulse of {} {pace}; Nimbus {}{}{also}; seed {}",
         match run.supervisors {
             Some(supervisors) => format!("{supervisors} supervisors, {} workers", run.workers),
             None => format!("{} connections", run.workers),
@@ -47,11 +47,12 @@ fn write_run(report: &Report, out: &mut String) -> std::fmt::Result {
         run.targets.join(", "),
         run.payload,
         run.nimbus,
+        run.logins(),
         run.seed
     )?;
     writeln!(
         out,
-        "measured for {} after {} of warm-up (errors and connects: of the whole run)",
+        "measured for {} after {} of warm-up (errors, connects and logins: of the whole run)",
         show_time(run.window_us as f64),
         show_time(run.warmup_us as f64)
     )?;

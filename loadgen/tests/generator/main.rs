@@ -12,6 +12,7 @@ mod files;
 mod honest;
 mod lies;
 mod limit;
+mod logins;
 mod plan;
 mod reconnects;
 mod resends;

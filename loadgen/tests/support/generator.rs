@@ -39,8 +39,13 @@ impl Drop for Running {
 
 /// Runs the generator with these words, separated by spaces.
 pub fn loadgen(line: &str) -> Outcome {
+    loadgen_in(Command::new(env!("CARGO_BIN_EXE_loadgen")), line)
+}
+
+/// The same for a command that is the generator in an environment of its own.
+pub fn loadgen_in(mut command: Command, line: &str) -> Outcome {
     let started = Instant::now();
-    let child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+    let child = command
         .args(line.split_whitespace())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

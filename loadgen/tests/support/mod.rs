@@ -1,11 +1,15 @@
-//! What the tests share: the generator's binary as a child process, and stub servers that behave well or
-//! badly on purpose.
+//! What the tests share: the generator's binary as a child process, stub servers that behave well or badly
+//! on purpose, the daemon, and a Kerberos realm.
 
+pub mod daemon;
 pub mod generator;
+#[allow(dead_code)] // the daemon's own tests use more of it
+#[path = "../../../tests/support/kdc.rs"]
+pub mod kdc;
 pub mod store;
 pub mod stub;
 
-pub use generator::{Outcome, Report, loadgen, play, side_by_side, until_valid};
+pub use generator::{Outcome, Report, loadgen, loadgen_in, play, side_by_side, until_valid};
 pub use store::{Reply, Request, Store};
 pub use stub::{Door, Stub};
 

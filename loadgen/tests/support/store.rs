@@ -11,7 +11,7 @@ use storm_pacemaker::wire::{Data, Message, MessageType};
 #[derive(Clone, Debug)]
 pub struct Request {
     pub kind: MessageType,
-    /// A pulse's key, or the path of the others.
+    /// A pulse's key, or the path of the others; a login's messages have none.
     pub path: String,
     pub details: Vec<u8>,
     pub id: i32,
@@ -41,6 +41,8 @@ impl Request {
         let (path, details) = match &message.data {
             Some(Data::Pulse(pulse)) => (pulse.id.as_ref(), pulse.details.unwrap_or_default()),
             Some(Data::Path(path)) => (path.as_ref(), &[][..]),
+            // A step of a login.
+            Some(Data::Blob(blob)) => ("", *blob),
             other => panic!("no client sends a {:?} with {other:?}", message.kind),
         };
         Request {

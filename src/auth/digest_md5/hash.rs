@@ -7,7 +7,6 @@ use sha2::Sha512;
 use zeroize::Zeroizing;
 
 use super::NONCE_COUNT;
-use crate::auth::DigestCredentials;
 use crate::auth::secret::Secret;
 
 /// An MD5 sum as 32 lower-case hex digits.
@@ -16,12 +15,12 @@ pub(super) type HexSum = [u8; 32];
 /// The SASL password that Storm makes of the JAAS file's user and password
 /// (`ClientAuthUtils.makeDigestPayload`, `SaslUtils.encodePassword`): base64 of the lower-case hex of
 /// SHA-512 of `user:password`.
-pub(super) fn sasl_password(credentials: &DigestCredentials) -> Secret {
+pub(in crate::auth) fn sasl_password(username: &str, password: &Secret) -> Secret {
     let sum: Zeroizing<[u8; 64]> = Zeroizing::new(
         Sha512::new()
-            .chain_update(&credentials.username)
+            .chain_update(username)
             .chain_update(":")
-            .chain_update(credentials.password.reveal())
+            .chain_update(password.reveal())
             .finalize()
             .into(),
     );

@@ -32,6 +32,8 @@ const DIGEST_URI: &str = "null/default";
 /// A nonce serves one response, so its count is always one.
 const NONCE_COUNT: &str = "00000001";
 
+pub(super) use hash::sasl_password;
+
 /// What a response is checked by: the SASL password, which is the same for every username.
 pub(super) struct Key {
     password: Secret,
@@ -40,7 +42,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn new(credentials: &DigestCredentials) -> Key {
         Key {
-            password: hash::sasl_password(credentials),
+            password: credentials.sasl_password.clone(),
         }
     }
 }

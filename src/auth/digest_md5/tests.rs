@@ -16,10 +16,7 @@ const CNONCE: &str = "lp2bSvpyqqT3nGS/MJ5nQmYgUvoclTs4jawv8lvQ";
 const USERNAME: &str = "cGFjZW1ha2VyLWNsaWVudA==";
 
 fn credentials(username: &str, password: &str) -> DigestCredentials {
-    DigestCredentials {
-        username: username.to_owned(),
-        password: Secret::new(password.to_owned()),
-    }
+    DigestCredentials::of(username, &Secret::new(password.to_owned()))
 }
 
 fn ours() -> DigestCredentials {

@@ -17,7 +17,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use parser::parse;
-pub use sections::{DIGEST_SECTION, SERVER_SECTION, ServerSection, digest, server};
+pub use sections::{
+    CLIENT_SECTION, ClientSection, DIGEST_SECTION, SERVER_SECTION, ServerSection, client, digest,
+    server,
+};
 
 use super::secret::Secret;
 

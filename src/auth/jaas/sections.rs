@@ -1,4 +1,4 @@
-//! The two sections that the daemon reads, and the names that messages may show.
+//! The sections that the daemon and its commands read, and the names that messages may show.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,8 @@ use crate::auth::secret::Secret;
 pub const DIGEST_SECTION: &str = "PacemakerDigest";
 /// Of KERBEROS: the daemon's own key.
 pub const SERVER_SECTION: &str = "PacemakerServer";
+/// Of KERBEROS: whom Nimbus, or whoever runs a command, goes by.
+pub const CLIENT_SECTION: &str = "PacemakerClient";
 
 const USERNAME: &str = "username";
 pub(super) const PASSWORD: &str = "password";
@@ -25,16 +27,25 @@ pub struct ServerSection {
     pub ignored: Vec<&'static str>,
 }
 
+/// Section `PacemakerClient`. What is not set is left to the Kerberos library.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientSection {
+    pub keytab: Option<PathBuf>,
+    pub principal: Option<String>,
+    pub ticket_cache: Option<PathBuf>,
+    /// First part of the server's principal.
+    pub service_name: Option<String>,
+}
+
 /// Section `PacemakerDigest`.
 ///
 /// # Errors
 /// The section is not there, or an option is missing or empty.
 pub fn digest(file: &File) -> Result<DigestCredentials, Problem> {
     let section = find(file, DIGEST_SECTION)?;
-    Ok(DigestCredentials {
-        username: required(file, section, USERNAME, "")?.reveal().to_owned(),
-        password: required(file, section, PASSWORD, "")?.clone(),
-    })
+    let username = required(file, section, USERNAME, "")?;
+    let password = required(file, section, PASSWORD, "")?;
+    Ok(DigestCredentials::of(username.reveal(), password))
 }
 
 /// Section `PacemakerServer`.
@@ -60,6 +71,29 @@ pub fn server(file: &File) -> Result<ServerSection, Problem> {
         principal: principal.reveal().to_owned(),
         ignored,
     })
+}
+
+/// Section `PacemakerClient`, which may be missing. A keytab counts with `useKeyTab=true`, a ticket
+/// cache with `useTicketCache=true`, as in Java.
+pub fn client(file: &File) -> ClientSection {
+    let Some(section) = file.section(CLIENT_SECTION) else {
+        return ClientSection::default();
+    };
+    let text = |option| {
+        let value = section.option(option)?.reveal();
+        (!value.is_empty()).then_some(value)
+    };
+    let is_on = |option| text(option).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let file_if = |is_on: bool, option| {
+        let name = is_on.then(|| text(option)).flatten()?;
+        Some(PathBuf::from(without_type(name)))
+    };
+    ClientSection {
+        keytab: file_if(is_on("useKeyTab"), KEYTAB),
+        principal: text(PRINCIPAL).map(str::to_owned),
+        ticket_cache: file_if(is_on("useTicketCache"), "ticketCache"),
+        service_name: text("serviceName").map(str::to_owned),
+    }
 }
 
 /// Java's name of a keytab may begin with its type.
@@ -142,7 +176,7 @@ pub(super) fn known(name: &str) -> Option<&'static str> {
     const NAMES: [&str; 10] = [
         DIGEST_SECTION,
         SERVER_SECTION,
-        "PacemakerClient",
+        CLIENT_SECTION,
         "Server",
         "Client",
         "StormServer",

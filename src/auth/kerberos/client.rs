@@ -6,12 +6,14 @@ use std::fmt;
 use std::mem;
 
 use libgssapi::context::{ClientCtx, CtxFlags, SecurityContext};
+use libgssapi::credential::Cred;
 use libgssapi::name::Name;
 use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_HOSTBASED_SERVICE, GSS_NT_KRB5_PRINCIPAL};
 
 use super::super::LoginFailure;
 use super::super::principal::Principal;
-use super::{said, text};
+use super::{credential, said, text};
+use crate::client_login::Tickets;
 
 /// No security layer, and so no size.
 const CHOICE: [u8; 4] = [1, 0, 0, 0];
@@ -45,6 +47,28 @@ impl Client {
     /// # Errors
     /// No such name.
     pub fn new(service_principal: &str, mutual: bool) -> Result<Client, LoginFailure> {
+        Client::begin(None, service_principal, mutual)
+    }
+
+    /// [`Client::new`] with tickets of our choice, as Storm's clients ask.
+    ///
+    /// # Errors
+    /// No such name, or no such tickets.
+    pub fn with(tickets: &Tickets, service_principal: &str) -> Result<Client, LoginFailure> {
+        let credential = match tickets {
+            Tickets::Cache(cache) => credential::of_cache(cache),
+            Tickets::Keytab { path, principal } => {
+                credential::of_client_keytab(path, principal.as_deref())
+            }
+        };
+        Client::begin(Some(credential.map_err(ours)?), service_principal, false)
+    }
+
+    fn begin(
+        credential: Option<Cred>,
+        service_principal: &str,
+        mutual: bool,
+    ) -> Result<Client, LoginFailure> {
         let service = Principal::parse(service_principal);
         let name = match (service.rest, service.realm) {
             (Some(host), None) => {
@@ -55,7 +79,7 @@ impl Client {
         };
         let mut flags = CtxFlags::GSS_C_INTEG_FLAG;
         flags.set(CtxFlags::GSS_C_MUTUAL_FLAG, mutual);
-        let context = ClientCtx::new(None, name.map_err(ours)?, flags, Some(GSS_MECH_KRB5));
+        let context = ClientCtx::new(credential, name.map_err(ours)?, flags, Some(GSS_MECH_KRB5));
         Ok(Client {
             state: State::Begun(context),
         })

@@ -13,9 +13,10 @@ use libgssapi::credential::Cred;
 use libgssapi::error::{Error, MajorFlags};
 use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_KRB5_PRINCIPAL, Oid};
 use libgssapi_sys::{
-    _GSS_C_INDEFINITE, _GSS_S_BAD_NAME, GSS_C_ACCEPT, GSS_S_COMPLETE, OM_uint32, gss_OID_desc,
-    gss_OID_set_desc, gss_acquire_cred_from, gss_buffer_desc, gss_cred_usage_t, gss_import_name,
-    gss_key_value_element_desc, gss_key_value_set_desc, gss_name_t, gss_release_name,
+    _GSS_C_INDEFINITE, _GSS_S_BAD_NAME, GSS_C_ACCEPT, GSS_C_INITIATE, GSS_S_COMPLETE, OM_uint32,
+    gss_OID_desc, gss_OID_set_desc, gss_acquire_cred_from, gss_buffer_desc, gss_cred_usage_t,
+    gss_import_name, gss_key_value_element_desc, gss_key_value_set_desc, gss_name_t,
+    gss_release_name,
 };
 
 /// A credential that accepts tickets with the keys of that file: those of one principal, or all. The
@@ -23,16 +24,49 @@ use libgssapi_sys::{
 ///
 /// The credential is for Kerberos alone: tokens of mechanisms that wrap it, such as SPNEGO, fail.
 pub(super) fn acquire(keytab: &Path, principal: Option<&str>) -> Result<Cred, Error> {
+    let keytab = file(keytab)?;
+    acquire_from(&[(c"keytab", &keytab)], principal, GSS_C_ACCEPT)
+}
+
+/// A client's credential: the tickets of that cache.
+pub(super) fn of_cache(cache: &Path) -> Result<Cred, Error> {
+    let cache = CString::new(cache.as_os_str().as_bytes());
+    let cache = cache.map_err(|_| failed(_GSS_S_BAD_NAME, 0))?;
+    acquire_from(&[(c"ccache", &cache)], None, GSS_C_INITIATE)
+}
+
+/// A client's credential: tickets that the KDC gives for a key of that file, kept in memory.
+pub(super) fn of_client_keytab(keytab: &Path, principal: Option<&str>) -> Result<Cred, Error> {
+    let keytab = file(keytab)?;
+    let store = [
+        (c"client_keytab", &*keytab),
+        (c"ccache", c"MEMORY:storm-pacemaker"),
+    ];
+    acquire_from(&store, principal, GSS_C_INITIATE)
+}
+
+fn file(path: &Path) -> Result<CString, Error> {
+    let name = [b"FILE:", path.as_os_str().as_bytes()].concat();
+    CString::new(name).map_err(|_| failed(_GSS_S_BAD_NAME, 0))
+}
+
+/// A credential from a store of our choice, for one principal or for any that is in it.
+fn acquire_from(
+    store: &[(&CStr, &CStr)],
+    principal: Option<&str>,
+    usage: u32,
+) -> Result<Cred, Error> {
     let name = principal.map(Name::import).transpose()?;
-    let keytab = [b"FILE:", keytab.as_os_str().as_bytes()].concat();
-    let keytab = CString::new(keytab).map_err(|_| failed(_GSS_S_BAD_NAME, 0))?;
-    let mut element = gss_key_value_element_desc {
-        key: c"keytab".as_ptr(),
-        value: keytab.as_ptr(),
-    };
+    let mut elements: Vec<_> = store
+        .iter()
+        .map(|(key, value)| gss_key_value_element_desc {
+            key: key.as_ptr(),
+            value: value.as_ptr(),
+        })
+        .collect();
     let store = gss_key_value_set_desc {
-        count: 1,
-        elements: &raw mut element,
+        count: elements.len() as OM_uint32,
+        elements: elements.as_mut_ptr(),
     };
     let mut mechanism = describe(&GSS_MECH_KRB5);
     let mut mechanisms = gss_OID_set_desc {
@@ -42,15 +76,15 @@ pub(super) fn acquire(keytab: &Path, principal: Option<&str>) -> Result<Cred, Er
     let mut minor = 0;
     let mut credential = ptr::null_mut();
     // SAFETY: all that goes in lives until the call returns, and the library copies what it keeps:
-    // it resolves the keytab's name, and duplicates name and mechanism. What comes out has a place
-    // of its type; null stands for a result that is not asked for.
+    // it resolves the names of keytab and cache, and duplicates name and mechanism. What comes out
+    // has a place of its type; null stands for a result that is not asked for.
     let major = unsafe {
         gss_acquire_cred_from(
             &raw mut minor,
             name.as_ref().map_or(ptr::null_mut(), |name| name.0),
             _GSS_C_INDEFINITE,
             &raw mut mechanisms,
-            GSS_C_ACCEPT as gss_cred_usage_t,
+            usage as gss_cred_usage_t,
             &raw const store,
             &raw mut credential,
             ptr::null_mut(),

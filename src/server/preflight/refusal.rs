@@ -71,7 +71,8 @@ impl fmt::Display for PreflightError {
                 "io_uring is forbidden by a seccomp filter (Docker's and containerd's default \
                  profiles forbid it). Allow the system calls io_uring_setup, io_uring_enter and \
                  io_uring_register: --security-opt seccomp=FILE (Docker, Podman), \
-                 securityContext.seccompProfile (Kubernetes), SystemCallFilter=@aio (systemd)",
+                 securityContext.seccompProfile (Kubernetes), SystemCallFilter=@aio (systemd). \
+                 packaging/seccomp.json is Docker's default profile with these three",
             ),
             PreflightError::ForbiddenBySecurityModule => formatter.write_str(
                 "io_uring is forbidden, neither by sysctl kernel.io_uring_disabled nor by seccomp: a \

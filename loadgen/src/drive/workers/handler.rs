@@ -7,6 +7,7 @@ use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId, Endin
 use storm_pacemaker::ring::Handler;
 use storm_pacemaker::wire::{Flow, FrameReader};
 
+use super::super::link::{ENDED, NO_FRAME, Opening, TOO_LONG};
 use super::Workers;
 use crate::record::ErrorKind;
 
@@ -21,10 +22,17 @@ impl Handler for Workers {
         if worker.link.id() != Some(id) {
             return; // given up meanwhile
         }
-        worker.link.opened(id, self.now_us, &mut self.record);
         worker.forget_owed();
-        self.count_connection(true);
-        self.attempt(index, commands);
+        let method = self.stage.settings.targets[worker.target]
+            .logins
+            .workers
+            .as_ref();
+        let (now_us, record) = (self.now_us, &mut self.record);
+        let opening = worker.link.opened(id, method, now_us, record, commands);
+        if opening == Opening::LoggingIn {
+            self.logins.add(now_us, id, index);
+        }
+        self.proceed_from(opening, index, commands);
     }
 
     fn received(&mut self, id: ConnectionId, bytes: &[u8], commands: &mut Commands) {
@@ -35,16 +43,22 @@ impl Handler for Workers {
         }
         let link = &mut self.workers[index as usize].link;
         if link.id() != Some(id) {
-            return; // an answer on a connection that was given up
+            return; // on a connection that was given up
         }
         // Taken out for as long as it calls back.
         let mut frames = std::mem::replace(&mut link.frames, FrameReader::new(0));
         let outcome = frames.feed(bytes, &mut |body| {
-            self.answered(index, body, commands);
+            self.take_frame(index, id, body, commands);
             Flow::Continue
         });
-        self.workers[index as usize].link.frames = frames;
-        if outcome.is_err() {
+        let link = &mut self.workers[index as usize].link;
+        link.frames = frames;
+        if outcome.is_ok() || link.id() != Some(id) {
+            return;
+        }
+        if link.is_logging_in() {
+            self.fail_login(index, NO_FRAME, commands);
+        } else {
             self.record.errors.add(ErrorKind::BadAnswer);
             commands.push(Command::Close(id, Ending::Reset));
         }
@@ -57,6 +71,9 @@ impl Handler for Workers {
             worker.link.finished(&mut self.record);
             self.lose(index, id);
             self.count_connection(false);
+        } else if worker.link.id() == Some(id) && worker.link.is_logging_in() {
+            self.fail_login(index, ENDED, commands);
+            return;
         }
         commands.push(Command::Close(id, Ending::Orderly));
     }
@@ -103,6 +120,50 @@ impl Handler for Workers {
 }
 
 impl Workers {
+    fn take_frame(&mut self, index: u32, id: ConnectionId, body: &[u8], commands: &mut Commands) {
+        let link = &mut self.workers[index as usize].link;
+        if link.id() != Some(id) {
+            return; // a frame before it was the last one of this connection
+        }
+        if link.is_logging_in() {
+            let opening = link.log_in(body, self.now_us, &mut self.record, commands);
+            self.proceed_from(opening, index, commands);
+        } else if !link.repeats_end_of_login(body) {
+            self.answered(index, body, commands);
+        }
+    }
+
+    /// A connection has come one step further towards its first request.
+    fn proceed_from(&mut self, opening: Opening, index: u32, commands: &mut Commands) {
+        match opening {
+            Opening::Up => {
+                self.count_connection(true);
+                self.attempt(index, commands);
+            }
+            Opening::LoggingIn => {}
+            Opening::Failed { wait_us } if !self.ending => {
+                self.dial_at(index, self.now_us + wait_us);
+            }
+            Opening::Failed { .. } => {}
+        }
+    }
+
+    fn fail_login(&mut self, index: u32, why: &str, commands: &mut Commands) {
+        let link = &mut self.workers[index as usize].link;
+        let opening = link.fail_login(why.to_owned(), &mut self.record, commands);
+        self.proceed_from(opening, index, commands);
+    }
+
+    /// Ends logins that have taken too long.
+    pub(super) fn take_late_logins(&mut self, commands: &mut Commands) {
+        while let Some(login) = self.logins.take(self.now_us) {
+            let link = &self.workers[login.owner as usize].link;
+            if link.is_logging_in() && link.id() == Some(login.id) {
+                self.fail_login(login.owner, TOO_LONG, commands);
+            }
+        }
+    }
+
     /// A connection is gone, and the request that was on it.
     fn lose(&mut self, index: u32, id: ConnectionId) {
         if let Some(request) = &mut self.workers[index as usize].request

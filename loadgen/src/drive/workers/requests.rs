@@ -6,6 +6,7 @@ use storm_pacemaker::connection::{Command, Commands, Ending};
 use storm_pacemaker::wire::decode;
 
 use super::super::judge;
+use super::super::link::TOO_LONG;
 use super::super::request::{Request, Retry, Try};
 use super::super::worker::{Life, Settled, What};
 use super::Workers;
@@ -102,6 +103,11 @@ impl Workers {
 
     /// After a failed request the client turns to the next server, with a new connection.
     fn rotate(&mut self, index: u32, commands: &mut Commands) {
+        let link = &mut self.workers[index as usize].link;
+        if link.is_logging_in() {
+            // The request has waited for it from its start.
+            link.fail_login(TOO_LONG.to_owned(), &mut self.record, commands);
+        }
         self.take_down(index, Ending::Reset, commands);
         let targets = self.stage.settings.targets.len();
         self.workers[index as usize].rotate(targets);

@@ -48,7 +48,7 @@ fn over_time(report: &Report, plots: Vec<Plot>) -> String {
     if report.run.warmup_us > 0 {
         let warmup = sections::duration(report.run.warmup_us);
         note += &format!(
-            " Shaded: the warm-up of {warmup}, which is in no number above but errors and connects."
+            " Shaded: the warm-up of {warmup}, which is in no number above but errors, connects and logins."
         );
     }
     let stretch = thin::stretch(&report.seconds);

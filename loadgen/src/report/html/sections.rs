@@ -67,13 +67,14 @@ fn what_was_run(run: &Run) -> String {
         also += &format!("; {changes} a minute");
     }
     format!(
-        "{cluster} of {}, each sending a pulse of {} {pace}; Nimbus's reader: {}{also}.",
+        "{cluster} of {}, each sending a pulse of {} {pace}; Nimbus's reader: {}{}{also}.",
         match run.topologies {
             1 => "1 topology".to_owned(),
             topologies => format!("{} topologies", group(u64::from(topologies))),
         },
         escape(&run.payload),
         escape(run.nimbus),
+        run.logins(),
     )
 }
 
@@ -246,8 +247,8 @@ pub fn times(report: &Report) -> String {
     let heads = heads.map(|head| format!("<th>{head}</th>")).concat();
     format!(
         "<h2>Times</h2>\n{}<p class=\"faint\">pulse: from the planned instant to the answer. pass: \
-         Nimbus's reading of all workers. lateness: what the generator itself was late by. connect: \
-         of the whole run.</p>\n",
+         Nimbus's reading of all workers. lateness: what the generator itself was late by. connect, \
+         login: of the whole run.</p>\n",
         table("", &heads, &rows)
     )
 }

@@ -1,0 +1,133 @@
+//! The options that all commands for a server share, and what they make of the configuration.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::client::{Client, Target};
+use super::server::Server;
+use super::trouble::Failure;
+use crate::auth::jaas::ClientSection;
+use crate::client_login::{ClientMethod, Tickets};
+use crate::config::{self, ForClient, Login, Sources};
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Server")]
+pub struct ServerOptions {
+    /// Server to ask [default: 127.0.0.1 and the configured port, or 6699]
+    #[arg(short, long, value_name = "HOST[:PORT]")]
+    pub server: Option<String>,
+
+    /// How long to wait for a connection, a login or an answer
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    pub timeout: Duration,
+
+    /// How to log in: none, digest (section PacemakerDigest of the JAAS file) or kerberos (tickets of
+    /// kinit, or the keytab of section PacemakerClient) [default: the configured auth.method, NONE]
+    #[arg(long, value_name = "METHOD", hide_possible_values = true)]
+    pub auth: Option<Method>,
+
+    /// Kerberos name of the server [default: serviceName of PacemakerClient, or pacemaker, at HOST]
+    #[arg(long, value_name = "NAME/HOST")]
+    pub service: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    None,
+    Digest,
+    Kerberos,
+}
+
+impl ServerOptions {
+    /// Reads the configuration, connects and logs in.
+    pub fn connect(&self, sources: Sources) -> Result<Client, Failure> {
+        Client::connect(self.target(sources)?)
+    }
+
+    /// Whom to ask and how.
+    pub fn target(&self, mut sources: Sources) -> Result<Target, Failure> {
+        if let Some(method) = self.auth {
+            let method = match method {
+                Method::None => "NONE",
+                Method::Digest => "DIGEST",
+                Method::Kerberos => "KERBEROS",
+            };
+            sources
+                .flags
+                .push(("--auth", "auth.method", method.to_owned()));
+        }
+        let settings = config::load_for_client(&sources).map_err(Failure::Configuration)?;
+        #[cfg(feature = "kerberos")]
+        if let Some(path) = &settings.krb5_conf {
+            crate::auth::kerberos::use_krb5_conf(path);
+        }
+        let server = self.server(&settings)?;
+        let login = self.method(settings.login, &server);
+        Ok(Target {
+            server,
+            login,
+            timeout: self.timeout,
+            in_all: false,
+            frame_bytes: settings.frame_bytes,
+        })
+    }
+
+    fn server(&self, settings: &ForClient) -> Result<Server, Failure> {
+        let near = settings.server;
+        match &self.server {
+            None => Ok(Server {
+                host: near.ip().to_string(),
+                port: near.port(),
+            }),
+            Some(text) => parse(text, near.port()),
+        }
+    }
+
+    fn method(&self, login: Login, server: &Server) -> Option<ClientMethod> {
+        let ClientSection {
+            keytab,
+            principal,
+            ticket_cache,
+            service_name,
+        } = match login {
+            Login::None => return None,
+            Login::Digest(credentials) => return Some(ClientMethod::Digest(credentials)),
+            Login::Kerberos(section) => section,
+        };
+        let service = match &self.service {
+            Some(service) => service.clone(),
+            None => {
+                let name = service_name.as_deref().unwrap_or("pacemaker");
+                format!("{name}/{}", server.host)
+            }
+        };
+        let tickets = match (keytab, ticket_cache) {
+            (Some(path), _) => Tickets::Keytab { path, principal },
+            (None, Some(cache)) => Tickets::Cache(cache),
+            (None, None) => return Some(ClientMethod::Kerberos { service }),
+        };
+        Some(ClientMethod::KerberosWith { service, tickets })
+    }
+}
+
+pub fn parse(server: &str, default_port: u16) -> Result<Server, Failure> {
+    Server::parse(server, default_port).map_err(|why| Failure::Usage(format!("--server: {why}")))
+}
+
+/// A duration from the command line.
+pub fn time(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(3600);
+    match config::parse_time(text)? {
+        time if time.is_zero() || time > LONGEST => Err("expected 1ms to 1h".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// Bytes from the command line, as settings are written.
+pub fn size(text: &str) -> Result<u64, String> {
+    match config::parse_size(text)? {
+        0 => Err("expected 1 or more".to_owned()),
+        bytes => Ok(bytes),
+    }
+}

@@ -1,0 +1,87 @@
+//! The protocol's questions, typed: what each asks for and what its answer holds.
+
+use super::client::Client;
+use super::trouble::Failure;
+use crate::wire::Data;
+use crate::wire::message::{MessageType, Pulse};
+
+impl Client {
+    /// Asks for what changes nothing and needs no login.
+    pub fn create_path(&mut self, path: &str) -> Result<(), Failure> {
+        self.ask(MessageType::CreatePath, &[path], &mut |_, _| Some(()))
+    }
+
+    /// The names below a path.
+    pub fn names(&mut self, path: &str) -> Result<Vec<String>, Failure> {
+        let mut found = Vec::new();
+        self.names_of(&[path], &mut |_, names| found = names)?;
+        Ok(found)
+    }
+
+    /// The names below each of several paths, as they come.
+    pub fn names_of(
+        &mut self,
+        paths: &[&str],
+        each: &mut dyn FnMut(usize, Vec<String>),
+    ) -> Result<(), Failure> {
+        let kind = MessageType::GetAllNodesForPath;
+        self.ask(kind, paths, &mut |index, data| match data {
+            Some(Data::Nodes(names)) => {
+                each(index, names.into_iter().map(Into::into).collect());
+                Some(())
+            }
+            _ => None,
+        })
+    }
+
+    /// What is stored under a path.
+    pub fn pulse(&mut self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let mut found = None;
+        self.pulses(&[path], &mut |_, details| {
+            found = details.map(<[u8]>::to_vec);
+        })?;
+        Ok(found)
+    }
+
+    /// What is stored under each of several paths, as it comes.
+    pub fn pulses(
+        &mut self,
+        paths: &[&str],
+        each: &mut dyn FnMut(usize, Option<&[u8]>),
+    ) -> Result<(), Failure> {
+        self.ask(
+            MessageType::GetPulse,
+            paths,
+            &mut |index, data| match data {
+                Some(Data::Pulse(Pulse { details, .. })) => {
+                    each(index, details);
+                    Some(())
+                }
+                _ => None,
+            },
+        )
+    }
+
+    /// All that is stored at and below a path. False if the server has no answer to that: Storm's
+    /// never has, ours not if it were too large.
+    pub fn records(
+        &mut self,
+        path: &str,
+        each: &mut dyn FnMut(&str, &[u8]),
+    ) -> Result<bool, Failure> {
+        let mut answered = false;
+        self.ask(MessageType::GetAllPulseForPath, &[path], &mut |_, data| {
+            if let Some(data) = data {
+                let Data::Records(records) = data else {
+                    return None;
+                };
+                for record in &records {
+                    each(&record.id, record.details.unwrap_or_default());
+                }
+                answered = true;
+            }
+            Some(())
+        })?;
+        Ok(answered)
+    }
+}

@@ -1,0 +1,274 @@
+//! When each key's bytes last changed. The protocol tells no ages, so they are watched: a key is as old
+//! as its last change that was seen, or, until one is, as its heartbeat says by its worker's clock.
+//! Pure: time is passed in. Keeps a hash of what was seen, never the bytes.
+
+use std::collections::HashMap;
+
+use ahash::RandomState;
+
+use super::super::heartbeat;
+use crate::limits;
+
+/// Milliseconds since the watch began, and seconds since 1970, by this machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub ms: i64,
+    pub unix_secs: i64,
+}
+
+#[derive(Debug, Default)]
+pub struct Watch {
+    keys: HashMap<Box<str>, Seen>,
+    hasher: RandomState,
+    round: u64,
+    /// There are more keys than are watched.
+    is_full: bool,
+}
+
+#[derive(Debug)]
+struct Seen {
+    hash: u64,
+    bytes: usize,
+    /// In milliseconds of the watch, as all below: before it began where the worker's clock says so.
+    changed: i64,
+    /// `changed` is by the worker's clock.
+    is_claimed: bool,
+    first_seen: i64,
+    changes: u32,
+    round: u64,
+}
+
+/// A key to be shown.
+#[derive(Debug, PartialEq)]
+pub struct Row<'a> {
+    pub topology: &'a str,
+    pub worker: &'a str,
+    pub age_ms: u64,
+    /// The age is by the worker's clock.
+    pub is_claimed: bool,
+    pub bytes: usize,
+    /// None: it has not been watched long enough to say.
+    pub changes_a_second: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub workers: usize,
+    pub topologies: usize,
+    pub stale: usize,
+    pub bytes: u64,
+    pub is_full: bool,
+}
+
+impl Watch {
+    /// Takes what is stored under a key now.
+    pub fn see(&mut self, key: &str, details: &[u8], now: Now) {
+        let hash = self.hasher.hash_one(details);
+        let round = self.round;
+        if let Some(seen) = self.keys.get_mut(key) {
+            seen.round = round;
+            if seen.hash != hash {
+                seen.hash = hash;
+                seen.bytes = details.len();
+                seen.changed = now.ms;
+                seen.is_claimed = false;
+                seen.changes = seen.changes.saturating_add(1);
+            }
+            return;
+        }
+        if self.keys.len() >= limits::WATCHED_KEYS {
+            self.is_full = true;
+            return;
+        }
+        let claimed = heartbeat::time_secs(details).map(|made| claimed_ms(made, now));
+        let seen = Seen {
+            hash,
+            bytes: details.len(),
+            changed: claimed.unwrap_or(now.ms),
+            is_claimed: claimed.is_some(),
+            first_seen: now.ms,
+            changes: 0,
+            round,
+        };
+        self.keys.insert(key.into(), seen);
+    }
+
+    /// All keys that there are have been seen: others have gone.
+    pub fn end_round(&mut self) {
+        let round = self.round;
+        self.keys.retain(|_, seen| seen.round == round);
+        self.is_full &= self.keys.len() >= limits::WATCHED_KEYS;
+        self.round += 1;
+    }
+
+    /// The oldest first; by name where the seconds are the same, so that lines do not dance.
+    pub fn rows(&self, now: Now) -> Vec<Row<'_>> {
+        let mut rows: Vec<Row<'_>> = self
+            .keys
+            .iter()
+            .map(|(key, seen)| seen.row(key, now))
+            .collect();
+        rows.sort_by(|a, b| {
+            let by_name = || (a.topology, a.worker).cmp(&(b.topology, b.worker));
+            let (a_secs, b_secs) = (a.age_ms / 1000, b.age_ms / 1000);
+            b_secs.cmp(&a_secs).then_with(by_name)
+        });
+        rows
+    }
+
+    pub fn totals(&self, now: Now, stale_ms: u64) -> Totals {
+        let mut topologies: Vec<&str> = self.keys.keys().map(|key| split(key).0).collect();
+        topologies.sort_unstable();
+        topologies.dedup();
+        let is_stale = |seen: &&Seen| seen.age_ms(now) > stale_ms;
+        Totals {
+            workers: self.keys.len(),
+            topologies: topologies.len(),
+            stale: self.keys.values().filter(is_stale).count(),
+            bytes: self.keys.values().map(|seen| seen.bytes as u64).sum(),
+            is_full: self.is_full,
+        }
+    }
+}
+
+impl Seen {
+    fn age_ms(&self, now: Now) -> u64 {
+        u64::try_from(now.ms - self.changed).unwrap_or(0)
+    }
+
+    fn row<'a>(&self, key: &'a str, now: Now) -> Row<'a> {
+        let (topology, worker) = split(key);
+        let watched_ms = now.ms - self.first_seen;
+        let per_second = || f64::from(self.changes) * 1000.0 / watched_ms as f64;
+        Row {
+            topology,
+            worker,
+            age_ms: self.age_ms(now),
+            is_claimed: self.is_claimed,
+            bytes: self.bytes,
+            changes_a_second: (watched_ms >= LEAST_WATCHED_MS).then(per_second),
+        }
+    }
+}
+
+/// Before this a rate says more about us than about the key.
+const LEAST_WATCHED_MS: i64 = 1000;
+
+/// When a heartbeat was made, in milliseconds of the watch. A clock that is ahead of ours, or that was
+/// never set, says nothing better than now.
+fn claimed_ms(made_unix_secs: i64, now: Now) -> i64 {
+    const TEN_YEARS_SECS: i64 = 10 * 365 * 24 * 60 * 60;
+    match now.unix_secs - made_unix_secs {
+        ago @ 0..=TEN_YEARS_SECS => now.ms - ago * 1000,
+        _ => now.ms,
+    }
+}
+
+/// Topology and worker of `/workerbeats/TOPOLOGY/WORKER`.
+fn split(key: &str) -> (&str, &str) {
+    let below = key.strip_prefix(super::WORKERBEATS).unwrap_or(key);
+    let below = below.trim_start_matches('/');
+    below.split_once('/').unwrap_or((below, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEAT: &[u8] = include_bytes!("../../../tests/heartbeats/storm-2.8.3.gz");
+    const MADE: i64 = 1_764_119_999;
+
+    fn at(ms: i64) -> Now {
+        Now {
+            ms,
+            unix_secs: MADE + 7 + ms / 1000,
+        }
+    }
+
+    fn shown(watch: &Watch, now: Now) -> Vec<(&str, u64, bool, usize, Option<f64>)> {
+        let rows = watch.rows(now).into_iter();
+        rows.map(|row| {
+            (
+                row.worker,
+                row.age_ms,
+                row.is_claimed,
+                row.bytes,
+                row.changes_a_second,
+            )
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_key_is_as_old_as_its_last_change() {
+        let mut watch = Watch::default();
+        watch.see("/workerbeats/t/a", b"1", at(0));
+        watch.see("/workerbeats/t/b", b"1", at(500));
+        assert_eq!(
+            shown(&watch, at(900)),
+            [("a", 900, false, 1, None), ("b", 400, false, 1, None)]
+        );
+        watch.end_round();
+        watch.see("/workerbeats/t/a", b"22", at(2000));
+        watch.see("/workerbeats/t/b", b"1", at(2000));
+        assert_eq!(
+            shown(&watch, at(4000)),
+            [
+                ("b", 3500, false, 1, Some(0.0)),
+                ("a", 2000, false, 2, Some(0.25))
+            ]
+        );
+    }
+
+    #[test]
+    fn until_it_changes_a_heartbeat_is_as_old_as_it_says() {
+        let mut watch = Watch::default();
+        watch.see("/workerbeats/t/a", BEAT, at(0));
+        assert_eq!(shown(&watch, at(0)), [("a", 7000, true, 445, None)]);
+        assert_eq!(watch.totals(at(0), 6999).stale, 1);
+        assert_eq!(watch.totals(at(0), 7000).stale, 0);
+        watch.see("/workerbeats/t/a", b"other", at(2000));
+        assert_eq!(
+            shown(&watch, at(3000)),
+            [("a", 1000, false, 5, Some(1.0 / 3.0))]
+        );
+        // Clocks that cannot be right.
+        for unix_secs in [MADE - 1, MADE + 400_000_000] {
+            let mut watch = Watch::default();
+            watch.see("/workerbeats/t/a", BEAT, Now { ms: 5, unix_secs });
+            assert_eq!(watch.rows(at(5))[0].age_ms, 0);
+        }
+    }
+
+    #[test]
+    fn keys_go_with_a_round_that_does_not_see_them() {
+        let mut watch = Watch::default();
+        for key in ["/workerbeats/t/a", "/workerbeats/u/b", "/workerbeats/v"] {
+            watch.see(key, b"1", at(0));
+        }
+        watch.end_round();
+        let totals = watch.totals(at(0), 0);
+        assert_eq!((totals.workers, totals.topologies, totals.bytes), (3, 3, 3));
+        watch.see("/workerbeats/u/b", b"1", at(1));
+        watch.end_round();
+        assert_eq!(watch.totals(at(0), 0).workers, 1);
+        assert_eq!(watch.rows(at(0))[0].topology, "u");
+    }
+
+    #[test]
+    fn no_more_keys_are_watched_than_memory_is_set_aside_for() {
+        let mut watch = Watch::default();
+        for key in 0..=limits::WATCHED_KEYS {
+            watch.see(&format!("/workerbeats/t/{key}"), b"", at(0));
+        }
+        watch.end_round();
+        let totals = watch.totals(at(0), 0);
+        assert_eq!(
+            (totals.workers, totals.is_full),
+            (limits::WATCHED_KEYS, true)
+        );
+        watch.see("/workerbeats/t/1", b"", at(0));
+        watch.end_round();
+        assert!(!watch.totals(at(0), 0).is_full);
+    }
+}
