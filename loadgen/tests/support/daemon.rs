@@ -32,7 +32,12 @@ pub fn be_one_if_asked() {
         storm_conf_dir: None,
         storm_home: None,
         java_opts: None,
-        overrides: settings.lines().map(str::to_owned).collect(),
+        // Several daemons run at a time, and this is not about their admin endpoints.
+        overrides: settings
+            .lines()
+            .chain(["admin.address="])
+            .map(str::to_owned)
+            .collect(),
         definitions: Vec::new(),
         flags: Vec::new(),
         user_home: None,
