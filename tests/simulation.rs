@@ -16,8 +16,8 @@ use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
 use storm_pacemaker::shard::{
     Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard,
 };
+use storm_pacemaker::wire::FrameReader;
 use storm_pacemaker::wire::message::{MessageType, encode_path, encode_plain, encode_pulse};
-use storm_pacemaker::wire::{Flow, FrameReader};
 use support::Random;
 use support::expected::{Expected, check};
 
@@ -330,16 +330,12 @@ impl World {
         if !peer.good {
             return Ok(());
         }
-        let expected = &mut peer.expected;
-        let mut outcome = Ok(());
-        let fed = peer.reader.feed(bytes, &mut |body| {
-            if outcome.is_ok() {
-                outcome = check(expected, body);
-            }
-            Flow::Continue
-        });
-        let _ = fed.map_err(|error| error.to_string())?;
-        outcome.map_err(|why| format!("peer {index}: {why}"))
+        peer.reader.push(bytes);
+        while let Some(body) = peer.reader.next() {
+            let body = body.map_err(|error| error.to_string())?;
+            check(&mut peer.expected, body).map_err(|why| format!("peer {index}: {why}"))?;
+        }
+        Ok(())
     }
 
     fn settled(&self) -> bool {

@@ -161,7 +161,11 @@ impl Shard {
         self.counters.received_bytes += bytes.len() as u64;
         self.with_peer(id, cx, |shard, peer, cx| {
             peer.received_us = cx.now_us;
-            shard.read(peer, Some(bytes), cx)
+            if peer.paused {
+                peer.reader.push(bytes);
+                return Ok(());
+            }
+            shard.read(peer, bytes, cx)
         });
     }
 
@@ -392,7 +396,7 @@ impl Shard {
         // Half of the bound, so that a slow reader is not paused and resumed for every answer.
         if peer.paused && self.has_room(peer, 2) {
             peer.paused = false;
-            self.read(peer, None, cx)?;
+            self.read(peer, &[], cx)?;
             if !peer.paused && !peer.finished && !self.stopping {
                 cx.commands.push(Command::Resume(peer.id));
             }

@@ -14,7 +14,7 @@ use crate::connection::{Command, ConnectionId};
 use crate::fault::{Fault, Refusal};
 use crate::limits::MAILBOX_BURST;
 use crate::session::{Received, Request};
-use crate::wire::frame::{Flow, FrameReader};
+use crate::wire::frame::FrameReader;
 use crate::wire::message;
 
 /// Whose keys a request is about.
@@ -36,42 +36,37 @@ enum GiveBack {
 }
 
 impl Shard {
-    /// Cuts whole frames out of what has come and serves each; with None, goes on with what was
-    /// kept while the peer was paused.
+    /// Serves every whole frame among the bytes that have just come and those that were kept, until
+    /// the peer has no room for another answer; the rest is kept.
     pub(super) fn read(
         &mut self,
         peer: &mut Peer,
-        bytes: Option<&[u8]>,
+        mut bytes: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<(), Fault> {
         // The reader leaves the peer while its frames are served to the peer.
         let idle = FrameReader::new(self.settings.bounds.frame_bytes);
         let mut reader = std::mem::replace(&mut peer.reader, idle);
-        let mut fault = None;
-        let mut each = |body: &[u8]| match self.frame(peer, body, cx) {
-            Ok(()) if self.has_room(peer, 1) => Flow::Continue,
-            Ok(()) => Flow::Pause,
-            Err(ours) => {
-                fault = Some(ours);
-                Flow::Pause
-            }
-        };
-        let flow = match bytes {
-            Some(bytes) => reader.feed(bytes, &mut each),
-            None => reader.resume(&mut each),
-        };
-        peer.reader = reader;
-        match (fault, flow) {
-            (Some(fault), _) => Err(fault),
-            (None, Err(error)) => Err(Fault::Frame(error)),
-            (None, Ok(Flow::Continue)) => Ok(()),
-            (None, Ok(Flow::Pause)) => {
+        let outcome = loop {
+            if !self.has_room(peer, 1) {
+                reader.push(bytes);
                 if !std::mem::replace(&mut peer.paused, true) {
                     cx.commands.push(Command::Pause(peer.id));
                 }
-                Ok(())
+                break Ok(());
             }
-        }
+            match reader.next_from(&mut bytes) {
+                None => break Ok(()),
+                Some(Err(error)) => break Err(Fault::Frame(error)),
+                Some(Ok(body)) => {
+                    if let Err(fault) = self.frame(peer, body, cx) {
+                        break Err(fault);
+                    }
+                }
+            }
+        };
+        peer.reader = reader;
+        outcome
     }
 
     /// One frame in; its answer, or its letters to other shards, out.
