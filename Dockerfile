@@ -7,8 +7,8 @@
 #       -v /etc/storm/storm.yaml:/conf/storm.yaml:ro -p 6699:6699 -p 127.0.0.1:6698:6698 \
 #       storm-pacemaker serve -c admin.address=0.0.0.0:6698
 #
-# By default the page and the metrics listen on 127.0.0.1, which is the container's own loopback: hence
-# admin.address. They have no login, so -p publishes them on the host's loopback only.
+# By default the page and the metrics listen on 127.0.0.1, which is the container's own loopback, so the
+# command sets admin.address. They have no login, so -p publishes them on the host's loopback only.
 #
 # Docker's default seccomp profile forbids io_uring. packaging/seccomp.json is that profile plus io_uring's three
 # calls. Without it the daemon says what is forbidden and exits with code 1.
