@@ -146,17 +146,17 @@ impl Shards {
 
     /// Those in force, to hold the other numbers against.
     fn limits(&self, out: &mut Encoder<'_>) -> fmt::Result {
-        let bounds = &self.facts.bounds;
+        let limits = &self.facts.limits;
         let help =
             "Open connections that are allowed: limits.connections, or what open files allow";
-        out.gauge("limit_connections", None, help, [([], bounds.connections)])?;
+        out.gauge("limit_connections", None, help, [([], limits.connections)])?;
         let help = "Keys that are allowed: limits.stored_keys";
-        out.gauge("limit_keys", None, help, [([], bounds.stored_keys)])?;
+        out.gauge("limit_keys", None, help, [([], limits.stored_keys)])?;
         let help = "Stored bytes that are allowed: limits.stored_bytes";
         let bytes = Some(&Unit::Bytes);
-        out.gauge("limit_stored", bytes, help, [([], bounds.stored_bytes)])?;
+        out.gauge("limit_stored", bytes, help, [([], limits.stored_bytes)])?;
         let help = "Buffered bytes that are allowed: limits.buffered";
-        out.gauge("limit_buffered", bytes, help, [([], bounds.buffered_bytes)])
+        out.gauge("limit_buffered", bytes, help, [([], limits.buffered_bytes)])
     }
 }
 

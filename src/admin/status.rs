@@ -50,7 +50,7 @@ pub(super) fn json(facts: &Facts, board: &Board) -> String {
         "stopping": board.is_stopping(),
         "login_method": facts.login_method,
         "connections": sum(open_connections),
-        "connections_allowed": facts.bounds.connections,
+        "connections_allowed": facts.limits.connections,
         "keys": sum(|shard| shard.usage.keys),
         "stale_keys": sum(|shard| shard.counters.stale_keys),
         "expired_keys": sum(|shard| shard.counters.expired_keys),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Context, Shard};
+use crate::limits::Ageing;
 use crate::store::Before;
 
 /// A tick looks at this share of the store's slots, within the bounds below: a pass takes 5 s or longer.
@@ -12,14 +13,6 @@ const TICKS_A_PASS: usize = 20;
 /// Slots to look at in one tick. The most take about a millisecond.
 const LEAST_SLOTS: usize = 256;
 const MOST_SLOTS: usize = 16 * 1024;
-
-/// When a key that is not refreshed is stale, and when it goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Ageing {
-    pub stale_after: Duration,
-    /// Zero: never.
-    pub expire_after: Duration,
-}
 
 impl Shard {
     pub(super) fn tick_ageing(&mut self, cx: &Context<'_>) {

@@ -56,14 +56,14 @@ impl Shard {
             return Ok(());
         };
         let address = peer.address.ip();
-        let bounds = &self.settings.bounds;
+        let limits = &self.settings.limits;
         peer.counts_as_guest = self.policy.authenticator.is_some();
         self.guests
             .arrived(address, peer.counts_as_guest, now_us)
             .map_err(|excess| match excess {
-                Excess::Connections => Fault::TooManyOfAddress(bounds.connections_per_address),
+                Excess::Connections => Fault::TooManyOfAddress(limits.connections_per_address()),
                 Excess::Unauthenticated => {
-                    Fault::TooManyUnauthenticated(bounds.unauthenticated_per_address)
+                    Fault::TooManyUnauthenticated(limits.unauthenticated_per_address)
                 }
             })?;
         match self.policy.rules.connect_from.include(address) {
@@ -104,17 +104,17 @@ impl Shard {
             peer.token_seen = true;
             return Ok(false);
         }
-        let bounds = &self.settings.bounds;
-        if body.len() as u64 > bounds.handshake_bytes {
-            return Err(Fault::LoginTooLarge(bounds.handshake_bytes));
+        let limits = &self.settings.limits;
+        if body.len() as u64 > limits.handshake_bytes {
+            return Err(Fault::LoginTooLarge(limits.handshake_bytes));
         }
         if !self.guests.waits(address) {
-            return Err(Fault::LoginThrottled(bounds.failed_logins));
+            return Err(Fault::LoginThrottled(limits.failed_logins));
         }
         self.counters.logins_held_back += 1;
         peer.held = Some(Box::new(Held {
             body: body.to_vec(),
-            until_us: now_us + bounds.handshake_deadline.as_micros() as u64,
+            until_us: now_us + limits.handshake_deadline.as_micros() as u64,
         }));
         self.held.push(peer.id);
         Ok(true)
@@ -137,7 +137,7 @@ impl Shard {
         let was_logging_in = peer.session.is_logging_in();
         let login = LoginContext {
             authenticator: self.policy.authenticator.as_ref(),
-            bytes: self.settings.bounds.handshake_bytes,
+            bytes: self.settings.limits.handshake_bytes,
             out: peer.outbox.text(),
         };
         let received = peer.session.receive(message, login);
@@ -172,7 +172,7 @@ impl Shard {
             }
             self.logging_in.pop_front();
             if is_slow {
-                let deadline = self.settings.bounds.handshake_deadline;
+                let deadline = self.settings.limits.handshake_deadline;
                 self.end(id, Fault::LoginTooSlow(deadline), cx);
             }
         }
@@ -196,7 +196,7 @@ impl Shard {
                 shard.frame(peer, &held.body, cx)
             });
         } else if held.until_us <= cx.now_us {
-            let limit = self.settings.bounds.failed_logins;
+            let limit = self.settings.limits.failed_logins;
             self.end(id, Fault::LoginThrottled(limit), cx);
         } else {
             self.held.push(id);
@@ -204,7 +204,7 @@ impl Shard {
     }
 
     fn set_deadline(&mut self, peer: &mut Peer, now_us: u64) {
-        let deadline = self.settings.bounds.handshake_deadline;
+        let deadline = self.settings.limits.handshake_deadline;
         let until_us = now_us + deadline.as_micros() as u64;
         peer.login_until_us = until_us;
         self.logging_in.push_back((peer.id, until_us));

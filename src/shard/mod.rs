@@ -20,13 +20,12 @@ mod settings;
 mod snapshot;
 mod times;
 
-pub use ageing::Ageing;
 pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
 pub use histogram::Histogram;
 pub use letters::Mailbox;
 pub use logins::Policy;
 pub use look::{KeyRow, KeySlice, Keys, Look, Most};
-pub use settings::{Bounds, Settings};
+pub use settings::Settings;
 pub use snapshot::Snapshot;
 pub use times::{BOUNDS_US, RequestTimes};
 
@@ -101,8 +100,8 @@ impl Shard {
     pub fn new(index: usize, settings: Settings, mailbox: Mailbox) -> Shard {
         let shards = settings.shards as u64;
         let limits = StoreLimits {
-            keys: settings.bounds.stored_keys.div_ceil(shards),
-            bytes: settings.bounds.stored_bytes.div_ceil(shards),
+            keys: settings.limits.stored_keys.div_ceil(shards),
+            bytes: settings.limits.stored_bytes.div_ceil(shards),
         };
         Shard {
             index,
@@ -115,9 +114,9 @@ impl Shard {
             stopping: false,
             policy: Policy::default(),
             guests: Guests::new(May {
-                connections: settings.bounds.connections_per_address.div_ceil(shards),
-                unauthenticated: settings.bounds.unauthenticated_per_address.div_ceil(shards),
-                failed_logins: settings.bounds.failed_logins.div_ceil(shards),
+                connections: settings.limits.connections_per_address().div_ceil(shards),
+                unauthenticated: settings.limits.unauthenticated_per_address.div_ceil(shards),
+                failed_logins: settings.limits.failed_logins.div_ceil(shards),
             }),
             logging_in: VecDeque::new(),
             held: Vec::new(),
@@ -138,13 +137,13 @@ impl Shard {
             self.peers.resize_with(slot + 1, || None);
         }
         assert!(self.peers[slot].is_none(), "two connections in one slot");
-        let frame_bytes = self.settings.bounds.frame_bytes;
+        let frame_bytes = self.settings.limits.frame_bytes;
         let session = self.new_session();
         let address = logins::canonical(address);
         self.peers[slot] = Some(Box::new(Peer::new(id, address, session, frame_bytes)));
         self.counters.connections_opened += 1;
         let open = self.settings.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let limit = self.settings.bounds.connections;
+        let limit = self.settings.limits.connections;
         // Counted in any case, until it is closed.
         let admitted = self.admit(id, cx.now_us);
         let admitted = admitted.and(match open > limit {
@@ -161,7 +160,11 @@ impl Shard {
         self.counters.received_bytes += bytes.len() as u64;
         self.with_peer(id, cx, |shard, peer, cx| {
             peer.received_us = cx.now_us;
-            shard.read(peer, Some(bytes), cx)
+            if peer.paused {
+                peer.reader.push(bytes);
+                return Ok(());
+            }
+            shard.read(peer, bytes, cx)
         });
     }
 
@@ -307,7 +310,7 @@ impl Shard {
         cx: &mut Context<'_>,
         mut unacknowledged: impl FnMut(ConnectionId) -> usize,
     ) {
-        let deadline = self.settings.bounds.output_deadline;
+        let deadline = self.settings.limits.output_deadline;
         let blocked = std::mem::take(&mut self.blocked);
         for id in blocked {
             let Some(peer) = self.peer(id) else { continue };
@@ -349,7 +352,7 @@ impl Shard {
 
     /// Our share of the bytes that peers may make the process hold.
     fn buffered_share(&self) -> u64 {
-        self.settings.bounds.buffered_bytes / self.settings.shards as u64
+        self.settings.limits.buffered_bytes / self.settings.shards as u64
     }
 
     fn note_stored(&mut self, bytes: u64) {
@@ -392,7 +395,7 @@ impl Shard {
         // Half of the bound, so that a slow reader is not paused and resumed for every answer.
         if peer.paused && self.has_room(peer, 2) {
             peer.paused = false;
-            self.read(peer, None, cx)?;
+            self.read(peer, &[], cx)?;
             if !peer.paused && !peer.finished && !self.stopping {
                 cx.commands.push(Command::Resume(peer.id));
             }
@@ -408,11 +411,11 @@ impl Shard {
 
     /// Whether the peer may send more requests: its bounds, divided.
     fn has_room(&self, peer: &Peer, divisor: usize) -> bool {
-        let bounds = &self.settings.bounds;
+        let limits = &self.settings.limits;
         !peer.resting
             && peer.held.is_none()
-            && peer.in_flight < bounds.in_flight.div_ceil(divisor)
-            && peer.output_bytes() + peer.lent_bytes < bounds.output_bytes.div_ceil(divisor)
+            && peer.in_flight < limits.in_flight.div_ceil(divisor)
+            && peer.output_bytes() + peer.lent_bytes < limits.output_bytes.div_ceil(divisor)
     }
 
     fn count_buffered(&mut self, peer: &mut Peer) -> Result<(), Fault> {

@@ -14,7 +14,7 @@ use crate::connection::{Command, ConnectionId};
 use crate::fault::{Fault, Refusal};
 use crate::limits::MAILBOX_BURST;
 use crate::session::{Received, Request};
-use crate::wire::frame::{Flow, FrameReader};
+use crate::wire::frame::FrameReader;
 use crate::wire::message;
 
 /// Whose keys a request is about.
@@ -36,42 +36,37 @@ enum GiveBack {
 }
 
 impl Shard {
-    /// Cuts whole frames out of what has come and serves each; with None, goes on with what was
-    /// kept while the peer was paused.
+    /// Serves every whole frame among the bytes that have just come and those that were kept, until
+    /// the peer has no room for another answer; the rest is kept.
     pub(super) fn read(
         &mut self,
         peer: &mut Peer,
-        bytes: Option<&[u8]>,
+        mut bytes: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<(), Fault> {
         // The reader leaves the peer while its frames are served to the peer.
-        let idle = FrameReader::new(self.settings.bounds.frame_bytes);
+        let idle = FrameReader::new(self.settings.limits.frame_bytes);
         let mut reader = std::mem::replace(&mut peer.reader, idle);
-        let mut fault = None;
-        let mut each = |body: &[u8]| match self.frame(peer, body, cx) {
-            Ok(()) if self.has_room(peer, 1) => Flow::Continue,
-            Ok(()) => Flow::Pause,
-            Err(ours) => {
-                fault = Some(ours);
-                Flow::Pause
-            }
-        };
-        let flow = match bytes {
-            Some(bytes) => reader.feed(bytes, &mut each),
-            None => reader.resume(&mut each),
-        };
-        peer.reader = reader;
-        match (fault, flow) {
-            (Some(fault), _) => Err(fault),
-            (None, Err(error)) => Err(Fault::Frame(error)),
-            (None, Ok(Flow::Continue)) => Ok(()),
-            (None, Ok(Flow::Pause)) => {
+        let outcome = loop {
+            if !self.has_room(peer, 1) {
+                reader.push(bytes);
                 if !std::mem::replace(&mut peer.paused, true) {
                     cx.commands.push(Command::Pause(peer.id));
                 }
-                Ok(())
+                break Ok(());
             }
-        }
+            match reader.next_from(&mut bytes) {
+                None => break Ok(()),
+                Some(Err(error)) => break Err(Fault::Frame(error)),
+                Some(Ok(body)) => {
+                    if let Err(fault) = self.frame(peer, body, cx) {
+                        break Err(fault);
+                    }
+                }
+            }
+        };
+        peer.reader = reader;
+        outcome
     }
 
     /// One frame in; its answer, or its letters to other shards, out.
@@ -148,26 +143,26 @@ impl Shard {
         let (login, from) = (peer.session.login(), peer.address.ip());
         access::decide(&self.policy.rules, request.kind, login, from, &request.path)
             .map_err(Refusal::Access)?;
-        let bounds = &self.settings.bounds;
+        let limits = &self.settings.limits;
         let bytes = request.path.len();
-        if bytes as u64 > bounds.path_bytes {
+        if bytes as u64 > limits.path_bytes {
             return Err(Refusal::PathTooLong {
                 bytes,
-                limit: bounds.path_bytes,
+                limit: limits.path_bytes,
             });
         }
         // Whoever reads the pulse gets a frame that is a little longer than the one it came in.
         let answer_bytes = message::pulse_body_len(bytes, Some(request.details.len()));
-        if answer_bytes > u64::from(bounds.frame_bytes) {
+        if answer_bytes > u64::from(limits.frame_bytes) {
             return Err(Refusal::AnswerTooLarge {
                 bytes: answer_bytes,
-                limit: bounds.frame_bytes.into(),
+                limit: limits.frame_bytes.into(),
             });
         }
         let slashes = request.path.bytes().filter(|byte| *byte == b'/').count();
-        if slashes as u64 > bounds.path_depth {
+        if slashes as u64 > limits.path_depth {
             return Err(Refusal::PathTooDeep {
-                limit: bounds.path_depth,
+                limit: limits.path_depth,
             });
         }
         Ok(())
@@ -198,7 +193,7 @@ impl Shard {
 
     fn records(&self) -> Work {
         Work::Records {
-            max_bytes: u64::from(self.settings.bounds.frame_bytes),
+            max_bytes: u64::from(self.settings.limits.frame_bytes),
         }
     }
 
@@ -281,7 +276,7 @@ impl Shard {
                 Outcome::Removed
             }
             Work::List => {
-                let limit = u64::from(self.settings.bounds.frame_bytes);
+                let limit = u64::from(self.settings.limits.frame_bytes);
                 let (mut names, mut bytes) = (Vec::new(), 0);
                 // What is too large for one shard is too large for all: it need not be built.
                 store.list(path, &mut |name| {
@@ -314,7 +309,7 @@ impl Shard {
         cx: &mut Context<'_>,
     ) {
         self.times.answered(asked, cx.now_us);
-        let frame_limit = u64::from(self.settings.bounds.frame_bytes);
+        let frame_limit = u64::from(self.settings.limits.frame_bytes);
         let (outbox, message_id) = (&mut peer.outbox, asked.message_id);
         let encoded = answer::encode(outbox, path, message_id, outcome, frame_limit);
         if let Err(refusal) = encoded {
