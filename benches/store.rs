@@ -57,10 +57,11 @@ fn store(criterion: &mut Criterion) {
         group.bench_function("list 400 children", |bencher| {
             bencher.iter(|| {
                 let mut names = Vec::new();
-                store.list("/workerbeats/wordcount-7-1795449600", &mut |name| {
-                    names.push(name.to_owned());
-                    true
-                });
+                let mut scan = store.begin_list("/workerbeats/wordcount-7-1795449600");
+                while store.continue_list(&mut scan, 1024, &mut |name| names.push(name.to_owned()))
+                {
+                }
+                store.end_list(scan);
                 names.len()
             });
         });

@@ -207,11 +207,15 @@ pub enum Refusal {
     RecordsTooLarge {
         limit: u64,
     },
+    /// The scans under way hold more than this many bytes on one shard.
+    ScansFull {
+        limit: u64,
+    },
 }
 
 impl Refusal {
     /// All labels: a metric has each from the start.
-    pub const LABELS: [&str; 9] = [
+    pub const LABELS: [&str; 10] = [
         "not_authorized",
         "address_not_listed",
         "deletes_too_high",
@@ -221,6 +225,7 @@ impl Refusal {
         "bytes_full",
         "answer_too_large",
         "records_too_large",
+        "scans_full",
     ];
 
     pub fn label(&self) -> &'static str {
@@ -235,6 +240,7 @@ impl Refusal {
             Refusal::Store(Full::Bytes) => "bytes_full",
             Refusal::AnswerTooLarge { .. } => "answer_too_large",
             Refusal::RecordsTooLarge { .. } => "records_too_large",
+            Refusal::ScansFull { .. } => "scans_full",
         }
     }
 }
@@ -286,6 +292,10 @@ impl fmt::Display for Refusal {
                 f,
                 "all pulses of the path have more than {limit} bytes, which clients do not accept \
                  (limits.frame_size)"
+            ),
+            Refusal::ScansFull { limit } => write!(
+                f,
+                "the lists under way hold more than {limit} bytes (limits.buffered); try again"
             ),
         }
     }

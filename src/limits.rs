@@ -180,6 +180,17 @@ pub const CLUSTER_JSON_BYTES: usize = 32 * MIB as usize;
 /// Messages that a shard takes from its mailbox before it looks at its sockets again.
 pub const MAILBOX_BURST: usize = 1024;
 
+/// Lists, records and deletions of a path that one shard has under way for its peers, in all and for
+/// one address. The others wait. One answer has at most [`Limits::frame_bytes`], and it exists twice
+/// while it is assembled.
+pub const SCANS_UNDER_WAY: usize = 4;
+pub const SCANS_OF_ADDRESS: usize = 2;
+
+/// Nodes of the directory, and bytes of their names, that one slice of a scan looks at: a few tenths of
+/// a millisecond.
+pub const SLICE_NODES: usize = 1024;
+pub const SLICE_BYTES: usize = 64 * KIB as usize;
+
 /// Bytes of one receive buffer: a 4 KiB pulse and its key fit.
 pub const RECEIVE_BUFFER_BYTES: usize = 8 * KIB as usize;
 

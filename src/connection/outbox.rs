@@ -39,6 +39,22 @@ impl Outbox {
         });
     }
 
+    /// Appends all of another outbox.
+    pub fn append(&mut self, other: Outbox) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        let before = self.text.len();
+        self.text.extend_from_slice(&other.text);
+        self.shared_bytes += other.shared_bytes;
+        let moved = other.shared.into_iter().map(|mut shared| {
+            shared.after += before;
+            shared
+        });
+        self.shared.extend(moved);
+    }
+
     pub fn len(&self) -> usize {
         self.text.len() + self.shared_bytes
     }
@@ -102,6 +118,19 @@ mod tests {
             assert_eq!(sent, flat[skip..], "skip {skip}");
             assert!(outbox.slices(skip).all(|slice| !slice.is_empty()));
         }
+    }
+
+    #[test]
+    fn appended_outboxes_are_one() {
+        let (first, mut flat) = filled();
+        let (second, more) = filled();
+        let mut outbox = Outbox::default();
+        outbox.append(first);
+        outbox.append(second);
+        flat.extend_from_slice(&more);
+        assert_eq!(outbox.len(), flat.len());
+        let sent: Vec<u8> = outbox.slices(0).flatten().copied().collect();
+        assert_eq!(sent, flat);
     }
 
     #[test]

@@ -11,21 +11,19 @@ use super::counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes, RequestCounts};
 use super::histogram::Histogram;
 use super::latencies::Latencies;
 use super::mailbox::{
-    ForwardedReply, ForwardedRequest, Mailbox, ReplyTarget, ReplyTo, RequestMeta,
+    ForwardedReply, ForwardedRequest, ForwardedWork, Mailbox, ReplyTarget, RequestMeta,
 };
-use super::merge::Merges;
 use super::pace::Pace;
 use super::peer::Peer;
-use super::work::{KeyWork, Outcome, Route, Scan, Work};
+use super::scans::{Begun, Part, PartScan, Scans, Slice, Task, WaitingScan};
+use super::work::{KeyWork, Outcome, Route, Scan};
 use super::{Context, Incident, Settings};
 use crate::access::RequestKind;
+use crate::connection::ConnectionId;
 use crate::fault::Refusal;
 use crate::limits::{Ageing, Limits};
 use crate::session::Request;
 use crate::store::{Store, StoreLimits};
-
-/// Bytes of a name in a list besides its text: its length.
-const NAME_HEAD_BYTES: u64 = 4;
 
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -36,19 +34,14 @@ pub(super) struct Engine {
     pub(super) ageing: Ageing,
     pub(super) store: Store,
     pub(super) mailbox: Mailbox,
-    pub(super) merges: Merges,
+    pub(super) scans: Scans,
+    /// Bytes that our parts of scans may take together before they are on a peer's account.
+    part_limit_bytes: usize,
     pub(super) pace: Pace,
     pub(super) counters: Counters,
     pub(super) requests: RequestCounts,
     pub(super) latencies: Latencies,
     pub(super) pulse_sizes: PulseSizes,
-}
-
-/// What a forwarded request has cost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Cost {
-    Key,
-    Scan,
 }
 
 impl Engine {
@@ -59,6 +52,8 @@ impl Engine {
         mailbox: Mailbox,
     ) -> Engine {
         let shards = settings.shards as u64;
+        let part_limit_bytes = (limits.buffered_bytes / shards / 2) as usize;
+        let part_limit_bytes = part_limit_bytes.max(2 * limits.frame_bytes as usize);
         let store_limits = StoreLimits {
             keys: limits.stored_keys.div_ceil(shards),
             bytes: limits.stored_bytes.div_ceil(shards),
@@ -71,7 +66,8 @@ impl Engine {
             limits,
             ageing: settings.ageing,
             mailbox,
-            merges: Merges::default(),
+            scans: Scans::default(),
+            part_limit_bytes,
             pace: Pace::new(settings.minimum_wait),
             counters: Counters::default(),
             requests: RequestCounts::default(),
@@ -141,36 +137,6 @@ impl Engine {
         }
     }
 
-    /// Does our part of a scan.
-    pub(super) fn scan(&mut self, path: &str, scan: Scan) -> Outcome {
-        let limit = u64::from(self.limits.frame_bytes);
-        match scan {
-            Scan::List => self.list(path, limit),
-            Scan::Records => match self.store.records(path, limit) {
-                Ok(records) => Outcome::Records(records),
-                Err(_) => Outcome::Refused(Refusal::RecordsTooLarge { limit }),
-            },
-            Scan::DeletePath => {
-                self.store.delete_path(path);
-                Outcome::DeletedPath
-            }
-        }
-    }
-
-    fn list(&self, path: &str, limit: u64) -> Outcome {
-        let (mut names, mut bytes) = (Vec::new(), 0);
-        // A list that is too large for one shard is too large for all: it is not built to its end.
-        self.store.list(path, &mut |name| {
-            names.push(name.to_owned());
-            bytes += NAME_HEAD_BYTES + name.len() as u64;
-            bytes <= limit
-        });
-        if bytes > limit {
-            return Outcome::Refused(Refusal::AnswerTooLarge { bytes, limit });
-        }
-        Outcome::Names(names)
-    }
-
     fn note_stored(&mut self, bytes: u64) {
         self.pulse_sizes.note(bytes, 1);
         let largest = &mut self.counters.largest_pulse_bytes;
@@ -179,56 +145,87 @@ impl Engine {
 
     // ── Other shards ─────────────────────────────────────────────────────────────────────────────
 
-    pub(super) fn is_alone(&self) -> bool {
-        self.shards == 1
-    }
-
     /// Hands a request to the shard that owns its key.
     pub(super) fn forward(&mut self, to: usize, target: ReplyTarget, path: &str, work: KeyWork) {
-        self.send(to, ReplyTo::Peer(target), Arc::from(path), Work::Key(work));
+        self.send(to, Arc::from(path), ForwardedWork::Key { target, work });
     }
 
-    /// Does our part of a scan, and asks all others for theirs.
-    pub(super) fn scan_everywhere(&mut self, target: ReplyTarget, path: &str, scan: Scan) {
-        let part = self.scan(path, scan);
-        let slot = self.merges.begin(target, part, self.shards - 1);
-        let path: Arc<str> = Arc::from(path);
-        for to in 0..self.shards {
-            if to != self.index {
-                let reply_to = ReplyTo::Merge { slot };
-                self.send(to, reply_to, path.clone(), Work::Scan(scan));
+    /// Begins the waiting scans that may: asks all shards for their parts.
+    pub(super) fn begin_scans(
+        &mut self,
+        mut take: impl FnMut(ConnectionId) -> Option<Box<WaitingScan>>,
+    ) {
+        while let Some(Begun { slot, scan, path }) = self.scans.begin_next(self.shards, &mut take) {
+            for to in 0..self.shards {
+                if to == self.index {
+                    let store = &mut self.store;
+                    self.scans.begin_part(store, to, slot, scan, &path);
+                } else {
+                    self.send(to, path.clone(), ForwardedWork::Scan { slot, scan });
+                }
             }
         }
     }
 
-    fn send(&mut self, to: usize, reply_to: ReplyTo, path: Arc<str>, work: Work) {
+    fn send(&mut self, to: usize, path: Arc<str>, work: ForwardedWork) {
         self.counters.forwarded_requests += 1;
         let request = ForwardedRequest {
             from: self.index,
-            reply_to,
             path,
             work,
         };
         self.mailbox.send_request(to, request);
     }
 
-    /// Does what the next forwarded request asks, and says what that cost; None if there is none.
-    pub(super) fn serve_forwarded(&mut self, now_us: u64) -> Option<Cost> {
-        let request = self.mailbox.next_request()?;
-        if !matches!(request.work, Work::Key(KeyWork::Put { .. })) {
-            self.pace.note_read(now_us);
+    /// Does what the next forwarded request asks, or begins it. False if there is none.
+    pub(super) fn serve_forwarded(&mut self, now_us: u64) -> bool {
+        let Some(request) = self.mailbox.next_request() else {
+            return false;
+        };
+        let ForwardedRequest { from, path, work } = request;
+        match work {
+            ForwardedWork::Key { target, work } => {
+                if !matches!(work, KeyWork::Put { .. }) {
+                    self.pace.note_read(now_us);
+                }
+                let outcome = self.execute(&path, work, now_us);
+                let reply = ForwardedReply::Key {
+                    target,
+                    path,
+                    outcome,
+                };
+                self.mailbox.send_reply(from, reply);
+            }
+            ForwardedWork::Scan { slot, scan } => {
+                self.pace.note_read(now_us);
+                self.scans
+                    .begin_part(&mut self.store, from, slot, scan, &path);
+            }
         }
-        let (outcome, cost) = match request.work {
-            Work::Key(work) => (self.execute(&request.path, work, now_us), Cost::Key),
-            Work::Scan(scan) => (self.scan(&request.path, scan), Cost::Scan),
-        };
-        let reply = ForwardedReply {
-            reply_to: request.reply_to,
-            path: request.path,
-            outcome,
-        };
-        self.mailbox.send_reply(request.from, reply);
-        Some(cost)
+        true
+    }
+
+    /// Goes on with our part of a scan for one slice. The part, when it is finished.
+    pub(super) fn continue_part(&mut self, scan: PartScan, from: usize, slot: u32) -> Option<Part> {
+        let abandoned = from == self.index && self.scans.target(slot).is_none();
+        let others_bytes = self.scans.part_bytes();
+        if abandoned || others_bytes > self.part_limit_bytes {
+            let limit = self.part_limit_bytes as u64;
+            scan.end(&mut self.store);
+            return Some(Part::Refused(Refusal::ScansFull { limit }));
+        }
+        match scan.slice(&mut self.store, self.limits.frame_bytes.into()) {
+            Slice::More(scan) => {
+                self.scans.put_back(Task::Part { from, slot, scan });
+                None
+            }
+            Slice::Finished(part) if from == self.index => Some(part),
+            Slice::Finished(part) => {
+                self.mailbox
+                    .send_reply(from, ForwardedReply::Part { slot, part });
+                None
+            }
+        }
     }
 
     // ── Answers ──────────────────────────────────────────────────────────────────────────────────
@@ -243,9 +240,7 @@ impl Engine {
         cx: &mut Context<'_>,
     ) {
         self.latencies.answered(meta, cx.now_us);
-        let frame_limit = u64::from(self.limits.frame_bytes);
-        let outbox = &mut peer.outbox;
-        let encoded = answer::encode(outbox, path, meta.message_id, outcome, frame_limit);
+        let encoded = answer::encode(&mut peer.outbox, path, meta.message_id, outcome);
         if let Err(refusal) = encoded {
             self.counters.refusal(refusal.label());
             cx.incidents

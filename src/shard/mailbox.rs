@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::work::{Outcome, Work};
+use super::scans::Part;
+use super::work::{KeyWork, Outcome, Scan};
 use crate::access::RequestKind;
 use crate::connection::ConnectionId;
 use crate::limits::MAILBOX_SLOTS;
@@ -16,16 +17,36 @@ use crate::limits::MAILBOX_SLOTS;
 #[derive(Debug)]
 pub(super) struct ForwardedRequest {
     pub(super) from: usize,
-    pub(super) reply_to: ReplyTo,
     pub(super) path: Arc<str>,
-    pub(super) work: Work,
+    pub(super) work: ForwardedWork,
+}
+
+/// What is asked of another shard. Where the reply belongs travels with it and back, so that the
+/// asking shard keeps no table of requests that concern one other shard.
+#[derive(Debug)]
+pub(super) enum ForwardedWork {
+    Key {
+        target: ReplyTarget,
+        work: KeyWork,
+    },
+    /// A part of the scan that the asking shard has in a slot.
+    Scan {
+        slot: u32,
+        scan: Scan,
+    },
 }
 
 #[derive(Debug)]
-pub(super) struct ForwardedReply {
-    pub(super) reply_to: ReplyTo,
-    pub(super) path: Arc<str>,
-    pub(super) outcome: Outcome,
+pub(super) enum ForwardedReply {
+    Key {
+        target: ReplyTarget,
+        path: Arc<str>,
+        outcome: Outcome,
+    },
+    Part {
+        slot: u32,
+        part: Part,
+    },
 }
 
 /// What is remembered of a request until it is answered.
@@ -42,28 +63,8 @@ pub(super) struct RequestMeta {
 pub(super) struct ReplyTarget {
     pub(super) id: ConnectionId,
     pub(super) meta: RequestMeta,
-    pub(super) what: Forwarded,
-}
-
-/// What a request that went to other shards has on its peer's account.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Forwarded {
-    /// A pulse of this size, or none.
-    Key {
-        details_bytes: usize,
-    },
-    Scan,
-}
-
-/// Where a reply belongs. It travels with the request and back, so that the asking shard keeps no
-/// table of requests that concern one other shard.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum ReplyTo {
-    Peer(ReplyTarget),
-    /// A part of an answer that every shard contributes to.
-    Merge {
-        slot: u32,
-    },
+    /// Bytes of the request in other shards' mailboxes, which are on the peer's account.
+    pub(super) forwarded_bytes: usize,
 }
 
 /// One shard's ends of all lanes.

@@ -14,10 +14,10 @@ mod key_scan;
 mod latencies;
 mod logins;
 mod mailbox;
-mod merge;
 pub mod pace;
 mod peer;
 mod peers;
+mod scans;
 mod serve;
 mod settings;
 mod snapshot;
@@ -132,9 +132,6 @@ impl Shard {
         if let Some(blocked) = &mut peer.blocked {
             blocked.progress_us = cx.now_us;
         }
-        if peer.in_flight == 0 {
-            peer.awaiting_scan = false;
-        }
         if peer.reading != Reading::Open || peer.counted_bytes > 0 {
             self.advance(id, &[], cx);
         }
@@ -146,9 +143,14 @@ impl Shard {
     }
 
     pub fn closed(&mut self, id: ConnectionId, _why: Closed) {
-        if self.peers.remove(id) {
-            self.engine.counters.connections_closed += 1;
-        }
+        let Some(peer) = self.peers.remove(id) else {
+            return;
+        };
+        self.engine.counters.connections_closed += 1;
+        let slots = &self.peers.slots;
+        self.engine
+            .scans
+            .forget(id, &peer.scan, |id| slots.contains(id));
     }
 
     /// What is queued for a peer. It counts against the peer until `sent` reports it.
@@ -198,6 +200,12 @@ impl Shard {
         if self.engine.latencies.any() {
             self.engine.latencies.record(wake_us, clock());
         }
+        if self.engine.scans.has_work() {
+            return SleepPlan {
+                at_most: Duration::ZERO,
+                batching: None,
+            };
+        }
         if self.engine.mailbox.has_waiting() {
             return SleepPlan {
                 at_most: WAITING_SLEEP,
@@ -221,15 +229,16 @@ impl Shard {
         slot.is_some_and(|slot| slot.peer.reading != Reading::Open)
     }
 
-    /// Whether other shards have sent messages that were not taken yet.
+    /// Whether other shards have sent messages that were not taken yet, or scans go on.
     pub fn has_messages(&self) -> bool {
-        !self.engine.mailbox.is_empty()
+        !self.engine.mailbox.is_empty() || self.engine.scans.has_work()
     }
 
     /// Whether nothing is owed to any peer or shard.
     pub fn is_settled(&self) -> bool {
         self.engine.mailbox.is_empty()
             && !self.engine.mailbox.has_waiting()
+            && self.engine.scans.is_idle()
             && self.peers.slots.iter().all(|slot| slot.peer.is_settled())
     }
 

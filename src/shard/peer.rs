@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 
 use super::logins::DeferredLogin;
-use super::mailbox::{Forwarded, ReplyTarget, RequestMeta};
+use super::mailbox::{ReplyTarget, RequestMeta};
+use super::scans::{ScanStage, WaitingScan};
 use crate::connection::{ConnectionId, Outbox};
 use crate::limits::Limits;
 use crate::session::Session;
@@ -30,10 +31,10 @@ pub(super) struct Peer {
     pub(super) unsent_bytes: usize,
     /// Requests that other shards have not answered yet.
     pub(super) in_flight: usize,
-    /// Bytes of its pulses in other shards' mailboxes.
+    /// Bytes of its requests in other shards' mailboxes.
     pub(super) forwarded_bytes: usize,
-    /// A scan is under way, or its answer is not yet sent: the next request waits for it.
-    pub(super) awaiting_scan: bool,
+    /// Its list, records or deletion of a path: the next request waits for it.
+    pub(super) scan: ScanStage,
     /// When its bytes last arrived.
     pub(super) received_us: u64,
     /// Set while it does not take its answers as fast as they are sent.
@@ -137,7 +138,7 @@ impl Peer {
             unsent_bytes: 0,
             in_flight: 0,
             forwarded_bytes: 0,
-            awaiting_scan: false,
+            scan: ScanStage::None,
             received_us: 0,
             blocked: None,
             counts_as_unauthenticated: false,
@@ -157,7 +158,7 @@ impl Peer {
             LoginStage::Deferred(login) => login.bytes(),
             LoginStage::NoToken | LoginStage::Judged => 0,
         };
-        self.output_bytes() + self.forwarded_bytes + deferred_bytes
+        self.output_bytes() + self.forwarded_bytes + self.scan.bytes() + deferred_bytes
     }
 
     /// Why the peer's next request has to wait, if it has to.
@@ -166,7 +167,7 @@ impl Peer {
             Room::Any => 1,
             Room::Half => 2,
         };
-        if self.awaiting_scan {
+        if self.has_scan() {
             Some(PauseReason::AwaitingScan)
         } else if matches!(self.login, LoginStage::Deferred(_)) {
             Some(PauseReason::LoginDeferred)
@@ -184,31 +185,41 @@ impl Peer {
     /// Nothing is owed, and nothing waits.
     pub(super) fn is_settled(&self) -> bool {
         self.in_flight == 0
+            && !self.has_scan()
             && self.output_bytes() == 0
             && matches!(self.reading, Reading::Open | Reading::Finished)
     }
 
-    /// A request goes to one other shard, or a scan to all of them. It is on the peer's account until
-    /// `replied`.
-    pub(super) fn forwarded(&mut self, meta: RequestMeta, what: Forwarded) -> ReplyTarget {
+    fn has_scan(&self) -> bool {
+        !matches!(self.scan, ScanStage::None)
+    }
+
+    /// A request goes to another shard, where it takes `bytes` of memory. They are on the peer's
+    /// account until `replied`.
+    pub(super) fn forwarded(&mut self, meta: RequestMeta, bytes: usize) -> ReplyTarget {
         self.in_flight += 1;
-        match what {
-            Forwarded::Key { details_bytes } => self.forwarded_bytes += details_bytes,
-            Forwarded::Scan => self.awaiting_scan = true,
-        }
+        self.forwarded_bytes += bytes;
         ReplyTarget {
             id: self.id,
             meta,
-            what,
+            forwarded_bytes: bytes,
         }
     }
 
-    /// What was forwarded is about to be answered.
-    pub(super) fn replied(&mut self, what: Forwarded) {
+    /// A forwarded request is about to be answered.
+    pub(super) fn replied(&mut self, target: &ReplyTarget) {
         self.in_flight -= 1;
-        match what {
-            Forwarded::Key { details_bytes } => self.forwarded_bytes -= details_bytes,
-            Forwarded::Scan => self.awaiting_scan = false,
+        self.forwarded_bytes -= target.forwarded_bytes;
+    }
+
+    /// Takes the scan that waits to begin.
+    pub(super) fn begin_scan(&mut self) -> Option<Box<WaitingScan>> {
+        match std::mem::replace(&mut self.scan, ScanStage::UnderWay { bytes: 0 }) {
+            ScanStage::Waiting(waiting) => Some(waiting),
+            stage => {
+                self.scan = stage;
+                None
+            }
         }
     }
 }

@@ -54,15 +54,13 @@ impl Peers {
         Ok(())
     }
 
-    /// Forgets a connection and all that it has on any account. False if it is gone already.
-    pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
-        let Some(mut slot) = self.slots.remove(id) else {
-            return false;
-        };
-        self.logins.forget(&mut slot.peer);
-        self.buffers.release(&mut slot.peer);
+    /// Takes a connection off all accounts and returns its peer, unless it is gone already.
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Peer> {
+        let Slot { mut peer, .. } = *self.slots.remove(id)?;
+        self.logins.forget(&mut peer);
+        self.buffers.release(&mut peer);
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        true
+        Some(peer)
     }
 
     /// The peer did not take all of a send at once.
@@ -163,6 +161,11 @@ impl Slots {
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Slot> {
         let slot = self.0.get_mut(id.slot as usize)?.as_deref_mut()?;
         (slot.peer.id == id).then_some(slot)
+    }
+
+    pub(super) fn contains(&self, id: ConnectionId) -> bool {
+        let slot = self.0.get(id.slot as usize).and_then(Option::as_deref);
+        slot.is_some_and(|slot| slot.peer.id == id)
     }
 
     fn remove(&mut self, id: ConnectionId) -> Option<Box<Slot>> {

@@ -3,10 +3,13 @@
 //! `serve_frame` is that way, from top to bottom. `advance` is around it: which frames are served
 //! now, and what the event loop has to do afterwards.
 
-use super::engine::{Cost, Engine};
+use std::sync::Arc;
+
+use super::engine::Engine;
 use super::logins::Logins;
-use super::mailbox::{Forwarded, ReplyTarget, ReplyTo, RequestMeta};
+use super::mailbox::{ForwardedReply, RequestMeta};
 use super::peer::{Peer, Reading, Room, Slot};
+use super::scans::{Assembly, Part, ScanStage, ScanTarget, Slice, Task, WaitingScan};
 use super::work::{Outcome, Route};
 use super::{Context, Shard, peers};
 use crate::access::{self, RequestKind, Rules};
@@ -15,6 +18,9 @@ use crate::fault::{Fault, Refusal};
 use crate::limits::{Limits, MAILBOX_BURST};
 use crate::session::{Received, Request};
 use crate::wire::message;
+
+/// Bytes of memory of a forwarded request besides its path and its details.
+const FORWARDED_BYTES: usize = 160;
 
 impl Shard {
     /// Goes on with a peer: serves the requests that its bytes complete and those that have waited,
@@ -40,12 +46,11 @@ impl Shard {
     pub fn exchange_messages(&mut self, cx: &mut Context<'_>) {
         for _ in 0..MAILBOX_BURST {
             let served = self.engine.serve_forwarded(cx.now_us);
-            let replied = self.take_reply(cx);
-            // One scan a wake: sockets and other messages come in between.
-            if served == Some(Cost::Scan) || (served.is_none() && !replied) {
+            if !self.take_reply(cx) && !served {
                 break;
             }
         }
+        self.continue_scans(cx);
         let mailbox = &mut self.engine.mailbox;
         mailbox.send_waiting();
         mailbox.take_bells(|shard| cx.commands.push(Command::RingBell(shard)));
@@ -56,24 +61,104 @@ impl Shard {
         let Some(reply) = self.engine.mailbox.next_reply() else {
             return false;
         };
-        match reply.reply_to {
-            ReplyTo::Peer(target) => self.deliver(target, &reply.path, reply.outcome, cx),
-            ReplyTo::Merge { slot } => {
-                if let Some((target, outcome)) = self.engine.merges.add(slot, reply.outcome) {
-                    self.deliver(target, &reply.path, outcome, cx);
+        match reply {
+            ForwardedReply::Key {
+                target,
+                path,
+                outcome,
+            } => {
+                if let Some(Slot { peer, .. }) = self.peers.slots.get_mut(target.id) {
+                    peer.replied(&target);
+                    self.engine.answer(peer, &path, target.meta, outcome, cx);
+                    self.advance(target.id, &[], cx);
                 }
             }
+            ForwardedReply::Part { slot, part } => self.take_part(slot, part, cx),
         }
         true
     }
 
-    fn deliver(&mut self, target: ReplyTarget, path: &str, outcome: Outcome, cx: &mut Context<'_>) {
-        let Some(Slot { peer, .. }) = self.peers.slots.get_mut(target.id) else {
-            return; // gone meanwhile
+    /// Begins scans that have waited for their turn, and gives one of those under way a slice: other
+    /// requests come in between.
+    fn continue_scans(&mut self, cx: &mut Context<'_>) {
+        let slots = &mut self.peers.slots;
+        self.engine
+            .begin_scans(|id| slots.get_mut(id)?.peer.begin_scan());
+        match self.engine.scans.next_task() {
+            None => {}
+            Some(Task::Part { from, slot, scan }) => {
+                if let Some(part) = self.engine.continue_part(scan, from, slot) {
+                    self.take_part(slot, part, cx);
+                }
+            }
+            Some(Task::Assembly { slot, assembly }) => self.continue_assembly(slot, assembly, cx),
+        }
+    }
+
+    /// Takes a part of a scan of one of our peers. With the last one the answer is assembled.
+    fn take_part(&mut self, slot: u32, part: Part, cx: &mut Context<'_>) {
+        let limit = self.engine.limits.frame_bytes.into();
+        let target = self.engine.scans.target(slot);
+        let whole = self.engine.scans.add_part(slot, part, limit);
+        let Some(target) = target else {
+            return; // the peer is gone
         };
-        peer.replied(target.what);
-        self.engine.answer(peer, path, target.meta, outcome, cx);
-        self.advance(target.id, &[], cx);
+        let Some(whole) = whole else {
+            let bytes = self.engine.scans.bytes(slot);
+            self.count_scan(target, bytes, cx);
+            return;
+        };
+        let bytes = whole.bytes();
+        match Assembly::begin(whole, target.meta.message_id) {
+            Ok(assembly) => {
+                self.engine.scans.assemble(slot, assembly);
+                self.count_scan(target, bytes, cx);
+            }
+            Err(outcome) => self.answer_scan(slot, target, outcome, cx),
+        }
+    }
+
+    fn continue_assembly(&mut self, slot: u32, assembly: Assembly, cx: &mut Context<'_>) {
+        let Some(target) = self.engine.scans.target(slot) else {
+            return;
+        };
+        let limit = self.engine.limits.frame_bytes.into();
+        match assembly.slice(target.meta.message_id, limit) {
+            Slice::More(assembly) => {
+                let bytes = assembly.bytes();
+                self.engine.scans.assemble(slot, assembly);
+                self.count_scan(target, bytes, cx);
+            }
+            Slice::Finished(outcome) => self.answer_scan(slot, target, outcome, cx),
+        }
+    }
+
+    /// Puts what a scan holds on its peer's account.
+    fn count_scan(&mut self, target: ScanTarget, bytes: usize, cx: &mut Context<'_>) {
+        let Shard { peers, engine } = self;
+        let Some(slot) = peers.slots.get_mut(target.id) else {
+            return;
+        };
+        slot.peer.scan = ScanStage::UnderWay { bytes };
+        if let Err(fault) = peers.buffers.recount(slot) {
+            peers::end(&slot.peer, fault, engine, cx);
+        }
+    }
+
+    fn answer_scan(
+        &mut self,
+        slot: u32,
+        target: ScanTarget,
+        outcome: Outcome,
+        cx: &mut Context<'_>,
+    ) {
+        self.engine.scans.end(slot);
+        if let Some(Slot { peer, .. }) = self.peers.slots.get_mut(target.id) {
+            peer.scan = ScanStage::None;
+            // The answer to a scan does not repeat its path.
+            self.engine.answer(peer, "", target.meta, outcome, cx);
+            self.advance(target.id, &[], cx);
+        }
     }
 }
 
@@ -179,18 +264,14 @@ pub(super) fn serve_frame(
             engine.answer(peer, &request.path, meta, outcome, cx);
         }
         Route::At(owner, work) => {
-            let details_bytes = request.details.len();
-            let target = peer.forwarded(meta, Forwarded::Key { details_bytes });
+            let bytes = FORWARDED_BYTES + request.path.len() + request.details.len();
+            let target = peer.forwarded(meta, bytes);
             engine.forward(owner, target, &request.path, work);
         }
-        Route::Everywhere(scan) if engine.is_alone() => {
-            peer.awaiting_scan = true; // until the answer is sent
-            let outcome = engine.scan(&request.path, scan);
-            engine.answer(peer, &request.path, meta, outcome, cx);
-        }
         Route::Everywhere(scan) => {
-            let target = peer.forwarded(meta, Forwarded::Scan);
-            engine.scan_everywhere(target, &request.path, scan);
+            let path = Arc::from(&*request.path);
+            peer.scan = ScanStage::Waiting(Box::new(WaitingScan { meta, scan, path }));
+            engine.scans.enqueue(peer.id, peer.address.ip());
         }
     }
     Ok(())

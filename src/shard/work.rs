@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use crate::connection::Outbox;
 use crate::fault::Refusal;
 
 /// Who has to carry out a request.
@@ -26,20 +27,12 @@ pub(super) enum KeyWork {
     Remove { hash: u64 },
 }
 
-/// Work on all keys below a path, done by every shard. It costs more than one key does: a
-/// connection has one scan under way at a time, and a shard does one for others in a wake.
+/// Work on all keys below a path, done by every shard, a slice at a time: see [`super::scans`].
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scan {
     List,
     Records,
     DeletePath,
-}
-
-/// What a forwarded request carries.
-#[derive(Debug)]
-pub(super) enum Work {
-    Key(KeyWork),
-    Scan(Scan),
 }
 
 #[derive(Debug)]
@@ -49,8 +42,8 @@ pub(super) enum Outcome {
     Pulse(Option<Bytes>),
     Exists(bool),
     Removed,
-    Names(Vec<String>),
     DeletedPath,
-    Records(Vec<(String, Bytes)>),
+    /// The whole answer to a list or to a request for records.
+    Scanned(Outbox),
     Refused(Refusal),
 }

@@ -3,9 +3,9 @@
 //! the peers' choice. Must not know limits, nor what a pulse's age means.
 
 use ahash::RandomState;
-use hashbrown::{HashSet, HashTable};
+use hashbrown::HashTable;
 
-use super::nodes::{Node, NodeId, Nodes, Pulse, ROOT};
+use super::nodes::{CursorId, Node, NodeId, Nodes, Pulse, ROOT};
 
 const SEPARATOR: char = '/';
 
@@ -83,13 +83,20 @@ impl Directory {
         pulse
     }
 
-    /// Removes a node's own pulse and everything below it, and the directories above it unless they
-    /// are still of use. Tells each key's length in bytes, and its pulse.
-    pub fn remove_subtree(&mut self, top: NodeId, removed: &mut impl FnMut(u32, Pulse)) {
+    /// Removes a node's own pulse and up to `most` nodes below it, each before its parent. When all are
+    /// gone it removes the directories above as well, unless they are still of use, and says so.
+    /// Tells each key's length in bytes, and its pulse.
+    pub fn remove_below(
+        &mut self,
+        top: NodeId,
+        most: usize,
+        removed: &mut impl FnMut(u32, Pulse),
+    ) -> bool {
         if let Some((key_bytes, pulse)) = self.take_pulse(top) {
             removed(key_bytes, pulse);
         }
         let mut node = top;
+        let mut left = most;
         loop {
             if let Some(child) = self.nodes.first_child(node) {
                 node = child;
@@ -98,6 +105,12 @@ impl Directory {
             if node == top {
                 break;
             }
+            if left == 0 {
+                // No directory stays empty between two calls.
+                self.prune(node);
+                return false;
+            }
+            left -= 1;
             let parent = self.nodes.parent(node).unwrap_or(ROOT);
             if let Some((key_bytes, pulse)) = self.take_pulse(node) {
                 removed(key_bytes, pulse);
@@ -106,36 +119,34 @@ impl Directory {
             node = parent;
         }
         self.prune(top);
+        true
     }
 
-    /// Calls `each` with the first segment that is not empty of every path below the node, once, for
-    /// as long as it answers true.
-    pub fn names(&self, node: NodeId, each: &mut dyn FnMut(&str) -> bool) {
-        // Names are unique among siblings. Only behind empty segments may they come again.
-        let mut below_empty = self.child(node, "");
-        if below_empty.is_none() {
-            let _ = self.nodes.children(node).all(|child| each(&child.name));
-            return;
-        }
-        let mut seen = HashSet::with_hasher(self.hasher.clone());
-        let mut level = Some(node);
-        while let Some(node) = level {
-            for child in self.nodes.children(node) {
-                let new = !child.name.is_empty() && seen.insert(&*child.name);
-                if new && !each(&child.name) {
-                    return;
-                }
-            }
-            level = below_empty;
-            below_empty = level.and_then(|node| self.child(node, ""));
-        }
+    /// A cursor over the nodes right below this one.
+    pub fn open_children(&mut self, node: NodeId) -> CursorId {
+        self.nodes.open_children(node)
     }
 
-    /// The nodes below `top`, each before what is below itself.
-    pub fn below(&self, top: NodeId) -> impl Iterator<Item = NodeId> {
-        std::iter::successors(self.nodes.first_child(top), move |node| {
-            self.nodes.after(*node, top)
-        })
+    /// A cursor over this node and all below it.
+    pub fn open_subtree(&mut self, top: NodeId) -> CursorId {
+        self.nodes.open_subtree(top)
+    }
+
+    pub fn step(&mut self, cursor: CursorId) -> Option<NodeId> {
+        self.nodes.step(cursor)
+    }
+
+    pub fn close(&mut self, cursor: CursorId) {
+        self.nodes.close(cursor);
+    }
+
+    pub fn name(&self, node: NodeId) -> &str {
+        &self.nodes[node].name
+    }
+
+    /// The node behind `count` empty segments.
+    pub fn behind_empty(&self, node: NodeId, count: usize) -> Option<NodeId> {
+        (0..count).try_fold(node, |node, _| self.child(node, ""))
     }
 
     pub fn path_bytes(&self, node: NodeId) -> u32 {
@@ -296,6 +307,13 @@ fn spread(hash: u64) -> u64 {
 
 #[cfg(test)]
 impl Directory {
+    /// The nodes below `top`, each before what is below itself.
+    pub fn below(&self, top: NodeId) -> impl Iterator<Item = NodeId> {
+        std::iter::successors(self.nodes.first_child(top), move |node| {
+            self.nodes.after(*node, top)
+        })
+    }
+
     /// Panics unless slab, links and tables agree.
     pub fn check(&self) {
         let mut keys = 0;

@@ -10,6 +10,7 @@ mod directory;
 #[cfg(test)]
 mod model;
 mod nodes;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -20,15 +21,12 @@ use ahash::RandomState;
 use bytes::Bytes;
 
 pub use accounting::{Full, StoreLimits, Usage};
+pub use scan::{ListScan, RecordScan};
 pub use walk::{KeyState, ScanProgress, Walk};
 
 use accounting::Accounting;
 use directory::Directory;
-use nodes::{NodeId, Pulse, ROOT, Written};
-
-/// Bytes that [`Store::records`] counts for a record beside its key and details: what the wire
-/// needs around them, so that many empty records are not free.
-const RECORD_BYTES: u64 = 15;
+use nodes::{NodeId, Pulse, Written};
 
 /// What [`Store::put`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +34,6 @@ pub enum Put {
     Inserted,
     Replaced,
 }
-
-/// The records asked for are larger than asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLarge;
 
 /// What one call of [`Store::expire`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,61 +140,6 @@ impl Store {
         self.remove_pulse(node);
         self.give_memory_back();
         true
-    }
-
-    /// Calls `each` with the first segment that is not empty of every path below `path`, once each,
-    /// in no order, for as long as it answers true. "" is above all keys, and "/" above all that begin with one; one '/' at the end
-    /// makes no difference otherwise. Costs the directory's children, and memory only if there are
-    /// keys with empty segments.
-    pub fn list(&self, path: &str, each: &mut dyn FnMut(&str) -> bool) {
-        let node = match path {
-            "" => Some(ROOT),
-            _ => self.directory.walk(top_of(path)),
-        };
-        if let Some(node) = node {
-            self.directory.names(node, each);
-        }
-    }
-
-    /// Removes every key that, with a '/' at its end, begins with `path` with a '/' at its end: the
-    /// key `path` and all below it. That is Storm's rule to the letter; "" is the same as "/".
-    /// Answers how many there were.
-    pub fn delete_path(&mut self, path: &str) -> u64 {
-        let keys_before = self.usage().keys;
-        if let Some(top) = self.directory.walk(top_of(path)) {
-            let accounting = &mut self.accounting;
-            let mut removed = |key_bytes: u32, pulse: Pulse| {
-                accounting.removed(key_bytes.into(), pulse.details.len() as u64);
-            };
-            self.directory.remove_subtree(top, &mut removed);
-            self.give_memory_back();
-        }
-        keys_before - self.usage().keys
-    }
-
-    /// The keys that [`Self::delete_path`] would remove, with what they hold, in no order; for ""
-    /// all keys. Fails as soon as they are more than `max_bytes`, of keys, of details, and 15 for
-    /// each record.
-    pub fn records(&self, path: &str, max_bytes: u64) -> Result<Vec<(String, Bytes)>, TooLarge> {
-        let mut records = Vec::new();
-        let top = match path {
-            "" => Some(ROOT),
-            _ => self.directory.walk(top_of(path)),
-        };
-        let Some(top) = top else { return Ok(records) };
-        let mut bytes = 0;
-        for node in std::iter::once(top).chain(self.directory.below(top)) {
-            let Some(pulse) = self.directory.pulse(node) else {
-                continue;
-            };
-            let key_bytes = u64::from(self.directory.path_bytes(node));
-            bytes += RECORD_BYTES + key_bytes + pulse.details.len() as u64;
-            if bytes > max_bytes {
-                return Err(TooLarge);
-            }
-            records.push((self.directory.path(node), pulse.details.clone()));
-        }
-        Ok(records)
     }
 
     /// Removes keys that have expired, and counts those that are stale. Looks at `most_slots` places in

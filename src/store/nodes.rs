@@ -25,6 +25,19 @@ impl NodeId {
     }
 }
 
+/// A place in the tree that stays valid while nodes come and go: when its node is removed, it moves
+/// on to the next one.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    next: NodeId,
+    /// Goes through everything below this node; `NONE` to go through siblings alone.
+    top: NodeId,
+}
+
+/// An open cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CursorId(usize);
+
 /// One segment of a path: a directory, a key, or both.
 pub(super) struct Node {
     parent: NodeId,
@@ -87,6 +100,8 @@ pub(super) struct Nodes {
     slots: Vec<Node>,
     first_vacant: NodeId,
     vacant: usize,
+    /// Few: one for each scan under way.
+    cursors: Vec<Option<Cursor>>,
 }
 
 impl Nodes {
@@ -96,6 +111,7 @@ impl Nodes {
             slots: vec![Node::vacant(NONE)],
             first_vacant: NONE,
             vacant: 0,
+            cursors: Vec::new(),
         }
     }
 
@@ -131,11 +147,6 @@ impl Nodes {
 
     pub fn first_child(&self, node: NodeId) -> Option<NodeId> {
         self[node].first_child.some()
-    }
-
-    pub fn children(&self, node: NodeId) -> impl Iterator<Item = &Node> {
-        let next = |child: &NodeId| self[*child].next.some();
-        std::iter::successors(self.first_child(node), next).map(|child| &self[child])
     }
 
     /// The node after this one in the tree below `top`, every node before its children. Needs no
@@ -194,6 +205,7 @@ impl Nodes {
     /// Takes a node without children out of the tree.
     pub fn remove(&mut self, id: NodeId) {
         debug_assert!(id != ROOT && self[id].first_child == NONE);
+        self.move_cursors_off(id);
         let vacant = Node::vacant(self.first_vacant);
         let Node {
             parent,
@@ -210,6 +222,62 @@ impl Nodes {
         }
         self.first_vacant = id;
         self.vacant += 1;
+    }
+
+    /// A cursor over the children of a node.
+    pub fn open_children(&mut self, parent: NodeId) -> CursorId {
+        let next = self[parent].first_child;
+        self.open(Cursor { next, top: NONE })
+    }
+
+    /// A cursor over a node and everything below it, every node before its children.
+    pub fn open_subtree(&mut self, top: NodeId) -> CursorId {
+        self.open(Cursor { next: top, top })
+    }
+
+    fn open(&mut self, cursor: Cursor) -> CursorId {
+        let vacant = self.cursors.iter().position(Option::is_none);
+        let index = vacant.unwrap_or_else(|| {
+            self.cursors.push(None);
+            self.cursors.len() - 1
+        });
+        self.cursors[index] = Some(cursor);
+        CursorId(index)
+    }
+
+    /// The next node of a cursor. Nodes added meanwhile may be left out.
+    pub fn step(&mut self, cursor: CursorId) -> Option<NodeId> {
+        let Cursor { next, top } = self.cursors[cursor.0]?;
+        let node = next.some()?;
+        let next = self.successor(node, top);
+        self.cursors[cursor.0] = Some(Cursor { next, top });
+        Some(node)
+    }
+
+    pub fn close(&mut self, cursor: CursorId) {
+        self.cursors[cursor.0] = None;
+        while let Some(None) = self.cursors.last() {
+            self.cursors.pop();
+        }
+    }
+
+    fn successor(&self, node: NodeId, top: NodeId) -> NodeId {
+        if top == NONE {
+            self[node].next
+        } else {
+            self.after(node, top).unwrap_or(NONE)
+        }
+    }
+
+    fn move_cursors_off(&mut self, removed: NodeId) {
+        for index in 0..self.cursors.len() {
+            if let Some(Cursor { next, top }) = self.cursors[index]
+                && next == removed
+            {
+                let next = self.successor(removed, top);
+                self.cursors[index] = Some(Cursor { next, top });
+            }
+        }
     }
 
     /// Moves all nodes to the slab's beginning and gives the rest of its memory back. Answers where
@@ -239,11 +307,13 @@ impl Nodes {
             }
             packed.push(node);
         }
-        *self = Self {
-            slots: packed,
-            first_vacant: NONE,
-            vacant: 0,
-        };
+        self.slots = packed;
+        self.first_vacant = NONE;
+        self.vacant = 0;
+        for cursor in self.cursors.iter_mut().flatten() {
+            cursor.next = moved.to(cursor.next);
+            cursor.top = moved.to(cursor.top);
+        }
         moved
     }
 }

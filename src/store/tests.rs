@@ -1,5 +1,6 @@
 //! The store by example: Storm's paths, its limits, its memory and its speed.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -24,21 +25,49 @@ fn put(store: &mut Store, key: &str, details: &'static [u8]) -> Result<Put, Full
     store.put(key, hash(key), Bytes::from_static(details), 0)
 }
 
-pub(super) fn list(store: &Store, path: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    store.list(path, &mut |name| {
-        names.push(name.to_owned());
-        true
-    });
-    names.sort();
-    names
+pub(super) fn put_at(store: &mut Store, key: &str, now_ms: u64) {
+    let put = store.put(key, hash(key), Bytes::from_static(b"xyz"), now_ms);
+    assert!(put.is_ok());
 }
 
-pub(super) fn keys(store: &Store) -> Vec<String> {
-    let records = store.records("", u64::MAX).expect("everything");
-    let mut keys: Vec<_> = records.into_iter().map(|(key, _)| key).collect();
-    keys.sort();
-    keys
+/// Nodes of one slice: few, so that lists, records and deletions take several.
+const SLICE: usize = 5;
+
+/// A whole list, sorted.
+pub(super) fn list(store: &mut Store, path: &str) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    let mut scan = store.begin_list(path);
+    while store.continue_list(&mut scan, SLICE, &mut |name| {
+        names.insert(name.to_owned());
+    }) {}
+    store.end_list(scan);
+    names.into_iter().collect()
+}
+
+/// All records, sorted.
+pub(super) fn records(store: &mut Store, path: &str) -> Vec<(String, Bytes)> {
+    let mut records = Vec::new();
+    let mut scan = store.begin_records(path);
+    while store.continue_records(&mut scan, SLICE, &mut |key, details| {
+        records.push((key, details.clone()));
+        true
+    }) {}
+    store.end_records(scan);
+    records.sort();
+    records
+}
+
+/// Says how many keys there were. Each slice begins at the top again, so it is longer for deep trees.
+pub(super) fn delete_path(store: &mut Store, path: &str) -> u64 {
+    let keys_before = store.usage().keys;
+    let slice = SLICE.max(store.slots() / 10);
+    while store.delete_below(path, slice) {}
+    keys_before - store.usage().keys
+}
+
+pub(super) fn keys(store: &mut Store) -> Vec<String> {
+    let records = records(store, "").into_iter();
+    records.map(|(key, _)| key).collect()
 }
 
 fn with_keys(keys: &[&str]) -> Store {
@@ -74,23 +103,23 @@ fn a_put_is_got_until_it_is_removed() {
     assert!(store.remove(key, hash(key)));
     assert!(!store.remove(key, hash(key)));
     assert_eq!(store.usage(), Usage::default());
-    assert_eq!(list(&store, ""), [""; 0]);
+    assert_eq!(list(&mut store, ""), [""; 0]);
 }
 
 #[test]
 fn a_list_tells_the_next_segment_that_is_not_empty() {
-    let store = with_keys(&[
+    let mut store = with_keys(&[
         "/w/t1/a", "/w/t1/b", "/w/t11/a", "/w//t2/a", "/w//t1", "rel/x", "/w/",
     ]);
-    assert_eq!(list(&store, ""), ["rel", "w"]);
-    assert_eq!(list(&store, "/"), ["w"]);
-    assert_eq!(list(&store, "/w"), ["t1", "t11", "t2"]);
-    assert_eq!(list(&store, "/w/"), ["t1", "t11", "t2"]);
-    assert_eq!(list(&store, "/w//"), ["t1", "t2"]);
-    assert_eq!(list(&store, "/w/t1"), ["a", "b"]);
-    assert_eq!(list(&store, "rel"), ["x"]);
+    assert_eq!(list(&mut store, ""), ["rel", "w"]);
+    assert_eq!(list(&mut store, "/"), ["w"]);
+    assert_eq!(list(&mut store, "/w"), ["t1", "t11", "t2"]);
+    assert_eq!(list(&mut store, "/w/"), ["t1", "t11", "t2"]);
+    assert_eq!(list(&mut store, "/w//"), ["t1", "t2"]);
+    assert_eq!(list(&mut store, "/w/t1"), ["a", "b"]);
+    assert_eq!(list(&mut store, "rel"), ["x"]);
     for nothing in ["/w/t1/a", "/w/t", "w", "//", "/w/t1//", "/rel"] {
-        assert_eq!(list(&store, nothing), [""; 0], "{nothing:?}");
+        assert_eq!(list(&mut store, nothing), [""; 0], "{nothing:?}");
     }
 }
 
@@ -101,8 +130,8 @@ fn a_deletion_stops_at_the_directory() {
     ];
     let left_by = |path: &str| {
         let mut store = with_keys(&every);
-        let removed = store.delete_path(path);
-        let left = keys(&store);
+        let removed = delete_path(&mut store, path);
+        let left = keys(&mut store);
         assert_eq!(removed as usize, every.len() - left.len());
         store.directory.check();
         left
@@ -116,19 +145,21 @@ fn a_deletion_stops_at_the_directory() {
     assert_eq!(left_by("/w/"), left_by("/w"));
     assert_eq!(left_by("/"), ["w/t1"]);
     assert_eq!(left_by(""), ["w/t1"]);
-    assert_eq!(left_by("/t"), keys(&with_keys(&every)));
+    assert_eq!(left_by("/t"), keys(&mut with_keys(&every)));
 }
 
 #[test]
-fn records_fail_past_their_limit() {
-    let store = with_keys(&["/w/a", "/w/b"]);
-    let bytes = 2 * (RECORD_BYTES + 4 + 3);
-    assert_eq!(
-        store.records("/w", bytes).map(|records| records.len()),
-        Ok(2)
-    );
-    assert_eq!(store.records("/w", bytes - 1), Err(TooLarge));
-    assert_eq!(store.records("/x", 0), Ok(Vec::new()));
+fn records_stop_when_they_are_told_to() {
+    let mut store = with_keys(&["/w/a", "/w/b", "/w/c"]);
+    let mut scan = store.begin_records("/w");
+    let mut found = 0;
+    assert!(store.continue_records(&mut scan, 100, &mut |_, _| {
+        found += 1;
+        found < 2
+    }));
+    assert_eq!(found, 2);
+    store.end_records(scan);
+    assert_eq!(records(&mut store, "/x"), []);
 }
 
 #[test]
@@ -137,9 +168,9 @@ fn depth_costs_no_stack() {
     let mut store = roomy();
     assert_eq!(put(&mut store, &key, b"xyz"), Ok(Put::Inserted));
     assert!(store.contains(&key, hash(&key)));
-    assert_eq!(list(&store, ""), ["a"]);
-    assert_eq!(keys(&store), [key.as_str()]);
-    assert_eq!(store.delete_path("/"), 1);
+    assert_eq!(list(&mut store, ""), ["a"]);
+    assert_eq!(keys(&mut store), [key.as_str()]);
+    assert_eq!(delete_path(&mut store, "/"), 1);
     assert_eq!(store.index_bytes(), roomy().index_bytes());
 }
 
@@ -165,7 +196,7 @@ fn a_refusal_loses_nothing() {
     };
     assert_eq!(store.usage(), expected);
     assert_eq!(store.get("/a", hash("/a")).map(Bytes::len), Some(14));
-    assert_eq!(keys(&store), ["/a", "/b"]);
+    assert_eq!(keys(&mut store), ["/a", "/b"]);
     store.directory.check();
 }
 
@@ -229,8 +260,8 @@ fn keys_expire_in_shares_and_updates_keep_them() {
         }
     }
     assert_eq!((removed, store.usage().keys), (499, 501));
-    assert_eq!(list(&store, "/w/t0"), ["0"]);
-    assert_eq!(list(&store, "/w").len(), 51);
+    assert_eq!(list(&mut store, "/w/t0"), ["0"]);
+    assert_eq!(list(&mut store, "/w").len(), 51);
     let nothing = Expired {
         keys: 0,
         finished: true,
@@ -281,11 +312,11 @@ fn an_emptied_store_gives_its_memory_back() {
         store.index_bytes() < full / 10,
         "a fiftieth of the keys is left"
     );
-    assert_eq!(list(&store, "/workerbeats/topology-0").len(), 400);
-    assert_eq!(store.delete_path("/"), 400);
+    assert_eq!(list(&mut store, "/workerbeats/topology-0").len(), 400);
+    assert_eq!(delete_path(&mut store, "/"), 400);
     assert!(store.index_bytes() < 8192, "{} bytes", store.index_bytes());
     let again = fill(&mut store);
-    assert_eq!(store.delete_path("/workerbeats"), 20_000);
+    assert_eq!(delete_path(&mut store, "/workerbeats"), 20_000);
     assert!(again <= full && store.index_bytes() < 8192);
 }
 
@@ -296,9 +327,9 @@ fn slots_are_used_again() {
     for round in 0..100 {
         let topology = format!("/w/{round}");
         let key = format!("{topology}/1");
-        assert!(store.delete_path(if round % 2 == 0 { "/w/a" } else { "/w/b" }) <= 1);
+        assert!(delete_path(&mut store, if round % 2 == 0 { "/w/a" } else { "/w/b" }) <= 1);
         assert!(put(&mut store, &key, b"").is_ok());
-        assert_eq!(store.delete_path(&topology), 1);
+        assert_eq!(delete_path(&mut store, &topology), 1);
         assert!(store.directory.slots() <= slots);
     }
 }
@@ -316,10 +347,9 @@ fn a_directory_of_400_among_100_000_keys_lists_in_100_us() {
         let path = format!("/workerbeats/topology-{topology}");
         let start = Instant::now();
         let mut bytes = 0;
-        store.list(&path, &mut |name| {
-            bytes += name.len();
-            true
-        });
+        let mut scan = store.begin_list(&path);
+        assert!(!store.continue_list(&mut scan, 1000, &mut |name| bytes += name.len()));
+        store.end_list(scan);
         fastest = fastest.min(start.elapsed());
         assert!(bytes > 400 * 7);
     }

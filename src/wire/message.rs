@@ -15,9 +15,9 @@ use std::fmt;
 pub use decode::decode;
 pub use encode::{
     FRAME_PREFIX_BYTES, PLAIN_BODY_BYTES, RECORD_TAIL, encode_blob, encode_bool, encode_nodes,
-    encode_path, encode_plain, encode_pulse, encode_pulse_head, encode_pulse_tail,
-    encode_record_head, encode_records_head, encode_records_tail, nodes_body_len, pulse_body_len,
-    records_body_len, records_frame_len,
+    encode_nodes_head, encode_nodes_tail, encode_path, encode_plain, encode_pulse,
+    encode_pulse_head, encode_pulse_tail, encode_record_head, encode_records_head,
+    encode_records_tail, nodes_body_len, pulse_body_len, records_body_len, records_frame_len,
 };
 
 pub use super::DecodeError;

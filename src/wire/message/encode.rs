@@ -133,6 +133,21 @@ pub fn encode_nodes(
     out[list + 4..][..4].copy_from_slice(&size(count));
 }
 
+/// The frame of an answer to GET_ALL_NODES_FOR_PATH up to its names, of which there must follow
+/// exactly `count`, `names_len` bytes together: each its length, four bytes with the greatest first,
+/// and its text; then [`encode_nodes_tail`].
+pub fn encode_nodes_head(out: &mut Vec<u8>, count: usize, names_len: u64) {
+    let kind = MessageType::GetAllNodesForPathResponse;
+    begin(out, nodes_body_len(count, names_len), kind, NODES);
+    put_list_head(out, code::STRING, bytes(count));
+}
+
+/// What follows the last name.
+pub fn encode_nodes_tail(out: &mut Vec<u8>, id: i32) {
+    out.push(code::STOP);
+    end(out, id);
+}
+
 /// A control or SASL message: a blob and no id.
 pub fn encode_blob(out: &mut Vec<u8>, kind: MessageType, blob: &[u8]) {
     encode_blob_parts(out, kind, &[blob]);

@@ -1,0 +1,305 @@
+//! Scans: lists, records and deletions of a path. Every shard has a part of them, and a path may have
+//! a million keys, so none is done at once:
+//!
+//! - A connection has one scan at a time. It waits until the shard may begin it: few are under way
+//!   at once, and fewer of one address, so that nobody's lists fill the memory.
+//! - Each shard produces its part slice by slice, one slice a wake, in turn with other scans.
+//! - The parts go to the shard that was asked, which assembles the answer, again in slices.
+//!
+//! What a scan holds is on its peer's account. A scan whose peer is gone is dropped at its next slice.
+
+mod part;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub(super) use part::{Assembly, Part, PartScan, Slice};
+
+use super::mailbox::RequestMeta;
+use super::work::Scan;
+use crate::connection::ConnectionId;
+use crate::limits::{SCANS_OF_ADDRESS, SCANS_UNDER_WAY};
+use crate::store::Store;
+
+/// Where a peer's scan is. A peer that has one sends no other request.
+#[derive(Debug)]
+pub(super) enum ScanStage {
+    None,
+    Waiting(Box<WaitingScan>),
+    /// Shards work on it. Bytes of the parts that have arrived and of the answer made of them.
+    UnderWay {
+        bytes: usize,
+    },
+}
+
+/// A scan that has not begun.
+#[derive(Debug)]
+pub(super) struct WaitingScan {
+    pub(super) meta: RequestMeta,
+    pub(super) scan: Scan,
+    pub(super) path: Arc<str>,
+}
+
+impl ScanStage {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            ScanStage::None => 0,
+            ScanStage::Waiting(waiting) => waiting.path.len() + size_of::<WaitingScan>(),
+            ScanStage::UnderWay { bytes } => *bytes,
+        }
+    }
+}
+
+/// The shard's scans: those of its own peers, and its parts of all others'.
+#[derive(Debug, Default)]
+pub(super) struct Scans {
+    /// Peers whose scans have not begun, with their addresses. Some may be gone.
+    waiting: VecDeque<(ConnectionId, IpAddr)>,
+    /// How many of them are gone.
+    gone: usize,
+    /// A waiting scan may perhaps begin.
+    may_begin: bool,
+    merges: Vec<Option<Merge>>,
+    tasks: VecDeque<Task>,
+}
+
+/// A scan of one of our peers.
+#[derive(Debug)]
+struct Merge {
+    target: ScanTarget,
+    address: IpAddr,
+    /// Parts that have not arrived.
+    missing: usize,
+    state: MergeState,
+}
+
+#[derive(Debug)]
+enum MergeState {
+    Collecting(Part),
+    /// All parts are in the task that makes the answer.
+    Assembling,
+    /// The peer is gone: parts are dropped as they arrive.
+    Abandoned,
+}
+
+/// Something that takes several slices.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Our part of a scan, for the shard `from`, which has it in `slot`.
+    Part {
+        from: usize,
+        slot: u32,
+        scan: PartScan,
+    },
+    /// The answer to the scan in `slot`.
+    Assembly { slot: u32, assembly: Assembly },
+}
+
+/// A scan that begins.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) slot: u32,
+    pub(super) scan: Scan,
+    pub(super) path: Arc<str>,
+}
+
+/// Who a scan is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScanTarget {
+    pub(super) id: ConnectionId,
+    pub(super) meta: RequestMeta,
+}
+
+impl Scans {
+    /// A peer's scan waits for its turn.
+    pub(super) fn enqueue(&mut self, id: ConnectionId, address: IpAddr) {
+        self.waiting.push_back((id, address));
+        self.may_begin = true;
+    }
+
+    /// Whether there is something to do at the next wake.
+    pub(super) fn has_work(&self) -> bool {
+        self.may_begin || !self.tasks.is_empty()
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.tasks.is_empty() && self.under_way() == 0
+    }
+
+    fn under_way(&self) -> usize {
+        self.merges.iter().flatten().count()
+    }
+
+    /// Lets the first waiting scan begin that may. `take` gives a peer's waiting scan, if the peer is
+    /// still there. `parts` is the number of shards.
+    pub(super) fn begin_next(
+        &mut self,
+        parts: usize,
+        mut take: impl FnMut(ConnectionId) -> Option<Box<WaitingScan>>,
+    ) -> Option<Begun> {
+        while self.under_way() < SCANS_UNDER_WAY {
+            let merges = &self.merges;
+            let may_begin = |(_, address): &(ConnectionId, IpAddr)| {
+                let of_address = merges
+                    .iter()
+                    .flatten()
+                    .filter(|merge| merge.address == *address);
+                of_address.count() < SCANS_OF_ADDRESS
+            };
+            let Some(index) = self.waiting.iter().position(may_begin) else {
+                break;
+            };
+            let (id, address) = self.waiting.remove(index)?;
+            let Some(waiting) = take(id) else {
+                self.gone = self.gone.saturating_sub(1);
+                continue;
+            };
+            let slot = self.free_slot();
+            self.merges[slot] = Some(Merge {
+                target: ScanTarget {
+                    id,
+                    meta: waiting.meta,
+                },
+                address,
+                missing: parts,
+                state: MergeState::Collecting(Part::empty(waiting.scan)),
+            });
+            return Some(Begun {
+                slot: slot as u32,
+                scan: waiting.scan,
+                path: waiting.path,
+            });
+        }
+        self.may_begin = false;
+        None
+    }
+
+    fn free_slot(&mut self) -> usize {
+        let free = self.merges.iter().position(Option::is_none);
+        free.unwrap_or_else(|| {
+            self.merges.push(None);
+            self.merges.len() - 1
+        })
+    }
+
+    /// Begins our part of a scan.
+    pub(super) fn begin_part(
+        &mut self,
+        store: &mut Store,
+        from: usize,
+        slot: u32,
+        scan: Scan,
+        path: &Arc<str>,
+    ) {
+        let scan = PartScan::begin(store, scan, path);
+        self.tasks.push_back(Task::Part { from, slot, scan });
+    }
+
+    /// The next task to be given a slice, if there is one.
+    pub(super) fn next_task(&mut self) -> Option<Task> {
+        self.tasks.pop_front()
+    }
+
+    /// A task that needs further slices: after all others have had one.
+    pub(super) fn put_back(&mut self, task: Task) {
+        self.tasks.push_back(task);
+    }
+
+    /// The peer that the scan in a slot is for; None if it is gone.
+    pub(super) fn target(&self, slot: u32) -> Option<ScanTarget> {
+        let merge = self.merges[slot as usize].as_ref()?;
+        let wanted = !matches!(merge.state, MergeState::Abandoned);
+        wanted.then_some(merge.target)
+    }
+
+    /// Takes a part of a scan. Returns all of them with the last one, unless the peer is gone.
+    pub(super) fn add_part(&mut self, slot: u32, part: Part, limit: u64) -> Option<Part> {
+        let entry = &mut self.merges[slot as usize];
+        let merge = entry.as_mut().expect("a scan is there until its last part");
+        merge.missing -= 1;
+        if let MergeState::Collecting(so_far) = &mut merge.state {
+            so_far.join(part, limit);
+        }
+        if merge.missing > 0 {
+            return None;
+        }
+        match std::mem::replace(&mut merge.state, MergeState::Assembling) {
+            MergeState::Collecting(whole) => Some(whole),
+            MergeState::Assembling | MergeState::Abandoned => {
+                self.end(slot);
+                None
+            }
+        }
+    }
+
+    /// Bytes of the parts of a scan that have arrived.
+    pub(super) fn bytes(&self, slot: u32) -> usize {
+        match &self.merges[slot as usize] {
+            Some(Merge {
+                state: MergeState::Collecting(part),
+                ..
+            }) => part.bytes(),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn assemble(&mut self, slot: u32, assembly: Assembly) {
+        self.tasks.push_back(Task::Assembly { slot, assembly });
+    }
+
+    /// Drops what is held for a peer that is gone. `exists` tells which peers are still there.
+    pub(super) fn forget(
+        &mut self,
+        id: ConnectionId,
+        stage: &ScanStage,
+        exists: impl Fn(ConnectionId) -> bool,
+    ) {
+        match stage {
+            ScanStage::None => {}
+            ScanStage::Waiting(_) => {
+                self.gone += 1;
+                if self.gone > self.waiting.len() / 2 {
+                    self.waiting.retain(|(id, _)| exists(*id));
+                    self.gone = 0;
+                }
+            }
+            ScanStage::UnderWay { .. } => self.abandon(id),
+        }
+    }
+
+    fn abandon(&mut self, id: ConnectionId) {
+        let of_peer =
+            |merge: &Option<Merge>| merge.as_ref().is_some_and(|merge| merge.target.id == id);
+        let Some(index) = self.merges.iter().position(of_peer) else {
+            return;
+        };
+        let Some(merge) = &mut self.merges[index] else {
+            return;
+        };
+        if merge.missing > 0 {
+            merge.state = MergeState::Abandoned;
+            return;
+        }
+        let index = index as u32;
+        self.tasks
+            .retain(|task| !matches!(task, Task::Assembly { slot, .. } if *slot == index));
+        self.end(index);
+    }
+
+    /// The scan is answered or dropped: another one may begin.
+    pub(super) fn end(&mut self, slot: u32) {
+        self.merges[slot as usize] = None;
+        self.may_begin = !self.waiting.is_empty();
+    }
+
+    /// Bytes of our parts of all scans under way, which are on nobody's account until they arrive.
+    pub(super) fn part_bytes(&self) -> usize {
+        let bytes = |task: &Task| match task {
+            Task::Part { scan, .. } => scan.bytes(),
+            Task::Assembly { .. } => 0,
+        };
+        self.tasks.iter().map(bytes).sum()
+    }
+}
