@@ -2,22 +2,26 @@
 
 use super::{Identity, LoginFailure, Realms};
 
-/// The parts of `first/second@REALM`. A backslash takes the next character's meaning, as in the
-/// Kerberos library's own text form.
+/// The components of `primary/instance@REALM`, in the terms of MIT's documentation. A backslash escapes
+/// the next character, as in the Kerberos library's own text form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Principal<'a> {
-    /// The service's or the user's name.
-    pub first: &'a str,
-    /// A service's host; what follows the first `/`.
-    pub rest: Option<&'a str>,
+    /// The name of the service or of the user.
+    pub primary: &'a str,
+    /// What follows the first `/`: the host of a service.
+    pub instance: Option<&'a str>,
     pub realm: Option<&'a str>,
 }
 
 impl<'a> Principal<'a> {
     pub fn parse(text: &'a str) -> Principal<'a> {
         let (name, realm) = split(text, b'@');
-        let (first, rest) = split(name, b'/');
-        Principal { first, rest, realm }
+        let (primary, instance) = split(name, b'/');
+        Principal {
+            primary,
+            instance,
+            realm,
+        }
     }
 }
 
@@ -34,23 +38,26 @@ fn split(text: &str, at: u8) -> (&str, Option<&str>) {
     (text, None)
 }
 
-/// Whether the owner of the ticket may log in: it must be who it wants to be, one of the users, and
-/// of a realm that counts. Storm's daemon checks the first two (`KerberosSaslServerHandler`).
+/// Decides whether the owner of a ticket may log in. It must log in as itself, be one of the users, and
+/// come from a trusted realm. Storm's daemon checks the first two (`KerberosSaslServerHandler`).
+///
+/// # Errors
+/// `OtherIdentity`, `NotAUser` or `ForeignRealm`.
 pub fn authorize(
     ticket: &str,
-    asked: &str,
+    wanted: &str,
     users: &[String],
     own_realm: &str,
     realms: &Realms,
 ) -> Result<Identity, LoginFailure> {
-    if ticket != asked {
+    if ticket != wanted {
         return Err(LoginFailure::OtherIdentity {
             ticket: ticket.to_owned(),
-            asked: asked.to_owned(),
+            wanted: wanted.to_owned(),
         });
     }
     let principal = Principal::parse(ticket);
-    if !users.iter().any(|user| user == principal.first) {
+    if !users.iter().any(|user| user == principal.primary) {
         return Err(LoginFailure::NotAUser(ticket.to_owned()));
     }
     let realm = principal.realm.unwrap_or_default();
@@ -71,8 +78,12 @@ mod tests {
     #[test]
     fn principals_have_three_parts() {
         let parse = |text| {
-            let Principal { first, rest, realm } = Principal::parse(text);
-            (first, rest, realm)
+            let Principal {
+                primary,
+                instance,
+                realm,
+            } = Principal::parse(text);
+            (primary, instance, realm)
         };
         assert_eq!(parse("nimbus@R"), ("nimbus", None, Some("R")));
         assert_eq!(parse("a/b/c@R"), ("a", Some("b/c"), Some("R")));

@@ -1,17 +1,16 @@
-//! Tokens to sections, as `ConfigFile.parseLoginEntry` does. It differs in two things: a section may
-//! give options without a module, as the manual's does, and must have a name, which Java forgets to
-//! ask for.
+//! Tokens to sections, as `ConfigFile.parseLoginEntry` does, with two differences: a section may have
+//! options without a module, as in Storm's manual, and it must have a name, which Java forgets to check.
 
-use super::expand::{Unexpandable, expand};
+use super::expand::{ExpandError, expand};
 use super::lexer::{Kind, Lexer, Token, Trap};
-use super::{File, Module, Name, Problem, Properties, Section, sections};
+use super::{JaasError, JaasFile, Module, Name, Properties, Section, sections};
 use crate::auth::secret::Secret;
 
 /// Reads the text of a JAAS file. `path` is its path as the operator wrote it.
 ///
 /// # Errors
-/// The first place that is not as it must be.
-pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<File, Problem> {
+/// The first place that breaks the grammar: file, line and column, what was expected and what was found.
+pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<JaasFile, JaasError> {
     let mut lexer = Lexer::new(text);
     let token = lexer.next();
     let mut parser = Parser {
@@ -26,18 +25,18 @@ pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<File, Pr
         let section = parser.section()?;
         let same = |other: &&Section| other.name.text == section.name.text;
         if let Some(first) = sections.iter().find(same) {
-            return Err(Problem {
+            return Err(JaasError {
                 file: path.to_owned(),
                 position: Some(section.position),
                 text: format!(
-                    "{} is there a second time; the first is in line {}",
+                    "{} appears a second time; the first is in line {}",
                     parser.section, first.position.line
                 ),
             });
         }
         sections.push(section);
     }
-    Ok(File {
+    Ok(JaasFile {
         path: path.to_owned(),
         sections,
     })
@@ -46,16 +45,16 @@ pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<File, Pr
 struct Parser<'a> {
     path: &'a str,
     lexer: Lexer<'a>,
-    /// The token to be judged next.
+    /// The current token.
     token: Token,
     properties: &'a Properties,
-    /// What messages call the section that is being read.
+    /// What messages call the current section.
     section: &'static str,
 }
 
 impl Parser<'_> {
     /// `section := name '{' module* '}' ';'`
-    fn section(&mut self) -> Result<Section, Problem> {
+    fn section(&mut self) -> Result<Section, JaasError> {
         self.lexer.trap = None;
         let position = self.lexer.position(self.token.offset);
         let quoted = match self.token.kind {
@@ -82,8 +81,8 @@ impl Parser<'_> {
         })
     }
 
-    /// `module := class flag option* ';'`, or the manual's `option+ ';'`
-    fn module(&mut self) -> Result<Module, Problem> {
+    /// `module := class flag option* ';'`, or `option+ ';'` as in Storm's manual
+    fn module(&mut self) -> Result<Module, JaasError> {
         let mut module = Module::default();
         if !self.is_text() {
             return Err(self.expected("the class of a login module, an option or '}'"));
@@ -119,7 +118,7 @@ impl Parser<'_> {
         Ok(module)
     }
 
-    fn flag(&mut self) -> Result<(), Problem> {
+    fn flag(&mut self) -> Result<(), JaasError> {
         const FLAGS: [&str; 4] = ["REQUIRED", "REQUISITE", "SUFFICIENT", "OPTIONAL"];
         let flag = self.token.text.reveal().to_uppercase();
         if !self.is_text() || !FLAGS.contains(&&*flag) {
@@ -131,8 +130,8 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `'=' value`, of an option of this name.
-    fn value(&mut self, key: &Secret) -> Result<Secret, Problem> {
+    /// `'=' value`, for the option with this name
+    fn value(&mut self, key: &Secret) -> Result<Secret, JaasError> {
         self.symbol('=', "'=' after the name of an option")?;
         if !self.is_text() {
             return Err(self.expected(match self.token.kind {
@@ -148,23 +147,25 @@ impl Parser<'_> {
         expand(value, self.properties).map_err(|why| {
             let of = sections::known(key.reveal()).unwrap_or("an option");
             let text = match why {
-                // A password may hold what looks like a property, and a misplaced quote may have put
-                // one between the braces.
-                Unexpandable::Unknown(name)
+                // A password may contain what looks like a property, and a misplaced quote may have put a
+                // password between the braces.
+                ExpandError::Unknown(name)
                     if of != sections::PASSWORD && of != "an option" && is_property(&name) =>
                 {
-                    format!("the value of {of} asks for {name:?}, which is no known Java property")
+                    format!(
+                        "the value of {of} refers to {name:?}, which is not a known Java property"
+                    )
                 }
-                Unexpandable::Unknown(_) => {
-                    format!("the value of {of} has a ${{…}} that is no known Java property")
+                ExpandError::Unknown(_) => {
+                    format!("the value of {of} has a ${{…}} that is not a known Java property")
                 }
-                Unexpandable::Empty => format!("the value of {of} expands to nothing"),
+                ExpandError::Empty => format!("the value of {of} expands to nothing"),
             };
             self.at(offset, text)
         })
     }
 
-    fn symbol(&mut self, symbol: char, expected: &str) -> Result<(), Problem> {
+    fn symbol(&mut self, symbol: char, expected: &str) -> Result<(), JaasError> {
         if self.token.kind != Kind::Symbol(symbol) {
             return Err(self.expected(expected));
         }
@@ -176,17 +177,17 @@ impl Parser<'_> {
         matches!(self.token.kind, Kind::Word | Kind::String)
     }
 
-    /// Goes on to the next token, and returns the text of this one.
+    /// Moves on to the next token and returns the text of the current one.
     fn advance(&mut self) -> Secret {
         let next = self.lexer.next();
         std::mem::replace(&mut self.token, next).text
     }
 
-    fn expected(&self, expected: &str) -> Problem {
+    fn expected(&self, expected: &str) -> JaasError {
         let found = match self.token.kind {
             Kind::Word => "a word",
-            Kind::String => "a text in double quotes",
-            Kind::SingleQuoted => "a text in single quotes",
+            Kind::String => "a string in double quotes",
+            Kind::SingleQuoted => "a string in single quotes",
             Kind::Number => "a number",
             Kind::Symbol('{') => "'{'",
             Kind::Symbol('}') => "'}'",
@@ -195,7 +196,7 @@ impl Parser<'_> {
             Kind::Symbol(',') => "','",
             Kind::Symbol('-') => "'-'",
             Kind::Symbol('#') => "'#' (comments begin with //)",
-            Kind::Symbol(_) => "a character that means nothing here",
+            Kind::Symbol(_) => "a character that has no meaning here",
             Kind::End => "the end of the file",
         };
         let mut text = format!("expected {expected}, found {found}");
@@ -203,18 +204,20 @@ impl Parser<'_> {
             let line = self.lexer.position(offset).line;
             text += &match trap {
                 Trap::LoneSlash => {
-                    format!("; the unquoted '/' in line {line} begins a comment: quote paths")
+                    format!(
+                        "; the unquoted '/' in line {line} begins a comment: put paths in double quotes"
+                    )
                 }
                 Trap::Unclosed => {
-                    format!("; the quote that opens in line {line} is not closed in that line")
+                    format!("; the quote that opens in line {line} is not closed on that line")
                 }
             };
         }
         self.at(self.token.offset, text)
     }
 
-    fn at(&self, offset: usize, text: String) -> Problem {
-        Problem {
+    fn at(&self, offset: usize, text: String) -> JaasError {
+        JaasError {
             file: self.path.to_owned(),
             position: Some(self.lexer.position(offset)),
             text,
@@ -222,7 +225,7 @@ impl Parser<'_> {
     }
 }
 
-/// Whether a name is one that a Java property may have: words and dots.
+/// Whether a Java property may have this name: words and dots.
 fn is_property(name: &str) -> bool {
     name.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/'))

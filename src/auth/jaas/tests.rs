@@ -1,4 +1,4 @@
-//! What JAAS files mean and what is said of wrong ones. `tests/jaas_cross_check.rs` holds the grammar
+//! What JAAS files mean, and the messages about wrong ones. `tests/jaas_cross_check.rs` holds the grammar
 //! against Java's own reader.
 
 use super::*;
@@ -25,7 +25,7 @@ fn properties() -> Properties {
         .into()
 }
 
-fn read(text: &str) -> Result<File, String> {
+fn read(text: &str) -> Result<JaasFile, String> {
     parse("jaas.conf", text, &properties()).map_err(|problem| problem.to_string())
 }
 
@@ -68,25 +68,25 @@ fn a_keytab_may_name_its_type() {
 }
 
 #[test]
-fn a_missing_section_is_told_with_those_that_are_there() {
+fn a_message_about_a_missing_section_lists_the_others() {
     let of = |text: &str| digest(&read(text).unwrap()).unwrap_err().to_string();
     assert_eq!(
         of(""),
-        "jaas.conf: section PacemakerDigest is missing; there is none at all"
+        "jaas.conf: section PacemakerDigest is missing; the file has no sections"
     );
     assert_eq!(
         of("PacemakerServer { m required; }; pacemakerdigest {}; \"quoted\" {};"),
-        "jaas.conf: section PacemakerDigest is missing; there is only PacemakerServer, \
-         \"pacemakerdigest\" (empty), one with a name in quotes"
+        "jaas.conf: section PacemakerDigest is missing; the file has only PacemakerServer, \
+         \"pacemakerdigest\" (empty), one whose name is in quotes"
     );
     // As Java has it.
     assert_eq!(
         of("PacemakerDigest { };"),
-        "jaas.conf: section PacemakerDigest is missing; there is only PacemakerDigest (empty)"
+        "jaas.conf: section PacemakerDigest is missing; the file has only PacemakerDigest (empty)"
     );
     assert_eq!(
         of("\u{feff}PacemakerDigest { m required; };"),
-        "jaas.conf: section PacemakerDigest is missing; there is only \"\\u{feff}PacemakerDigest\""
+        "jaas.conf: section PacemakerDigest is missing; the file has only \"\\u{feff}PacemakerDigest\""
     );
 }
 
@@ -108,7 +108,7 @@ fn options_that_are_missing_or_empty_are_named() {
     for (options, problem) in [
         (
             "useTicketCache=true principal=p",
-            "has no keyTab: this daemon takes its key from a keytab only, not from a ticket cache or \
+            "has no keyTab: this daemon takes its key only from a keytab, not from a ticket cache or \
              a password",
         ),
         ("keyTab=k", "has no principal"),
@@ -150,7 +150,7 @@ fn properties_are_expanded_as_java_does() {
     let of = |text: &str| read(text).unwrap_err();
     assert_eq!(
         of("S { m required keyTab=\"${user.home}/k\"; };"),
-        "jaas.conf:1:23: the value of keyTab asks for \"user.home\", which is no known Java property"
+        "jaas.conf:1:23: the value of keyTab refers to \"user.home\", which is not a known Java property"
     );
     assert_eq!(
         of("S { m required principal=\"${nothing}\"; };"),
@@ -160,16 +160,16 @@ fn properties_are_expanded_as_java_does() {
     for option in ["password", "pin"] {
         let problem = of(&format!("S {{ m required {option}=\"hun${{ter}}2\"; }};"));
         assert!(
-            problem.ends_with("has a ${…} that is no known Java property"),
+            problem.ends_with("has a ${…} that is not a known Java property"),
             "{problem}"
         );
     }
     let swallowed = of("S { m required keyTab=\"${home password=hunter2 }\"; };");
     assert!(
-        swallowed.ends_with("has a ${…} that is no known Java property"),
+        swallowed.ends_with("has a ${…} that is not a known Java property"),
         "{swallowed}"
     );
-    assert!(of("S { m required v=\"${}\"; };").contains("no known Java property"));
+    assert!(of("S { m required v=\"${}\"; };").contains("not a known Java property"));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn errors_say_where_and_what_was_expected() {
         ),
         (
             "S { m required a='x'; };",
-            "1:18: expected the value of the option in double quotes, found a text in single quotes",
+            "1:18: expected the value of the option in double quotes, found a string in single quotes",
         ),
         (
             "# mine\nS { };",
@@ -229,16 +229,16 @@ fn errors_say_where_and_what_was_expected() {
         (
             "PacemakerServer { m required\r\nkeyTab=/etc/k\r\nprincipal=\"p\"; };",
             "3:10: expected another option, or ';' after the last option of PacemakerServer, found \
-             '='; the unquoted '/' in line 2 begins a comment: quote paths",
+             '='; the unquoted '/' in line 2 begins a comment: put paths in double quotes",
         ),
         (
             "PacemakerDigest { username=\"u\" password=\"p;\n};",
             "2:1: expected ';' after the last option of PacemakerDigest, found '}'; the quote that \
-             opens in line 1 is not closed in that line",
+             opens in line 1 is not closed on that line",
         ),
         (
             "S {};\n PacemakerServer {};\nPacemakerServer {};",
-            "3:1: PacemakerServer is there a second time; the first is in line 2",
+            "3:1: PacemakerServer appears a second time; the first is in line 2",
         ),
         (
             "S { \"\" required; };",
