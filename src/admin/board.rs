@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::shard::{ScannedKeys, Snapshot};
 
 #[derive(Debug)]
-pub struct Board {
+pub(crate) struct Board {
     /// Where all shards' clocks begin.
     epoch: Instant,
     places: Box<[Place]>,
@@ -20,7 +20,7 @@ pub struct Board {
 /// One shard's, on cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
-pub struct Place {
+pub(crate) struct Place {
     /// When the shard last said that it lives, in milliseconds since the epoch and one more. Zero: it
     /// has not begun.
     alive: AtomicU64,
@@ -32,16 +32,16 @@ pub struct Place {
 
 /// What a shard publishes a few times a second.
 #[derive(Clone, Debug)]
-pub struct Report {
-    pub shard: Snapshot,
+pub(crate) struct Report {
+    pub(crate) shard: Snapshot,
     /// Doorbells rung at other shards that slept.
-    pub doorbells: u64,
+    pub(crate) doorbells: u64,
     /// Times at which no connection could be accepted.
-    pub accept_failures: u64,
+    pub(crate) accept_failures: u64,
 }
 
 impl Board {
-    pub fn new(shards: usize) -> Board {
+    pub(crate) fn new(shards: usize) -> Board {
         let place = || Place {
             alive: AtomicU64::new(0),
             thread: AtomicI32::new(0),
@@ -56,43 +56,43 @@ impl Board {
         }
     }
 
-    pub fn epoch(&self) -> Instant {
+    pub(crate) fn epoch(&self) -> Instant {
         self.epoch
     }
 
     /// Milliseconds since the epoch.
-    pub fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.epoch.elapsed().as_millis() as u64
     }
 
-    pub fn place(&self, shard: usize) -> &Place {
+    pub(crate) fn place(&self, shard: usize) -> &Place {
         &self.places[shard]
     }
 
-    pub fn places(&self) -> &[Place] {
+    pub(crate) fn places(&self) -> &[Place] {
         &self.places
     }
 
     /// The shutdown begins.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    pub fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
     /// Somebody looks at the keys, for so long at least.
-    pub fn watch(&self, time: Duration) {
+    pub(crate) fn watch(&self, time: Duration) {
         let until_ms = self.now_ms() + time.as_millis() as u64;
         self.watched_until_ms.fetch_max(until_ms, Ordering::Relaxed);
     }
 
-    pub fn is_watched_now(&self) -> bool {
+    pub(crate) fn is_watched_now(&self) -> bool {
         self.is_watched(self.now_ms())
     }
 
-    pub fn is_watched(&self, now_ms: u64) -> bool {
+    pub(crate) fn is_watched(&self, now_ms: u64) -> bool {
         now_ms < self.watched_until_ms.load(Ordering::Relaxed)
     }
 }
@@ -101,17 +101,17 @@ impl Place {
     // ── The shard's side: nothing here waits ─────────────────────────────────────────────────────
 
     /// The shard's thread begins.
-    pub fn begin(&self, thread: i32, now_ms: u64) {
+    pub(crate) fn begin(&self, thread: i32, now_ms: u64) {
         self.thread.store(thread, Ordering::Relaxed);
         self.alive(now_ms);
     }
 
-    pub fn alive(&self, now_ms: u64) {
+    pub(crate) fn alive(&self, now_ms: u64) {
         self.alive.store(now_ms + 1, Ordering::Relaxed);
     }
 
     /// False if somebody is reading just now: to be tried again.
-    pub fn try_publish(&self, report: impl FnOnce() -> Report) -> bool {
+    pub(crate) fn try_publish(&self, report: impl FnOnce() -> Report) -> bool {
         let Ok(mut place) = self.report.try_lock() else {
             return false;
         };
@@ -120,7 +120,7 @@ impl Place {
     }
 
     /// Gives the keys back if somebody is reading just now.
-    pub fn try_show(&self, keys: ScannedKeys) -> Result<(), ScannedKeys> {
+    pub(crate) fn try_show(&self, keys: ScannedKeys) -> Result<(), ScannedKeys> {
         match self.keys.try_lock() {
             Ok(mut place) => {
                 *place = Some(keys);
@@ -133,23 +133,23 @@ impl Place {
     // ── The readers' side ────────────────────────────────────────────────────────────────────────
 
     /// How long ago the shard last said that it lives; None if it has not begun.
-    pub fn silence(&self, now_ms: u64) -> Option<Duration> {
+    pub(crate) fn silence(&self, now_ms: u64) -> Option<Duration> {
         let alive_ms = self.alive.load(Ordering::Relaxed).checked_sub(1)?;
         Some(Duration::from_millis(now_ms.saturating_sub(alive_ms)))
     }
 
     /// The shard's thread, as the kernel calls it; None if it has not begun.
-    pub fn thread(&self) -> Option<i32> {
+    pub(crate) fn thread(&self) -> Option<i32> {
         Some(self.thread.load(Ordering::Relaxed)).filter(|thread| *thread != 0)
     }
 
     /// The latest report; None if there is none yet.
-    pub fn report(&self) -> Option<Report> {
+    pub(crate) fn report(&self) -> Option<Report> {
         lock(&self.report).clone()
     }
 
     /// The keys of the latest look, once.
-    pub fn take_keys(&self) -> Option<ScannedKeys> {
+    pub(crate) fn take_keys(&self) -> Option<ScannedKeys> {
         lock(&self.keys).take()
     }
 }

@@ -2,7 +2,7 @@
 //! port of its own. It reads what shards have put on the board: none waits for it, and where a core is short it
 //! is nice to them.
 
-pub mod board;
+pub(crate) mod board;
 mod cache;
 mod cluster;
 mod health;
@@ -33,25 +33,25 @@ const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 /// What does not change while the daemon runs.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Where pulses are served.
-    pub address: SocketAddr,
-    pub started: SystemTime,
-    pub kernel: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) started: SystemTime,
+    pub(crate) kernel: String,
     /// The core of each shard.
-    pub cores: Vec<usize>,
-    pub login_method: &'static str,
-    pub limits: Limits,
-    pub ageing: Ageing,
+    pub(crate) cores: Vec<usize>,
+    pub(crate) login_method: &'static str,
+    pub(crate) limits: Limits,
+    pub(crate) ageing: Ageing,
     /// Settings that may be shown to everyone, with their values.
-    pub settings: Vec<(&'static str, String)>,
+    pub(crate) settings: Vec<(&'static str, String)>,
     /// Whether the page and its data are served.
-    pub page: bool,
+    pub(crate) page: bool,
 }
 
 /// A thread that serves.
 #[derive(Debug)]
-pub struct Admin {
+pub(crate) struct Admin {
     address: SocketAddr,
     end: oneshot::Sender<()>,
     thread: JoinHandle<()>,
@@ -61,7 +61,7 @@ pub struct Admin {
 ///
 /// # Errors
 /// The operating system's, such as an address in use.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     http::listen(address)
 }
 
@@ -70,7 +70,11 @@ impl Admin {
     ///
     /// # Errors
     /// The thread or what it waits with cannot be made.
-    pub fn start(listener: TcpListener, facts: Facts, board: Arc<Board>) -> io::Result<Admin> {
+    pub(crate) fn start(
+        listener: TcpListener,
+        facts: Facts,
+        board: Arc<Board>,
+    ) -> io::Result<Admin> {
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -100,12 +104,12 @@ impl Admin {
         })
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Ends its connections and the thread.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         let _ = self.end.send(());
         // It has panicked only if the process has aborted.
         let _ = self.thread.join();

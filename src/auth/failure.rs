@@ -87,7 +87,7 @@ impl fmt::Display for LoginFailure {
 }
 
 /// The start of a peer's text, short enough for one line of the log.
-pub fn clip_for_log(text: &str) -> &str {
+pub(crate) fn clip_for_log(text: &str) -> &str {
     const MAX_BYTES: usize = 256;
     &text[..text.floor_char_boundary(MAX_BYTES)]
 }

@@ -19,7 +19,7 @@ use rsasl::validate::{Validate, ValidationError};
 use super::digest_md5::{self, DigestExchange};
 use super::{Credentials, Identity, LoginFailure};
 #[cfg(feature = "kerberos")]
-use super::{KerberosCredentials, kerberos, principal};
+use super::{KerberosCredentials, authorization, kerberos};
 
 /// The server's side of one login.
 pub(super) trait Exchange: Send {
@@ -86,7 +86,7 @@ impl Authenticator {
                 let callback = Callback {
                     new_exchange: Box::new(move || Box::new(acceptor.begin())),
                     authorize: Box::new(move |name, wanted| {
-                        principal::authorize(name, wanted, &users, &own_realm, &realms)
+                        authorization::authorize(name, wanted, &users, &own_realm, &realms)
                     }),
                 };
                 Ok(Some(Authenticator::of(GSSAPI, callback)))
@@ -110,7 +110,7 @@ impl Authenticator {
 
     /// Whether the server sends the first token, once the peer asks for it. Otherwise the peer sends
     /// the first token unasked.
-    pub fn is_server_first(&self) -> bool {
+    pub(crate) fn is_server_first(&self) -> bool {
         self.mechanism == DIGEST_MD5
     }
 

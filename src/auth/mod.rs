@@ -2,16 +2,19 @@
 //! mechanisms, which rsasl runs; `jaas` reads the file with the daemon's own credentials. It knows no
 //! connection and no message: the session passes tokens in and out.
 
+#[cfg(feature = "kerberos")]
+mod authorization;
 pub mod digest_md5;
 mod failure;
 pub mod jaas;
 #[cfg(feature = "kerberos")]
 pub mod kerberos;
 mod mechanism;
-pub mod principal;
+pub(crate) mod principal;
 pub mod secret;
 
-pub use failure::{LoginFailure, clip_for_log};
+pub use failure::LoginFailure;
+pub(crate) use failure::clip_for_log;
 pub use mechanism::{Authenticator, Handshake, Progress};
 
 use std::fmt;

@@ -8,11 +8,11 @@ use crate::auth::secret::Secret;
 
 /// One token, and where it begins.
 pub(super) struct Token {
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// Byte offset in the text.
-    pub offset: usize,
+    pub(super) offset: usize,
     /// The contents of a word or a string; empty for other tokens.
-    pub text: Secret,
+    pub(super) text: Secret,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,14 +41,14 @@ pub(super) struct Lexer<'text> {
     /// Offset of the next byte.
     at: usize,
     /// The last trap in the current section, and its offset.
-    pub trap: Option<(Trap, usize)>,
+    pub(super) trap: Option<(Trap, usize)>,
     /// Strings are assembled here and copied once they are whole: a string that grew would leave copies
     /// behind.
     scratch: Zeroizing<String>,
 }
 
 impl<'text> Lexer<'text> {
-    pub fn new(text: &'text str) -> Self {
+    pub(super) fn new(text: &'text str) -> Self {
         // Enough, because no escape stands for more bytes than it has itself.
         let scratch = Zeroizing::new(String::with_capacity(text.len()));
         Lexer {
@@ -59,7 +59,7 @@ impl<'text> Lexer<'text> {
         }
     }
 
-    pub fn next(&mut self) -> Token {
+    pub(super) fn next(&mut self) -> Token {
         loop {
             let offset = self.at;
             let token = |kind, text: &str| Token {
@@ -100,7 +100,7 @@ impl<'text> Lexer<'text> {
     }
 
     /// Line and column of a byte offset. As in Java, lines end with `\n`, `\r\n` or `\r`.
-    pub fn position(&self, offset: usize) -> Position {
+    pub(super) fn position(&self, offset: usize) -> Position {
         let mut position = Position { line: 1, column: 1 };
         let mut before = self.text[..offset].chars().peekable();
         while let Some(char) = before.next() {

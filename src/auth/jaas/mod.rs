@@ -17,10 +17,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use parser::parse;
-pub use sections::{
-    CLIENT_SECTION, ClientSection, DIGEST_SECTION, SERVER_SECTION, ServerSection, client, digest,
-    server,
-};
+pub use sections::{ClientSection, ServerSection, digest, server};
+pub(crate) use sections::{SERVER_SECTION, client};
 
 use super::secret::Secret;
 

@@ -7,11 +7,11 @@ use crate::auth::DigestCredentials;
 use crate::auth::secret::Secret;
 
 /// For DIGEST: the user and the password, which clients must have too.
-pub const DIGEST_SECTION: &str = "PacemakerDigest";
+const DIGEST_SECTION: &str = "PacemakerDigest";
 /// For KERBEROS: the daemon's own key.
-pub const SERVER_SECTION: &str = "PacemakerServer";
+pub(crate) const SERVER_SECTION: &str = "PacemakerServer";
 /// For KERBEROS: the principal of Nimbus, and of the commands.
-pub const CLIENT_SECTION: &str = "PacemakerClient";
+const CLIENT_SECTION: &str = "PacemakerClient";
 
 const USERNAME: &str = "username";
 pub(super) const PASSWORD: &str = "password";
@@ -75,7 +75,7 @@ pub fn server(file: &JaasFile) -> Result<ServerSection, JaasError> {
 
 /// Reads section `PacemakerClient`, which may be missing. As in Java, a keytab counts only with
 /// `useKeyTab=true`, and a ticket cache only with `useTicketCache=true`.
-pub fn client(file: &JaasFile) -> ClientSection {
+pub(crate) fn client(file: &JaasFile) -> ClientSection {
     let Some(section) = file.section(CLIENT_SECTION) else {
         return ClientSection::default();
     };

@@ -1,7 +1,7 @@
 //! Kerberos logins: SASL's GSSAPI mechanism (RFC 4752) on MIT's library. `server` and `client` are
 //! the two sides of the exchange, `keytab` and `replay` are the checks at start, and `credential` is
-//! the only file that calls C. This module says who a peer is; `principal` decides whether that peer
-//! may log in. Only a client that needs a ticket uses the network.
+//! the only file that calls C. This module says who a peer is; `authorization` decides whether that
+//! peer may log in. Only a client that needs a ticket uses the network.
 
 mod client;
 mod credential;
