@@ -259,7 +259,7 @@ impl World {
             3 | 4 => {
                 let shard = self.random.below(self.shards.len());
                 if self.planted != Planted::DeafShard || shard != 0 {
-                    self.call(shard, |shard, cx| shard.mail(cx));
+                    self.call(shard, |shard, cx| shard.exchange_messages(cx));
                 }
             }
             5 => self.take_an_outbox()?,
@@ -343,7 +343,7 @@ impl World {
                 || (peer.to_send.is_empty() && peer.on_the_way.is_empty() && {
                     !peer.good || peer.expected.is_empty()
                 })
-        }) && self.shards.iter().all(|shard| !shard.has_mail())
+        }) && self.shards.iter().all(|shard| !shard.has_messages())
     }
 }
 

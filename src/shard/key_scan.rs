@@ -135,7 +135,7 @@ impl Shard {
         limits: ScanLimits,
         now_us: u64,
     ) -> Option<ScannedKeys> {
-        scan.advance(&self.store, limits, now_us)
+        scan.advance(&self.engine.store, limits, now_us)
     }
 }
 

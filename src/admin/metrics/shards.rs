@@ -258,25 +258,25 @@ fn faults(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
         help,
         logins.into_iter().map(labelled("result")),
     )?;
-    let held_back: u64 = counters().map(|counters| counters.logins_held_back).sum();
+    let deferred: u64 = counters().map(|counters| counters.logins_deferred).sum();
     let help = "Logins that had to wait because other logins of their address had failed";
-    out.counter("logins_held_back", None, help, [([], held_back)])
+    out.counter("logins_held_back", None, help, [([], deferred)])
 }
 
 fn event_loops(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
     let wakes = of_each(reports, |shard| shard.counters.wakes);
     out.counter("wakes", None, "Wakes of the event loop", wakes)?;
-    let gathered = of_each(reports, |shard| shard.counters.gathered_wakes);
+    let batched = of_each(reports, |shard| shard.counters.batched_wakes);
     let help = "Wakes that waited for more pulses (server.minimum_wait)";
-    out.counter("wakes_gathered", None, help, gathered)?;
-    let letters = of_each(reports, |shard| shard.counters.letters);
+    out.counter("wakes_gathered", None, help, batched)?;
+    let forwarded = of_each(reports, |shard| shard.counters.forwarded_requests);
     out.counter(
         "letters",
         None,
         "Requests forwarded to other shards",
-        letters,
+        forwarded,
     )?;
-    let waiting = of_each(reports, |shard| shard.mailbox_letters);
+    let waiting = of_each(reports, |shard| shard.mailbox_messages);
     let help = "Messages from other shards that the shard has not read";
     out.gauge("mailbox_letters", None, help, waiting)?;
     let doorbells = reports
