@@ -25,7 +25,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(25);
 /// The age up to which an answer is used again. Shards scan once a second.
 const MAX_AGE: Duration = Duration::from_millis(500);
 
-/// The age from which keys are dropped, because nobody has asked for them for a while.
+/// The age from which keys are dropped, because there was no request for a while.
 const TOO_OLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]

@@ -28,7 +28,7 @@ use routes::Routes;
 /// The niceness of the admin thread, so that a shard that wants the same core gets it.
 const NICENESS: i32 = 10;
 
-/// How often memory that nobody needs any longer is freed.
+/// How often memory that is no longer needed is freed.
 const FREE_EVERY: Duration = Duration::from_secs(5);
 
 /// What the endpoint reports and does not change while the daemon runs.

@@ -127,7 +127,7 @@ impl<'a> Challenge<'a> {
         let (mut charset, mut algorithm) = (None, None);
         let slot = |name, value, twice| Slot { name, value, twice };
         let mut slots = [
-            // The RFC allows a server to offer several. Storm's offers one, and nobody could choose.
+            // The RFC allows a server to offer several. Storm's offers one, and this client could not choose.
             slot("realm", &mut realm, "realm must come only once"),
             slot("nonce", &mut nonce, "nonce must come only once"),
             slot("qop", &mut qop, "qop must come only once"),

@@ -1,5 +1,5 @@
-//! The order of a login's steps, both sides together, and arbitrary tokens. `recorded` and `verdicts`
-//! hold the rest.
+//! The order of the steps, both sides together, and arbitrary tokens. `recorded` holds exchanges of
+//! Storm and the JDK, and `verdicts` what the server accepts and refuses.
 
 mod recorded;
 mod verdicts;
@@ -264,7 +264,7 @@ proptest! {
         prop_assert!(judge(token.join(",").as_bytes()).is_err());
     }
 
-    /// The byte may be one that is not hashed, as those of maxbuf; but nobody else is logged in.
+    /// The byte may be one that is not hashed, such as those of maxbuf; then the same user logs in.
     #[test]
     fn a_changed_byte_does_not_make_another_login(at in 0..310usize, byte: u8) {
         let mut token = right().into_bytes();

@@ -8,7 +8,7 @@ use crate::auth::secret::Secret;
 
 /// One token, and where it begins.
 pub(super) struct Token {
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     /// Byte offset in the text.
     pub(super) offset: usize,
     /// The contents of a word or a string; empty for other tokens.
@@ -16,7 +16,7 @@ pub(super) struct Token {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Word,
     /// In double quotes.
     String,
@@ -68,33 +68,33 @@ impl<'text> Lexer<'text> {
                 text: Secret::new(text.to_owned()),
             };
             let Some(first) = self.read() else {
-                return token(Kind::End, "");
+                return token(TokenKind::End, "");
             };
             match first {
                 '\0'..=' ' => {}
-                '0'..='9' | '.' => return self.number(token(Kind::Number, "")),
+                '0'..='9' | '.' => return self.number(token(TokenKind::Number, "")),
                 '-' if matches!(self.peek(), Some('0'..='9' | '.')) => {
-                    return self.number(token(Kind::Number, ""));
+                    return self.number(token(TokenKind::Number, ""));
                 }
                 // A '-' may continue a word, but only a number may begin with it.
-                '-' => return token(Kind::Symbol('-'), ""),
+                '-' => return token(TokenKind::Symbol('-'), ""),
                 _ if is_letter(first) => {
                     while self.peek().is_some_and(continues_word) {
                         self.read();
                     }
-                    return token(Kind::Word, &self.text[offset..self.at]);
+                    return token(TokenKind::Word, &self.text[offset..self.at]);
                 }
                 '"' | '\'' => {
                     self.string(first, offset);
                     let kind = if first == '"' {
-                        Kind::String
+                        TokenKind::String
                     } else {
-                        Kind::SingleQuoted
+                        TokenKind::SingleQuoted
                     };
                     return token(kind, &self.scratch);
                 }
                 '/' => self.comment(offset),
-                other => return token(Kind::Symbol(other), ""),
+                other => return token(TokenKind::Symbol(other), ""),
             }
         }
     }

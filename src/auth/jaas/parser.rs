@@ -2,7 +2,7 @@
 //! options without a module, as in Storm's manual, and it must have a name, which Java forgets to check.
 
 use super::expand::{ExpandError, expand};
-use super::lexer::{Kind, Lexer, Token, Trap};
+use super::lexer::{Lexer, Token, TokenKind, Trap};
 use super::{JaasError, JaasFile, Module, Name, Properties, Section, sections};
 use crate::auth::secret::Secret;
 
@@ -21,7 +21,7 @@ pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<JaasFile
         section: "the section",
     };
     let mut sections: Vec<Section> = Vec::new();
-    while parser.token.kind != Kind::End {
+    while parser.token.kind != TokenKind::End {
         let section = parser.section()?;
         let same = |other: &&Section| other.name.text == section.name.text;
         if let Some(first) = sections.iter().find(same) {
@@ -58,8 +58,8 @@ impl Parser<'_> {
         self.lexer.trap = None;
         let position = self.lexer.position(self.token.offset);
         let quoted = match self.token.kind {
-            Kind::Word => false,
-            Kind::String | Kind::SingleQuoted => true,
+            TokenKind::Word => false,
+            TokenKind::String | TokenKind::SingleQuoted => true,
             _ => return Err(self.expected("the name of a section")),
         };
         let name = Name {
@@ -69,7 +69,7 @@ impl Parser<'_> {
         self.section = sections::known(&name.text).unwrap_or("the section");
         self.symbol('{', "'{' after the name of the section")?;
         let mut modules = Vec::new();
-        while self.token.kind != Kind::Symbol('}') {
+        while self.token.kind != TokenKind::Symbol('}') {
             modules.push(self.module()?);
         }
         self.advance();
@@ -89,7 +89,7 @@ impl Parser<'_> {
         }
         let class_offset = self.token.offset;
         let first = self.advance();
-        if self.token.kind == Kind::Symbol('=') {
+        if self.token.kind == TokenKind::Symbol('=') {
             let value = self.value(&first)?;
             module.options.push((first.reveal().to_owned(), value));
         } else {
@@ -98,10 +98,10 @@ impl Parser<'_> {
             }
             self.flag()?;
         }
-        while self.token.kind != Kind::Symbol(';') {
+        while self.token.kind != TokenKind::Symbol(';') {
             if !self.is_text() {
                 return Err(self.expected(&match self.token.kind {
-                    Kind::Symbol('}') | Kind::End => {
+                    TokenKind::Symbol('}') | TokenKind::End => {
                         format!("';' after the last option of {}", self.section)
                     }
                     _ => format!(
@@ -135,10 +135,10 @@ impl Parser<'_> {
         self.symbol('=', "'=' after the name of an option")?;
         if !self.is_text() {
             return Err(self.expected(match self.token.kind {
-                Kind::Number | Kind::Symbol('-') => {
+                TokenKind::Number | TokenKind::Symbol('-') => {
                     "the value of the option, in double quotes if it starts with a digit, '.' or '-'"
                 }
-                Kind::SingleQuoted => "the value of the option in double quotes",
+                TokenKind::SingleQuoted => "the value of the option in double quotes",
                 _ => "the value of the option",
             }));
         }
@@ -166,7 +166,7 @@ impl Parser<'_> {
     }
 
     fn symbol(&mut self, symbol: char, expected: &str) -> Result<(), JaasError> {
-        if self.token.kind != Kind::Symbol(symbol) {
+        if self.token.kind != TokenKind::Symbol(symbol) {
             return Err(self.expected(expected));
         }
         self.advance();
@@ -174,7 +174,7 @@ impl Parser<'_> {
     }
 
     fn is_text(&self) -> bool {
-        matches!(self.token.kind, Kind::Word | Kind::String)
+        matches!(self.token.kind, TokenKind::Word | TokenKind::String)
     }
 
     /// Moves on to the next token and returns the text of the current one.
@@ -185,19 +185,19 @@ impl Parser<'_> {
 
     fn expected(&self, expected: &str) -> JaasError {
         let found = match self.token.kind {
-            Kind::Word => "a word",
-            Kind::String => "a string in double quotes",
-            Kind::SingleQuoted => "a string in single quotes",
-            Kind::Number => "a number",
-            Kind::Symbol('{') => "'{'",
-            Kind::Symbol('}') => "'}'",
-            Kind::Symbol('=') => "'='",
-            Kind::Symbol(';') => "';'",
-            Kind::Symbol(',') => "','",
-            Kind::Symbol('-') => "'-'",
-            Kind::Symbol('#') => "'#' (comments begin with //)",
-            Kind::Symbol(_) => "a character that has no meaning here",
-            Kind::End => "the end of the file",
+            TokenKind::Word => "a word",
+            TokenKind::String => "a string in double quotes",
+            TokenKind::SingleQuoted => "a string in single quotes",
+            TokenKind::Number => "a number",
+            TokenKind::Symbol('{') => "'{'",
+            TokenKind::Symbol('}') => "'}'",
+            TokenKind::Symbol('=') => "'='",
+            TokenKind::Symbol(';') => "';'",
+            TokenKind::Symbol(',') => "','",
+            TokenKind::Symbol('-') => "'-'",
+            TokenKind::Symbol('#') => "'#' (comments begin with //)",
+            TokenKind::Symbol(_) => "a character that has no meaning here",
+            TokenKind::End => "the end of the file",
         };
         let mut text = format!("expected {expected}, found {found}");
         if let Some((trap, offset)) = self.lexer.trap {
