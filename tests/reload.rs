@@ -214,7 +214,7 @@ fn a_file_that_cannot_be_read_to_its_end_holds_up_nobody() {
     assert!(made.is_ok_and(|status| status.success()));
     let news = reload(&daemon);
     assert!(
-        news.contains("jaas.conf") && news.contains("it is no ordinary file"),
+        news.contains("jaas.conf") && news.contains("it is not a regular file"),
         "{news}"
     );
     Client::connect(daemon.address()).log_in();

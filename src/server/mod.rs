@@ -224,7 +224,10 @@ const SHOWN_TABLES: [&str; 4] = ["server.", "limits.", "expire.", "admin."];
 
 fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str) -> Facts {
     let shown = |key: &str| SHOWN_TABLES.iter().any(|table| key.starts_with(table));
-    let origins = config.origins.iter().filter(|origin| shown(origin.key));
+    let settings_shown = config
+        .effective_settings
+        .iter()
+        .filter(|setting| shown(setting.key));
     Facts {
         address,
         started: SystemTime::now(),
@@ -237,8 +240,8 @@ fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str
         },
         limits: settings.limits.clone(),
         ageing: settings.ageing,
-        settings: origins
-            .map(|origin| (origin.key, origin.value.clone()))
+        settings: settings_shown
+            .map(|setting| (setting.key, setting.value.clone()))
             .collect(),
         page: config.admin.page,
     }

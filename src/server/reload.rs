@@ -2,7 +2,6 @@
 //! without touching a connection. On a thread of its own, so that a file that is slow to read holds up
 //! nobody, and no other signal. What cannot be used changes nothing, and is told in the log.
 
-use std::fmt::Write;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,21 +14,12 @@ use tracing::{error, info, warn};
 use super::logging::Log;
 use super::{log_notes, manager};
 use crate::auth::Authenticator;
-use crate::config::{self, Config, Sources};
+use crate::config::{self, Config, EffectiveSetting, Sources};
 use crate::shard::Policy;
 
 /// Shards look for a new policy four times a second; so long they are waited for, and so often asked.
 const PATIENCE: Duration = Duration::from_secs(10);
 const ASK_EVERY: Duration = Duration::from_millis(10);
-
-/// Keys whose new values a reload puts in force, besides `access.*`; others need a restart.
-const RELOADED: [&str; 5] = [
-    "auth.login_config",
-    "auth.nimbus_user",
-    "kerberos.users",
-    "kerberos.realms",
-    "log.level",
-];
 
 /// A place for each shard, where a new policy waits for it.
 #[derive(Debug)]
@@ -191,11 +181,11 @@ impl Job {
                 return;
             }
         };
-        let others = changed(&self.running, &config, |key| !is_reloaded(key));
+        let others = changed(&self.running, &config, |setting| !setting.is_reloadable);
         if !others.is_empty() {
             warn!("reload: a restart is needed for what has changed of {others}");
         }
-        let changes = changed(&self.running, &config, is_reloaded);
+        let changes = changed(&self.running, &config, |setting| setting.is_reloadable);
         let changes = match changes.as_str() {
             "" => "none (the JAAS file has been read again)",
             keys => keys,
@@ -236,29 +226,22 @@ impl Job {
         running.access = new.access;
         running.auth = new.auth;
         running.log.level = new.log.level;
-        for (running, new) in running.origins.iter_mut().zip(new.origins) {
+        let settings = running.effective_settings.iter_mut();
+        for (running, new) in settings.zip(new.effective_settings) {
             debug_assert_eq!(running.key, new.key, "both are in the order of the table");
-            if is_reloaded(running.key) {
+            if running.is_reloadable {
                 *running = new;
             }
         }
     }
 }
 
-/// The keys, of those that the filter lets through, whose values differ.
-fn changed(old: &Config, new: &Config, filter: impl Fn(&str) -> bool) -> String {
-    let mut keys = String::new();
-    for (old, new) in old.origins.iter().zip(&new.origins) {
-        if old.value != new.value && filter(old.key) {
-            let comma = if keys.is_empty() { "" } else { ", " };
-            let _ = write!(keys, "{comma}{}", old.key);
-        }
-    }
-    keys
-}
-
-fn is_reloaded(key: &str) -> bool {
-    key.starts_with("access.") || RELOADED.contains(&key)
+/// The keys whose values differ, among the settings that the filter lets through.
+fn changed(old: &Config, new: &Config, filter: impl Fn(&EffectiveSetting) -> bool) -> String {
+    let pairs = old.effective_settings.iter().zip(&new.effective_settings);
+    let changed = pairs.filter(|(old, new)| old.value != new.value && filter(old));
+    let keys: Vec<&str> = changed.map(|(old, _)| old.key).collect();
+    keys.join(", ")
 }
 
 #[cfg(test)]
