@@ -158,7 +158,7 @@ pub fn explain_bind_error(address: SocketAddr, error: &io::Error) -> String {
 }
 
 /// How to get a hard limit of so many open files.
-pub(super) fn raise_files_to(files: u64) -> String {
+fn raise_files_to(files: u64) -> String {
     format!(
         "Raise it to {files}: LimitNOFILE={files} (systemd), --ulimit nofile={files} (Docker) or \
          `hard nofile {files}` in /etc/security/limits.conf"
