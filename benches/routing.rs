@@ -76,7 +76,7 @@ impl World {
     /// The other shard takes the letter, and shard 0 its answer.
     fn deliver(&mut self) -> usize {
         for shard in [1, 0] {
-            self.call(shard, |shard, cx| shard.mail(cx));
+            self.call(shard, |shard, cx| shard.exchange_messages(cx));
         }
         self.take_answer()
     }

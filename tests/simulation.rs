@@ -15,8 +15,8 @@ use std::time::Duration;
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
 use storm_pacemaker::limits::{Ageing, Limits};
 use storm_pacemaker::shard::{Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::wire::FrameReader;
 use storm_pacemaker::wire::message::{MessageType, encode_path, encode_plain, encode_pulse};
-use storm_pacemaker::wire::{Flow, FrameReader};
 use support::Random;
 use support::expected::{Expected, check};
 
@@ -259,7 +259,7 @@ impl World {
             3 | 4 => {
                 let shard = self.random.below(self.shards.len());
                 if self.planted != Planted::DeafShard || shard != 0 {
-                    self.call(shard, |shard, cx| shard.mail(cx));
+                    self.call(shard, |shard, cx| shard.exchange_messages(cx));
                 }
             }
             5 => self.take_an_outbox()?,
@@ -329,16 +329,12 @@ impl World {
         if !peer.good {
             return Ok(());
         }
-        let expected = &mut peer.expected;
-        let mut outcome = Ok(());
-        let fed = peer.reader.feed(bytes, &mut |body| {
-            if outcome.is_ok() {
-                outcome = check(expected, body);
-            }
-            Flow::Continue
-        });
-        let _ = fed.map_err(|error| error.to_string())?;
-        outcome.map_err(|why| format!("peer {index}: {why}"))
+        peer.reader.push(bytes);
+        while let Some(body) = peer.reader.next() {
+            let body = body.map_err(|error| error.to_string())?;
+            check(&mut peer.expected, body).map_err(|why| format!("peer {index}: {why}"))?;
+        }
+        Ok(())
     }
 
     fn settled(&self) -> bool {
@@ -347,7 +343,7 @@ impl World {
                 || (peer.to_send.is_empty() && peer.on_the_way.is_empty() && {
                     !peer.good || peer.expected.is_empty()
                 })
-        }) && self.shards.iter().all(|shard| !shard.has_mail())
+        }) && self.shards.iter().all(|shard| !shard.has_messages())
     }
 }
 

@@ -88,10 +88,10 @@ fn of_shard(shard: &Snapshot) -> Value {
         "refusals": counters.refusals,
         "faults": counters.faults,
         "logins": counters.logins,
-        "logins_held_back": counters.logins_held_back,
-        "letters": counters.letters,
-        "mailbox_letters": shard.mailbox_letters,
+        "logins_held_back": counters.logins_deferred,
+        "letters": counters.forwarded_requests,
+        "mailbox_letters": shard.mailbox_messages,
         "wakes": counters.wakes,
-        "gathered_wakes": counters.gathered_wakes,
+        "gathered_wakes": counters.batched_wakes,
     })
 }

@@ -1,7 +1,6 @@
 //! Start, run, stop: from a validated configuration to listening shards, and from a signal to a clean
 //! end. The only place that knows threads.
 
-mod core;
 mod incident_log;
 mod listeners;
 pub mod logging;
@@ -9,6 +8,7 @@ mod manager;
 pub mod preflight;
 mod publisher;
 mod reload;
+mod shard_thread;
 mod shutdown;
 
 use std::fmt;
@@ -30,10 +30,10 @@ use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Size, Sources};
 use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Mailbox, Settings, Shard};
-use core::{Core, Shared};
 use incident_log::IncidentLog;
 use logging::Log;
 use reload::{Publication, Reloader};
+use shard_thread::{ShardThread, Shared};
 use shutdown::{Shutdown, Starting};
 
 /// The least that glommio makes do with: it does no I/O here.
@@ -137,7 +137,7 @@ pub fn serve(
             .spawn(move || async move {
                 let mut shard = Shard::new(index, settings, mailbox);
                 shard.set_policy(policy);
-                Core::run(shard, index, shared, starting).await
+                ShardThread::run(shard, index, shared, starting).await
             })
             .map_err(internal("starting a shard"))?;
         threads.push(thread);

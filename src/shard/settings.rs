@@ -1,4 +1,4 @@
-//! What a shard goes by. Plain values, the same for all shards of a process.
+//! What is the same for all shards of a process.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,11 +8,10 @@ use ahash::RandomState;
 
 use crate::limits::{Ageing, Limits};
 
-/// What is the same for all shards of a process.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub shards: usize,
-    /// Hashes whole keys: routes them to shards, and finds them there.
+    /// Hashes whole keys: chooses their shards, and finds them there.
     pub key_hasher: RandomState,
     pub limits: Limits,
     pub ageing: Ageing,
