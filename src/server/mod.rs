@@ -5,6 +5,7 @@ mod incident_log;
 mod listeners;
 pub mod logging;
 mod manager;
+mod policy_mailbox;
 pub mod preflight;
 mod publisher;
 mod reload;
@@ -32,7 +33,8 @@ use crate::ring::{Bells, Ringer};
 use crate::shard::{Mailbox, Settings, Shard};
 use incident_log::IncidentLog;
 use logging::Log;
-use reload::{Publication, Reloader};
+use policy_mailbox::PolicyMailbox;
+use reload::Reloader;
 use shard_thread::{ShardThread, Shared};
 use shutdown::{Shutdown, Starting};
 
@@ -97,7 +99,7 @@ pub fn serve(
 
     let policies = reload::policies(&config).map_err(StartError::Login)?;
     let shards = config.server.shards.get();
-    let publication = Arc::new(Publication::new(shards));
+    let policy_mailbox = Arc::new(PolicyMailbox::new(shards));
 
     let listeners = listeners::open(handed_over, config.server.address(), shards)?;
     let address = listeners.addresses.iter().map(ToString::to_string);
@@ -123,7 +125,7 @@ pub fn serve(
     let shared = Shared {
         listeners: listeners.shares(shards),
         bells: bells.clone(),
-        publication: publication.clone(),
+        policies: policy_mailbox.clone(),
         board: board.clone(),
         incidents: IncidentLog::default(),
         shutdown: shutdown.clone(),
@@ -183,7 +185,7 @@ pub fn serve(
     let _ = io::stdout().flush();
     manager::ready(&line);
 
-    let reloader = Reloader::start(sources, config, publication, log, line)
+    let reloader = Reloader::start(sources, config, policy_mailbox, log, line)
         .map_err(internal("starting the reloader"))?;
     for signal in signals.forever() {
         if signal != SIGHUP {
