@@ -89,6 +89,15 @@ impl Choice for AuthMethod {
     ];
 }
 
+impl AuthMethod {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        let mut choices = Self::CHOICES.iter();
+        let found = choices.find(|(_, method)| *method == self);
+        found.expect("every method is in CHOICES").0
+    }
+}
+
 impl Choice for Need {
     const WHAT: &'static str = "a rule";
     const CHOICES: &'static [(&'static str, Need)] =

@@ -187,11 +187,7 @@ fn realms(resolved: &Resolved, diagnostics: &mut Diagnostics) -> Realms {
 fn login_config(resolved: &Resolved, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
     let path = resolved.get(&LOGIN_CONFIG).map(PathBuf::from);
     if path.is_none() {
-        let method = match resolved.get(&AUTH_METHOD) {
-            AuthMethod::None => "NONE",
-            AuthMethod::Digest => "DIGEST",
-            AuthMethod::Kerberos => "KERBEROS",
-        };
+        let method = resolved.get(&AUTH_METHOD).name();
         let text = format!(
             "{method} needs a JAAS file with the daemon's credentials; set auth.login_config \
              (java.security.auth.login.config)"

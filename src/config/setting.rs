@@ -116,7 +116,7 @@ constructors! {
 }
 
 /// A whole number.
-pub(crate) trait Whole: TryFrom<u64> {
+pub(crate) trait Whole {
     const MAX: u64;
 }
 

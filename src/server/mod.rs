@@ -27,7 +27,7 @@ use tracing::info;
 
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
-use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Size, Sources};
+use crate::config::{Config, Loaded, Note, Severity, Size, Sources};
 use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Mailbox, Settings, Shard};
@@ -235,11 +235,7 @@ fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str
         started: SystemTime::now(),
         kernel: kernel.to_owned(),
         cores: config.server.cores.clone(),
-        login_method: match config.auth.method {
-            AuthMethod::None => "NONE",
-            AuthMethod::Digest => "DIGEST",
-            AuthMethod::Kerberos => "KERBEROS",
-        },
+        login_method: config.auth.method.name(),
         limits: settings.limits.clone(),
         ageing: settings.ageing,
         settings: settings_shown
