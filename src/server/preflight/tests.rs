@@ -106,7 +106,7 @@ fn a_refused_ring_names_who_refuses_it() {
             Errno::PERM,
             2,
             false,
-            "kernel.io_uring_disabled is 2, which shuts every process out",
+            "kernel.io_uring_disabled is 2, which allows no process",
         ),
         (
             Errno::PERM,
@@ -216,7 +216,7 @@ fn open_files_are_raised_then_bound_the_connections_then_refuse() {
         files: limit(spare + 15, spare + 15),
         ..good()
     };
-    assert!(refusal(&few).contains("fewer than 64 connections would remain"));
+    assert!(refusal(&few).contains("allows fewer than 64 connections"));
     // An operator who wants ten may have ten.
     let ten = Needs {
         connections: 10,
