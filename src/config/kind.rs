@@ -1,6 +1,7 @@
 //! What a setting accepts, and what an operator is told about a value that it does not. Pure; ranges come
 //! from `limits`.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -52,10 +53,10 @@ impl Kind {
     /// allowed.
     pub(super) fn read(&self, raw: &RawValue) -> Result<SettingValue, String> {
         self.accept(raw).map_err(|refusal| {
-            let allowed = self.allowed();
+            let (what, allowed) = self.in_words();
             match refusal {
                 Refusal::WrongType => {
-                    let (what, hint) = (self.what(), self.hint(raw));
+                    let hint = self.hint(raw);
                     format!("{raw} is not {what} (allowed: {allowed}{hint})")
                 }
                 Refusal::OutOfRange => format!("{raw} is out of range (allowed: {allowed})"),
@@ -113,39 +114,42 @@ impl Kind {
         }
     }
 
-    fn what(&self) -> &'static str {
-        match self {
-            Kind::Address => "an IP address",
-            Kind::Listen => "an IP address with a port",
-            Kind::Port => "a port number",
-            Kind::Count(_) => "a whole number",
-            Kind::AutoOrCount(_) => "a whole number or \"auto\"",
-            Kind::Size(_) => "a size",
-            Kind::Time(_) => "a duration",
-            Kind::Choice { what, .. } => what,
-            Kind::Text => "text",
-            Kind::Directory => "a path",
-            Kind::Texts => "a list of text",
-            Kind::Networks => "a list of networks",
-        }
-    }
-
-    fn allowed(&self) -> String {
+    /// What the setting is, and what it accepts, in words.
+    fn in_words(&self) -> (&'static str, String) {
         let range = self.range().unwrap_or_default();
         match self {
-            Kind::Address => "an IPv4 or IPv6 address, such as 0.0.0.0 or ::".to_owned(),
-            Kind::Listen => {
-                "an address such as 127.0.0.1:6698 or [::1]:6698, or \"\" for none".to_owned()
+            Kind::Address => (
+                "an IP address",
+                "an IPv4 or IPv6 address, such as 0.0.0.0 or ::".to_owned(),
+            ),
+            Kind::Listen => (
+                "an IP address with a port",
+                "an address such as 127.0.0.1:6698 or [::1]:6698, or \"\" for none".to_owned(),
+            ),
+            Kind::Port => ("a port number", range),
+            Kind::Count(_) => ("a whole number", range),
+            Kind::AutoOrCount(_) => (
+                "a whole number or \"auto\"",
+                format!("{range}, or \"auto\""),
+            ),
+            Kind::Size(_) => (
+                "a size",
+                format!("{range}, in bytes or with a unit: KiB, MiB, GiB, TiB"),
+            ),
+            Kind::Time(_) => ("a duration", format!("{range}, with a unit: ms, s, m, h")),
+            Kind::Choice { what, names } => {
+                (what, format!("{}; case-sensitive", names().join(", ")))
             }
-            Kind::Port | Kind::Count(_) => range,
-            Kind::AutoOrCount(_) => format!("{range}, or \"auto\""),
-            Kind::Size(_) => format!("{range}, in bytes or with a unit: KiB, MiB, GiB, TiB"),
-            Kind::Time(_) => format!("{range}, with a unit: ms, s, m, h"),
-            Kind::Choice { names, .. } => format!("{}; case-sensitive", names().join(", ")),
-            Kind::Text => "text in quotes".to_owned(),
-            Kind::Directory => "a path that begins with /, or \"\"".to_owned(),
-            Kind::Texts => "a list such as [\"one\", \"two\"]".to_owned(),
-            Kind::Networks => "a list such as [\"10.0.0.0/8\", \"192.168.1.1\"]".to_owned(),
+            Kind::Text => ("text", "text in quotes".to_owned()),
+            Kind::Directory => ("a path", "a path that begins with /, or \"\"".to_owned()),
+            Kind::Texts => (
+                "a list of text",
+                "a list such as [\"one\", \"two\"]".to_owned(),
+            ),
+            Kind::Networks => (
+                "a list of networks",
+                "a list such as [\"10.0.0.0/8\", \"192.168.1.1\"]".to_owned(),
+            ),
         }
     }
 
@@ -161,26 +165,12 @@ impl Kind {
 
     /// The range in words, if there is one.
     pub(super) fn range(&self) -> Option<String> {
-        let (start, end) = match self {
-            Kind::Port => (0.to_string(), u16::MAX.to_string()),
-            Kind::Count(range) | Kind::AutoOrCount(range) => {
-                (range.start().to_string(), range.end().to_string())
-            }
-            Kind::Size(range) => (
-                Size(*range.start()).to_string(),
-                Size(*range.end()).to_string(),
-            ),
-            Kind::Time(range) => (
-                Time(*range.start()).to_string(),
-                Time(*range.end()).to_string(),
-            ),
-            Kind::Address
-            | Kind::Listen
-            | Kind::Choice { .. }
-            | Kind::Text
-            | Kind::Directory
-            | Kind::Texts
-            | Kind::Networks => return None,
+        let (start, end): (&dyn Display, &dyn Display) = match self {
+            Kind::Port => (&0, &u16::MAX),
+            Kind::Count(range) | Kind::AutoOrCount(range) => (range.start(), range.end()),
+            Kind::Size(range) => (&Size(*range.start()), &Size(*range.end())),
+            Kind::Time(range) => (&Time(*range.start()), &Time(*range.end())),
+            _ => return None,
         };
         Some(format!("{start} to {end}"))
     }

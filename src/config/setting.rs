@@ -147,55 +147,40 @@ impl<T: Choice> FromValue for T {
     }
 }
 
+macro_rules! from_value {
+    ($($type:ty: $($pattern:pat => $value:expr),+;)*) => {$(
+        impl FromValue for $type {
+            fn from_value(value: &SettingValue) -> Option<$type> {
+                match value {
+                    $($pattern => Some($value),)+
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
 macro_rules! whole {
     ($($type:ty),*) => {$(
         impl Whole for $type {
             const MAX: u64 = <$type>::MAX as u64;
         }
 
-        impl FromValue for $type {
-            fn from_value(value: &SettingValue) -> Option<$type> {
-                match value {
-                    SettingValue::Count(number) | SettingValue::Size(number) => {
-                        (*number).try_into().ok()
-                    }
-                    _ => None,
-                }
-            }
+        from_value! {
+            $type: SettingValue::Count(number) | SettingValue::Size(number) =>
+                <$type>::try_from(*number).ok()?;
         }
     )*};
 }
 
 whole!(u16, u32, u64, usize);
 
-macro_rules! from_value {
-    ($($type:ty: $pattern:pat => $value:expr;)*) => {$(
-        impl FromValue for $type {
-            fn from_value(value: &SettingValue) -> Option<$type> {
-                match value {
-                    $pattern => Some($value),
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
 from_value! {
+    Option<u64>: SettingValue::Auto => None, SettingValue::Count(count) => Some(*count);
     Duration: SettingValue::Time(time) => *time;
     IpAddr: SettingValue::Address(address) => *address;
     Option<SocketAddr>: SettingValue::Listen(address) => *address;
     Option<String>: SettingValue::Text(text) => (!text.is_empty()).then(|| text.clone());
     Vec<String>: SettingValue::Texts(texts) => texts.clone();
     Addresses: SettingValue::Networks(networks) => networks.clone();
-}
-
-impl FromValue for Option<u64> {
-    fn from_value(value: &SettingValue) -> Option<Option<u64>> {
-        match value {
-            SettingValue::Auto => Some(None),
-            SettingValue::Count(count) => Some(Some(*count)),
-            _ => None,
-        }
-    }
 }
