@@ -38,7 +38,7 @@ impl Diagnostics {
 /// Everything that is wrong with a configuration, in the order of its layers. Displays as one line for
 /// each error.
 #[derive(Debug)]
-pub struct ConfigErrors(pub Vec<ConfigError>);
+pub struct ConfigErrors(pub(super) Vec<ConfigError>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,10 +56,10 @@ impl std::error::Error for ConfigErrors {}
 
 /// One error: where it is, which key as it is spelled there, and what is wrong.
 #[derive(Debug)]
-pub struct ConfigError {
-    pub location: Location,
-    pub key: Option<String>,
-    pub text: String,
+pub(super) struct ConfigError {
+    pub(super) location: Location,
+    pub(super) key: Option<String>,
+    pub(super) text: String,
 }
 
 impl fmt::Display for ConfigError {
@@ -74,7 +74,7 @@ impl fmt::Display for ConfigError {
 
 /// Where a value was written. Lines and columns count from 1; columns count characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
+pub(super) enum Location {
     /// The compiled-in `config/pacemaker.toml`.
     Default {
         line: usize,

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 pub use client::{ClientConfig, ClientLogin, load_for_client};
 pub use cores::Cores;
-pub use diagnostics::{ConfigError, ConfigErrors, Location, Note, Severity};
+pub use diagnostics::{ConfigErrors, Note, Severity};
 pub use load::{Loaded, Sources, load, resolve_storm_yaml};
 pub use report::write_report;
 pub use resolve::EffectiveSetting;
@@ -45,7 +45,7 @@ use crate::limits::{Ageing, Limits};
 use resolve::Resolved;
 
 /// The defaults, as shipped.
-pub const DEFAULTS: &str = include_str!("../../config/pacemaker.toml");
+const DEFAULTS: &str = include_str!("../../config/pacemaker.toml");
 
 /// The daemon's configuration. Every value is in its allowed range.
 #[derive(Clone, Debug)]
