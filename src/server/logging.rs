@@ -23,7 +23,7 @@ pub struct Log {
 
 impl Log {
     /// Starts logging. Lines are written as long as the guard lives, and the last ones when it goes.
-    pub fn start(settings: &config::Log) -> (Log, WorkerGuard) {
+    pub fn start(settings: &config::LogConfig) -> (Log, WorkerGuard) {
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(WAITING_LINES)
             .lossy(true)
