@@ -1,8 +1,7 @@
 //! Limits that a run must keep: `errors=0,pulse.max<1s,get.p99<50ms`. Parses them, and compares them
 //! with what was measured.
 
-use crate::record::{ErrorKind, Timed};
-use crate::report::Report;
+use crate::record::{ErrorKind, Record, Summary, Timed};
 use crate::units::{parse_bytes, parse_time_us, show_bytes, show_time};
 
 /// One stated limit.
@@ -15,7 +14,19 @@ pub struct Expectation {
     limit: f64,
 }
 
-/// What came of it.
+/// What limits are compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Measurements<'a> {
+    pub record: &'a Record,
+    /// Whether the numbers are the server's rather than the generator's own.
+    pub valid: bool,
+    pub pulses_per_second: f64,
+    /// `None`: no server process was measured, or no pulse was acknowledged.
+    pub server_cpu_us_per_pulse: Option<f64>,
+    pub server_resident_bytes: Option<u64>,
+}
+
+/// Whether a limit was met.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Verdict {
     pub limit: String,
@@ -38,7 +49,7 @@ enum Quantity {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Statistic {
+enum Statistic {
     P50,
     P90,
     P99,
@@ -159,15 +170,19 @@ impl Quantity {
         }
     }
 
-    fn actual(self, report: &Report) -> Option<f64> {
+    fn actual(self, measured: &Measurements<'_>) -> Option<f64> {
+        let errors = &measured.record.errors;
         match self {
-            Quantity::Valid => Some(f64::from(u8::from(report.valid))),
-            Quantity::Errors(None) => Some(report.errors.total as f64),
-            Quantity::Errors(Some(kind)) => Some(report.errors.count(kind) as f64),
-            Quantity::Times(timed, statistic) => report.times.statistic(timed, statistic),
-            Quantity::PulsesPerSecond => Some(report.pulses.per_second),
-            Quantity::ServerCpuPerPulse => report.server.as_ref()?.cpu_us_per_pulse,
-            Quantity::ServerResident => Some(report.server.as_ref()?.resident_bytes as f64),
+            Quantity::Valid => Some(f64::from(u8::from(measured.valid))),
+            Quantity::Errors(None) => Some(errors.total() as f64),
+            Quantity::Errors(Some(kind)) => Some(errors.count(kind) as f64),
+            Quantity::Times(timed, statistic) => {
+                let summary = Summary::of(measured.record.times(timed))?;
+                Some(statistic.of(&summary) as f64)
+            }
+            Quantity::PulsesPerSecond => Some(measured.pulses_per_second),
+            Quantity::ServerCpuPerPulse => measured.server_cpu_us_per_pulse,
+            Quantity::ServerResident => measured.server_resident_bytes.map(|bytes| bytes as f64),
         }
     }
 
@@ -183,8 +198,8 @@ impl Quantity {
 }
 
 impl Expectation {
-    pub fn compare(&self, report: &Report) -> Verdict {
-        let actual = self.quantity.actual(report);
+    pub fn compare(&self, measured: &Measurements<'_>) -> Verdict {
+        let actual = self.quantity.actual(measured);
         Verdict {
             limit: self.text.clone(),
             actual,
@@ -192,6 +207,18 @@ impl Expectation {
             shown: actual.map_or("not measured".to_owned(), |actual| {
                 self.quantity.show(actual)
             }),
+        }
+    }
+}
+
+impl Statistic {
+    fn of(self, summary: &Summary) -> u64 {
+        match self {
+            Statistic::P50 => summary.p50_us,
+            Statistic::P90 => summary.p90_us,
+            Statistic::P99 => summary.p99_us,
+            Statistic::P999 => summary.p99_9_us,
+            Statistic::Max => summary.max_us,
         }
     }
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use storm_pacemaker::wire::MessageType;
 
 use crate::plain::Connection;
-use crate::record::Times;
-use crate::report::{self, Summary};
+use crate::record::{Summary, Times};
+use crate::report;
 use crate::server_process::{CpuTime, Sample};
 use crate::settings::{Output, Target, name_of};
 use crate::units::show_time;

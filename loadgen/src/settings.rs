@@ -1,11 +1,10 @@
 //! What one run does, typed and validated: `cli` makes it, everything else reads it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use storm_pacemaker::client_login::ClientMethod;
 
-use crate::cli;
 use crate::expect::Expectation;
 use crate::machine;
 use crate::plan::Cluster;
@@ -98,7 +97,7 @@ const FILES_BESIDES: u64 = 64;
 impl Settings {
     /// File descriptors that one driving thread needs: each has a table of its own.
     pub fn open_files(&self) -> u64 {
-        let all = cli::connections(self.cluster.workers, self.cluster.churn_per_minute);
+        let all = connections(self.cluster.workers, self.cluster.churn_per_minute);
         let of_a_thread = all.div_ceil(self.cores.len() as u32);
         u64::from(of_a_thread) + self.targets.len() as u64 + FILES_BESIDES
     }
@@ -119,13 +118,62 @@ impl Settings {
         let mut other = self.clone();
         let workers = supervisors * self.cluster.workers_per_supervisor;
         other.cluster.workers = workers;
-        let usual = cli::usual_topologies(workers);
+        let usual = usual_topologies(workers);
         other.cluster.topologies = self.topologies_given.unwrap_or(usual).min(workers);
         if !self.sources_given {
-            other.sources = cli::default_sources(&other.cluster, &self.targets)?;
+            other.sources = default_sources(&other.cluster, &self.targets)?;
         }
         let threads = machine::threads_for(workers, self.cores.len());
         other.cores = self.cores.iter().copied().cycle().take(threads).collect();
         Ok(other)
     }
+}
+
+/// Connections at a time: while a topology moves, its workers' old ones and new ones may both be there.
+pub fn connections(workers: u32, churn_per_minute: u32) -> u32 {
+    match churn_per_minute {
+        0 => workers,
+        _ => workers + workers / 4,
+    }
+}
+
+/// Topologies of so many workers, where nobody says otherwise.
+pub fn usual_topologies(workers: u32) -> u32 {
+    const WORKERS_OF_ONE: u32 = 120;
+    workers.div_ceil(WORKERS_OF_ONE)
+}
+
+/// Source addresses of a cluster's workers, where nobody has named any: on loopback enough for dials to
+/// be cheap and for logins to be taken for those of many hosts, elsewhere the kernel's choice as long as
+/// that is possible.
+pub fn default_sources(cluster: &Cluster, targets: &[Target]) -> Result<Vec<IpAddr>, String> {
+    let ports = machine::local_ports();
+    let to_one_target = cluster.workers.div_ceil(targets.len() as u32);
+    let on_loopback =
+        |target: &Target| matches!(target.address.ip(), IpAddr::V4(ip) if ip.is_loopback());
+    if !targets.iter().all(on_loopback) {
+        // All but some, which others on this host may be using.
+        let needed = to_one_target.div_ceil(ports - ports / 8);
+        return match needed {
+            0 | 1 => Ok(Vec::new()),
+            needed => Err(format!(
+                "{to_one_target} connections to one server need {needed} source addresses, because \
+                 this host has {ports} local ports: name some with --source-addresses"
+            )),
+        };
+    }
+    // The kernel looks for a port among those of one parity first, one by one: past a half of them a
+    // dial costs milliseconds, up to a quarter it costs next to nothing.
+    let mut needed = to_one_target.div_ceil(ports / 4);
+    if targets.iter().any(|target| target.logins.workers.is_some()) {
+        let supervisors = cluster.workers.div_ceil(cluster.workers_per_supervisor);
+        needed = needed.max(supervisors);
+    }
+    if needed <= 1 {
+        return Ok(Vec::new());
+    }
+    let first = u32::from(Ipv4Addr::new(127, 0, 0, 2));
+    Ok((first..first + needed)
+        .map(|address| Ipv4Addr::from(address).into())
+        .collect())
 }

@@ -20,7 +20,6 @@ use crate::report::plot::Quantity;
 use crate::settings::Settings;
 use crate::units::parse_time_us;
 use login::{Auth, LoginArguments};
-pub use settle::{connections, default_sources, usual_topologies};
 use values::{Addresses, Executors, Expectations, Payload};
 
 /// Plays a Storm cluster's heartbeats against a Pacemaker server and measures the answers.

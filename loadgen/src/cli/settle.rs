@@ -1,6 +1,6 @@
 //! Arguments to settings: what follows from several of them together, and what this host can do.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use storm_pacemaker::config::Cores;
@@ -12,7 +12,9 @@ use crate::chart::Look;
 use crate::logins::Logins;
 use crate::machine;
 use crate::plan::{Cluster, Pace};
-use crate::settings::{Nimbus, Output, Settings, Target};
+use crate::settings::{
+    Nimbus, Output, Settings, Target, connections, default_sources, usual_topologies,
+};
 
 pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
     match line.command {
@@ -180,20 +182,6 @@ fn output(json: bool) -> Output {
     }
 }
 
-/// Connections at a time: while a topology moves, its workers' old ones and new ones may both be there.
-pub fn connections(workers: u32, churn_per_minute: u32) -> u32 {
-    match churn_per_minute {
-        0 => workers,
-        _ => workers + workers / 4,
-    }
-}
-
-/// Topologies of so many workers, where nobody says otherwise.
-pub fn usual_topologies(workers: u32) -> u32 {
-    const WORKERS_OF_ONE: u32 = 120;
-    workers.div_ceil(WORKERS_OF_ONE)
-}
-
 fn check_process(option: &str, pid: Option<u32>) -> Result<(), String> {
     match pid {
         Some(pid) if !Path::new(&format!("/proc/{pid}")).exists() => {
@@ -215,41 +203,6 @@ fn resolve(name: &str, methods: &Methods) -> Result<Target, String> {
         address,
         logins: methods.at(name),
     })
-}
-
-/// Source addresses of a cluster's workers, where nobody has named any: on loopback enough for dials to
-/// be cheap and for logins to be taken for those of many hosts, elsewhere the kernel's choice as long as
-/// that is possible.
-pub fn default_sources(cluster: &Cluster, targets: &[Target]) -> Result<Vec<IpAddr>, String> {
-    let ports = machine::local_ports();
-    let to_one_target = cluster.workers.div_ceil(targets.len() as u32);
-    let on_loopback =
-        |target: &Target| matches!(target.address.ip(), IpAddr::V4(ip) if ip.is_loopback());
-    if !targets.iter().all(on_loopback) {
-        // All but some, which others on this host may be using.
-        let needed = to_one_target.div_ceil(ports - ports / 8);
-        return match needed {
-            0 | 1 => Ok(Vec::new()),
-            needed => Err(format!(
-                "{to_one_target} connections to one server need {needed} source addresses, because \
-                 this host has {ports} local ports: name some with --source-addresses"
-            )),
-        };
-    }
-    // The kernel looks for a port among those of one parity first, one by one: past a half of them a
-    // dial costs milliseconds, up to a quarter it costs next to nothing.
-    let mut needed = to_one_target.div_ceil(ports / 4);
-    if targets.iter().any(|target| target.logins.workers.is_some()) {
-        let supervisors = cluster.workers.div_ceil(cluster.workers_per_supervisor);
-        needed = needed.max(supervisors);
-    }
-    if needed <= 1 {
-        return Ok(Vec::new());
-    }
-    let first = u32::from(Ipv4Addr::new(127, 0, 0, 2));
-    Ok((first..first + needed)
-        .map(|address| Ipv4Addr::from(address).into())
-        .collect())
 }
 
 fn check_sources(sources: &[IpAddr], targets: &[Target]) -> Result<(), String> {

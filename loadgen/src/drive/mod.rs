@@ -5,6 +5,7 @@ mod clock;
 mod judge;
 mod link;
 mod logins;
+mod progress;
 mod readers;
 mod request;
 mod seconds;
@@ -26,11 +27,10 @@ use storm_pacemaker::ring::{Bells, EventLoop, own_descriptors};
 
 use crate::machine;
 use crate::plan::Plan;
-use crate::progress::Display;
-use crate::record::Record;
-use crate::series::{Second, ServerSecond};
+use crate::record::{Record, Second, ServerSecond};
 use crate::server_process::{self, CpuTime, Memory, Sample};
 use crate::settings::{Nimbus, Settings};
+use progress::Display;
 use seconds::Seconds;
 
 pub use clock::{Clock, Window};

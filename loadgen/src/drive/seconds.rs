@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::slices::Slice;
-use crate::report::Summary;
-use crate::series::{Second, ServerSecond};
+use crate::record::Summary;
+use crate::record::{Second, ServerSecond};
 
 pub struct Seconds {
     slices: Receiver<Slice>,

@@ -9,7 +9,8 @@ mod text;
 use serde::Serialize;
 
 use crate::expect::{self, Expectation};
-use crate::report::{self, Report, Summary};
+use crate::record::Summary;
+use crate::report::{self, Report};
 use crate::run;
 use crate::settings::Settings;
 use cause::Cause;

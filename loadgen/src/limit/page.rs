@@ -1,7 +1,7 @@
 //! What the search has found, as a page: the curve of each time and cost over the cluster's size.
 
 use super::{Found, Step, text};
-use crate::report::Summary;
+use crate::record::Summary;
 use crate::report::html::document;
 use crate::report::plot::{Axis, Plot, Quantity, Series, Shape, escape};
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Found, Step};
-use crate::report::Summary;
+use crate::record::Summary;
 use crate::units::{show_bytes, show_time};
 
 pub fn render(found: &Found) -> String {

@@ -15,10 +15,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::drive::{self, ServerUse, ThreadUse};
-use crate::expect::{Statistic, Verdict};
+use crate::expect::{Measurements, Verdict};
 use crate::plan::{Pace, Plan};
-use crate::record::{self, ErrorKind, Reason, Record, Timed};
-use crate::series::Second;
+use crate::record::{self, ErrorKind, Reason, Record, Second, Summary, Timed};
 use crate::settings::{Nimbus, Output, Settings};
 use origin::Origin;
 
@@ -102,16 +101,6 @@ pub struct Times {
     pub lateness: Option<Summary>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Summary {
-    pub count: u64,
-    pub p50_us: u64,
-    pub p90_us: u64,
-    pub p99_us: u64,
-    pub p99_9_us: u64,
-    pub max_us: u64,
-}
-
 /// Of the whole run, warm-up included.
 #[derive(Clone, Debug, Serialize)]
 pub struct Errors {
@@ -177,14 +166,23 @@ impl Report {
         };
         report.invalid_because = validity::doubts(settings, &report);
         report.valid = report.invalid_because.is_empty();
+        let server = report.server.as_ref();
+        let measurements = Measurements {
+            record,
+            valid: report.valid,
+            pulses_per_second: report.pulses.per_second,
+            server_cpu_us_per_pulse: server.and_then(|server| server.cpu_us_per_pulse),
+            server_resident_bytes: server.map(|server| server.resident_bytes),
+        };
         report.limits = settings
             .expectations
             .iter()
-            .map(|limit| limit.compare(&report))
+            .map(|limit| limit.compare(&measurements))
             .collect();
-        report.passed = match report.limits.is_empty() {
-            true => report.errors.total == 0 && report.pulses.acknowledged > 0,
-            false => report.limits.iter().all(|limit| limit.met),
+        report.passed = if report.limits.is_empty() {
+            report.errors.total == 0 && report.pulses.acknowledged > 0
+        } else {
+            report.limits.iter().all(|limit| limit.met)
         };
         report
     }
@@ -298,48 +296,6 @@ impl Times {
             Timed::Login => self.login,
             Timed::Lateness => self.lateness,
         }
-    }
-
-    pub fn statistic(&self, timed: Timed, statistic: Statistic) -> Option<f64> {
-        let summary = self.of(timed)?;
-        let us = match statistic {
-            Statistic::P50 => summary.p50_us,
-            Statistic::P90 => summary.p90_us,
-            Statistic::P99 => summary.p99_us,
-            Statistic::P999 => summary.p99_9_us,
-            Statistic::Max => summary.max_us,
-        };
-        Some(us as f64)
-    }
-}
-
-impl Summary {
-    /// From p50 to the longest, as tables have them.
-    pub fn columns(&self) -> [u64; 5] {
-        [
-            self.p50_us,
-            self.p90_us,
-            self.p99_us,
-            self.p99_9_us,
-            self.max_us,
-        ]
-    }
-
-    pub fn of(times: &record::Times) -> Option<Summary> {
-        let histogram = times.histogram();
-        if histogram.is_empty() {
-            return None;
-        }
-        // A bucket's upper end may lie beyond the longest time that was seen.
-        let at = |quantile| histogram.value_at_quantile(quantile).min(histogram.max());
-        Some(Summary {
-            count: histogram.len(),
-            p50_us: at(0.5),
-            p90_us: at(0.9),
-            p99_us: at(0.99),
-            p99_9_us: at(0.999),
-            max_us: histogram.max(),
-        })
     }
 }
 

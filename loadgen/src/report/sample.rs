@@ -7,9 +7,9 @@ use super::html::render;
 use crate::expect::Verdict;
 use crate::random::Random;
 use crate::record::ErrorKind;
+use crate::record::{Second, ServerSecond, Summary};
 use crate::report::origin::Origin;
-use crate::report::{Bytes, Errors, Pulses, Report, Run, Server, Summary, Thread, Times};
-use crate::series::{Second, ServerSecond};
+use crate::report::{Bytes, Errors, Pulses, Report, Run, Server, Thread, Times};
 
 pub struct Sample {
     pub report: Report,

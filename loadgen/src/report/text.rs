@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Report, Summary};
-use crate::record::Timed;
+use super::Report;
+use crate::record::{Summary, Timed};
 use crate::units::{show_bytes, show_time};
 
 pub fn render(report: &Report) -> String {

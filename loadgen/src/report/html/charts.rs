@@ -3,10 +3,11 @@
 use hdrhistogram::Histogram;
 
 use super::thin::stretch;
+use crate::record::Second;
+use crate::record::Summary;
+use crate::report::Report;
 use crate::report::plot::style::COLOURS;
 use crate::report::plot::{Axis, Plot, Quantity, Scale, Series, Shape};
-use crate::report::{Report, Summary};
-use crate::series::Second;
 use crate::units::{parse_time_us, show_time};
 
 /// Fewer answers have no shape that bars could show.

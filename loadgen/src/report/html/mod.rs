@@ -72,7 +72,7 @@ fn figures(heading: &str, plots: &[Plot]) -> String {
 }
 
 /// How to repeat it, and the numbers for programs.
-fn footer(report: &Report, seconds: Vec<crate::series::Second>) -> String {
+fn footer(report: &Report, seconds: Vec<crate::record::Second>) -> String {
     let origin = &report.origin;
     let thinned = match seconds.len() < report.seconds.len() {
         true => format!(

@@ -1,8 +1,8 @@
 //! A long run's seconds made few enough to draw. What went worst in a stretch stays; rates become
 //! the stretch's mean.
 
-use crate::report::Summary;
-use crate::series::{Second, ServerSecond};
+use crate::record::Summary;
+use crate::record::{Second, ServerSecond};
 
 /// What a plot has pixels for.
 pub const MOST_POINTS: usize = 600;

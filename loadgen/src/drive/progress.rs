@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::Ordering;
 
-use crate::drive::Stage;
+use super::stage::Stage;
 use crate::settings::Settings;
 use crate::units::show_time;
 

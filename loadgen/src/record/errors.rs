@@ -1,12 +1,6 @@
-//! What one thread has seen: counts, errors by kind, and HdrHistograms of microseconds. Merged when
-//! the threads are done.
+//! What went wrong in a run: counts by kind, and the reasons of failed dials and lost connections.
 
 use std::collections::BTreeMap;
-
-use hdrhistogram::Histogram;
-
-/// Longer than any request lives (see `storm::GIVE_UP_AFTER_US`).
-const LONGEST_US: u64 = 600_000_000;
 
 /// What can go wrong, from the cluster's point of view.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -128,7 +122,7 @@ impl Errors {
         &self.reasons
     }
 
-    fn merge(&mut self, other: &Errors) {
+    pub fn merge(&mut self, other: &Errors) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
             *count += more;
         }
@@ -138,154 +132,14 @@ impl Errors {
     }
 }
 
-/// What is timed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Timed {
-    /// From a pulse's planned instant to its answer.
-    Pulse,
-    /// One read of Nimbus.
-    Get,
-    List,
-    /// A whole reading pass of Nimbus.
-    Pass,
-    /// One read for a page of the UI, and the whole page.
-    UiGet,
-    Page,
-    /// A deletion: of a worker's own key as it exits, or of a topology's directory.
-    Delete,
-    /// From the dial to the connection, over the whole run.
-    Connect,
-    /// From the connection to the end of its login, over the whole run.
-    Login,
-    /// From a pulse's planned instant to when the generator got to it, whether its connection stood then
-    /// or not: what the generator itself was late by.
-    Lateness,
-}
-
-impl Timed {
-    pub const ALL: [Timed; 10] = [
-        Timed::Pulse,
-        Timed::Get,
-        Timed::List,
-        Timed::Pass,
-        Timed::UiGet,
-        Timed::Page,
-        Timed::Delete,
-        Timed::Connect,
-        Timed::Login,
-        Timed::Lateness,
-    ];
-
-    /// Its name in reports and in `--expect`.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Timed::Pulse => "pulse",
-            Timed::Get => "get",
-            Timed::List => "list",
-            Timed::Pass => "pass",
-            Timed::UiGet => "ui_get",
-            Timed::Page => "page",
-            Timed::Delete => "delete",
-            Timed::Connect => "connect",
-            Timed::Login => "login",
-            Timed::Lateness => "lateness",
-        }
-    }
-}
-
-/// A histogram of microseconds, to three digits.
-#[derive(Clone, Debug)]
-pub struct Times(Histogram<u64>);
-
-impl Times {
-    pub fn record(&mut self, us: u64) {
-        self.0.saturating_record(us);
-    }
-
-    pub fn histogram(&self) -> &Histogram<u64> {
-        &self.0
-    }
-
-    pub fn merge(&mut self, other: &Times) {
-        self.0.add(&other.0).expect("all histograms have one range");
-    }
-}
-
-impl Default for Times {
-    fn default() -> Times {
-        Times(Histogram::new_with_bounds(1, LONGEST_US, 3).expect("the bounds are valid"))
-    }
-}
-
-/// Counts and times are those of the measured window, unless they say otherwise.
-#[derive(Clone, Debug, Default)]
-pub struct Record {
-    /// Pulses due in the window, and what became of them.
-    pub planned: u64,
-    pub sent: u64,
-    pub acknowledged: u64,
-    pub bytes_sent: u64,
-    pub bytes_received: u64,
-    /// Connections that stood, over the whole run.
-    pub connected: u64,
-    /// Requests that were written again after a second without an answer, and the further answers
-    /// that this brought.
-    pub resent: u64,
-    pub answered_twice: u64,
-    times: [Times; Timed::ALL.len()],
-    pub errors: Errors,
-}
-
-impl Record {
-    pub fn time(&mut self, timed: Timed, us: u64) {
-        self.times[timed as usize].record(us);
-    }
-
-    pub fn times(&self, timed: Timed) -> &Times {
-        &self.times[timed as usize]
-    }
-
-    pub fn merge(&mut self, other: &Record) {
-        self.planned += other.planned;
-        self.sent += other.sent;
-        self.acknowledged += other.acknowledged;
-        self.bytes_sent += other.bytes_sent;
-        self.bytes_received += other.bytes_received;
-        self.connected += other.connected;
-        self.resent += other.resent;
-        self.answered_twice += other.answered_twice;
-        for (times, more) in self.times.iter_mut().zip(&other.times) {
-            times.merge(more);
-        }
-        self.errors.merge(&other.errors);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_numbered_as_they_are_listed() {
+    fn kinds_are_numbered_in_the_order_of_the_list() {
         for (index, kind) in ErrorKind::ALL.iter().enumerate() {
             assert_eq!(*kind as usize, index);
         }
-        for (index, timed) in Timed::ALL.iter().enumerate() {
-            assert_eq!(*timed as usize, index);
-        }
-    }
-
-    #[test]
-    fn merging_adds() {
-        let mut one = Record::default();
-        one.time(Timed::Pulse, 10);
-        let refused = Reason::Os(111);
-        one.errors
-            .add_with_reason(ErrorKind::ConnectFailed, refused.clone());
-        let mut sum = one.clone();
-        sum.merge(&one);
-        assert_eq!(sum.times(Timed::Pulse).histogram().len(), 2);
-        assert_eq!(sum.errors.count(ErrorKind::ConnectFailed), 2);
-        assert_eq!(sum.errors.reasons().get(&refused), Some(&2));
     }
 }

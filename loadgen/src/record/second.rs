@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::Summary;
+use super::Summary;
 
 /// One second of the run, warm-up included. Times are those of answers that came in it.
 #[derive(Clone, Debug, Default, Serialize)]
