@@ -1,7 +1,6 @@
 //! A Storm cluster's heartbeats in one command: plan (pure, seeded) → drive (the server's own ring,
 //! as a client) → record → report. Exit codes: 0 all well, 1 errors or a missed limit, 2 usage.
 
-mod chart;
 mod cleanup;
 mod cli;
 mod compare;
@@ -23,12 +22,9 @@ mod settings;
 mod storm;
 mod units;
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use chart::Look;
 use cli::Job;
 use plan::Plan;
 use settings::Settings;
@@ -50,7 +46,6 @@ fn main() -> ExitCode {
     let outcome = match job {
         Job::Run(settings) => run::once(*settings),
         Job::PrintPlan(settings) => print_plan(&settings),
-        Job::Chart { file, look } => draw(&file, &look),
         Job::Logins(logins) => logins.run(),
         Job::FindLimit(settings) => limit::find(*settings),
         Job::Compare { servers, rounds } => compare::compare(*servers, rounds),
@@ -63,15 +58,6 @@ fn main() -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
-}
-
-fn draw(file: &Path, look: &Look) -> Result<bool, String> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let svg = chart::draw(file, &text, look)?;
-    // Whoever has seen enough of it is no failure.
-    let _ = io::stdout().write_all(svg.as_bytes());
-    Ok(true)
 }
 
 fn print_plan(settings: &Settings) -> Result<bool, String> {

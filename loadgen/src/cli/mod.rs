@@ -14,9 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use storm_pacemaker::config::Cores;
 
-use crate::chart::Look;
 use crate::logins::Logins;
-use crate::report::plot::Quantity;
 use crate::settings::Settings;
 use crate::units::parse_time_us;
 use login::{Auth, LoginArguments};
@@ -60,26 +58,6 @@ enum SubCommand {
         server_pid_b: Option<u32>,
         #[command(flatten)]
         arguments: Box<Arguments>,
-    },
-    /// Draws a table of numbers as a plot in the looks of the reports, and prints the SVG
-    Chart {
-        /// Tab-separated: names in the first line, x in the first column, a series in each other one
-        #[arg(value_name = "FILE.tsv")]
-        file: PathBuf,
-        #[arg(long, value_name = "TEXT")]
-        title: String,
-        /// What x is
-        #[arg(long, value_name = "QUANTITY", default_value = "count")]
-        x: Quantity,
-        /// What y is
-        #[arg(long, value_name = "QUANTITY", default_value = "count")]
-        y: Quantity,
-        /// x in decades
-        #[arg(long)]
-        log_x: bool,
-        /// y in decades
-        #[arg(long)]
-        log_y: bool,
     },
     /// Logs in again and again, each time on a new connection, and tells what that takes. With --auth none
     /// it connects and asks all the same: the difference is what the logins cost
@@ -258,10 +236,6 @@ pub enum Job {
     FindLimit(Box<Settings>),
     PrintPlan(Box<Settings>),
     Logins(Box<Logins>),
-    Chart {
-        file: PathBuf,
-        look: Look,
-    },
     Compare {
         servers: Box<[Settings; 2]>,
         rounds: u32,

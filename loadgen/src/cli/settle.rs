@@ -8,7 +8,6 @@ use storm_pacemaker::config::Cores;
 use super::login::{Auth, Methods};
 use super::values::{self, Addresses};
 use super::{Arguments, CommandLine, Job, NimbusChoice, SubCommand};
-use crate::chart::Look;
 use crate::logins::Logins;
 use crate::machine;
 use crate::plan::{Cluster, Pace};
@@ -41,23 +40,6 @@ pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
                 server_pid,
                 output: output(json),
             })))
-        }
-        Some(SubCommand::Chart {
-            file,
-            title,
-            x,
-            y,
-            log_x,
-            log_y,
-        }) => {
-            let look = Look {
-                title,
-                x,
-                y,
-                log_x,
-                log_y,
-            };
-            Ok(Job::Chart { file, look })
         }
         Some(SubCommand::Compare {
             a,

@@ -20,7 +20,7 @@ fn settled(line: &str) -> Result<Settings, String> {
         Job::Run(settings) | Job::FindLimit(settings) => Ok(*settings),
         Job::PrintPlan(settings) => Ok(*settings),
         Job::Compare { servers, .. } => Ok(servers[1].clone()),
-        Job::Chart { .. } | Job::Logins(_) => Err("it has no settings".to_owned()),
+        Job::Logins(_) => Err("it has no settings".to_owned()),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::{Found, Step, text};
 use crate::record::Summary;
-use crate::report::html::document;
-use crate::report::plot::{Axis, Plot, Quantity, Series, Shape, escape};
+use crate::report::html::{Axis, Plot, Quantity, Series, Shape, document, escape};
 
 pub fn render(found: &Found) -> String {
     let title = format!("How many supervisors {} carries", found.target);
@@ -54,8 +53,7 @@ fn figures(steps: &[Step]) -> String {
             })],
         ),
     ];
-    let figure = |plot: &Plot| format!("<figure>{}</figure>\n", plot.inline());
-    plots.iter().map(figure).collect()
+    plots.iter().map(Plot::figure).collect()
 }
 
 fn times(steps: &[Step]) -> Plot {
@@ -81,7 +79,7 @@ fn plot(title: &str, y: Axis, series: Vec<Series>) -> Plot {
         y,
         x_range: (0.0, x(points.last()).max(1.0)),
         series,
-        shaded: None,
+        warmup: None,
         limits: Vec::new(),
     }
 }

@@ -3,7 +3,6 @@
 
 pub mod html;
 mod origin;
-pub mod plot;
 #[cfg(test)]
 pub mod sample;
 mod text;

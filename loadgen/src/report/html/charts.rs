@@ -2,12 +2,12 @@
 
 use hdrhistogram::Histogram;
 
+use super::axis::{Axis, Quantity};
+use super::plot::{Plot, SERIES_COLOURS, Series, Shape};
 use super::thin::stretch;
 use crate::record::Second;
 use crate::record::Summary;
 use crate::report::Report;
-use crate::report::plot::style::COLOURS;
-use crate::report::plot::{Axis, Plot, Quantity, Scale, Series, Shape};
 use crate::units::{parse_time_us, show_time};
 
 /// Fewer answers have no shape that bars could show.
@@ -68,7 +68,7 @@ impl Timeline<'_> {
                 },
             ),
             series,
-            shaded: (warmup > 0.0).then(|| (0.0, warmup.min(planned), "warm-up".to_owned())),
+            warmup: (warmup > 0.0).then_some((0.0, warmup)),
             limits: Vec::new(),
         }
     }
@@ -196,7 +196,7 @@ impl Timeline<'_> {
 /// How the times are spread: all of them by percentile, then each by how often it was.
 pub fn spreads(histograms: &[(&str, &Histogram<u64>)]) -> Vec<Plot> {
     let measured = histograms.iter().filter(|(_, times)| !times.is_empty());
-    let measured: Vec<_> = measured.take(COLOURS).copied().collect();
+    let measured: Vec<_> = measured.take(SERIES_COLOURS).copied().collect();
     if measured.is_empty() {
         return Vec::new();
     }
@@ -238,7 +238,7 @@ fn by_percentile(measured: &[(&str, &Histogram<u64>)]) -> Plot {
         y: Axis::log(Quantity::Time),
         x_range: (1.0, end),
         series: series.collect(),
-        shaded: None,
+        warmup: None,
         limits: Vec::new(),
     }
 }
@@ -271,17 +271,14 @@ fn how_often(name: &str, times: &Histogram<u64>) -> Plot {
             show_time(times.max() as f64)
         ),
         x: Axis::log(Quantity::Time),
-        y: Axis {
-            quantity: Quantity::Count,
-            scale: Scale::Log,
-        },
+        y: Axis::log(Quantity::Count),
         x_range: (edge(0), edge(counts.len() - 1)),
         series: vec![Series {
             name: name.to_owned(),
             shape: Shape::Bars,
             points,
         }],
-        shaded: None,
+        warmup: None,
         limits: Vec::new(),
     }
 }
@@ -310,7 +307,7 @@ mod tests {
             let counts = plot.series[0].points.iter().filter_map(|(_, count)| *count);
             assert_eq!(counts.sum::<f64>(), times.len() as f64);
             assert!(plot.x_range.0 < plot.x_range.1);
-            roxmltree::Document::parse(&plot.inline()).unwrap();
+            assert!(plot.figure().contains("<svg"));
         }
     }
 

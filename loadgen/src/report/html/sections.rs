@@ -1,8 +1,8 @@
 //! The page's words and tables, from the headline down.
 
+use super::words::{escape, group, trim};
 use crate::record::Summary;
 use crate::record::Timed;
-use crate::report::plot::{escape, group, trim};
 use crate::report::{Report, Run};
 use crate::units::{show_bytes, show_time};
 
