@@ -10,9 +10,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use storm_pacemaker::ring::{Bells, EventLoop, Gather, Handler, Rest, listen_at, local_address};
-use storm_pacemaker::shard::pace::{ENOUGH, Pace};
+use storm_pacemaker::connection::{
+    Batching, Closed, Command, Commands, ConnectionId, Ending, Outbox, SleepPlan,
+};
+use storm_pacemaker::ring::{Bells, EventLoop, Handler, listen_at, local_address};
+use storm_pacemaker::shard::pace::{BATCH_FULL, Pace};
 use storm_pacemaker::wire::{FrameReader, MessageType, message};
 
 /// As in config/pacemaker.toml.
@@ -90,7 +92,7 @@ impl Handler for Floor {
             .unwrap_or_default()
     }
 
-    fn has_mail(&self) -> bool {
+    fn has_messages(&self) -> bool {
         false
     }
 
@@ -116,17 +118,20 @@ fn main() -> io::Result<()> {
         now_us: 0,
     };
     loop {
-        let gather = floor.pace.gather(floor.now_us).map(|at_least| Gather {
-            completions: ENOUGH,
-            at_least,
-        });
-        let rest = Rest {
+        let batching = floor
+            .pace
+            .minimum_wait(floor.now_us)
+            .map(|at_least| Batching {
+                completions: BATCH_FULL,
+                at_least,
+            });
+        let plan = SleepPlan {
             at_most: Duration::from_millis(100),
-            gather,
+            batching,
         };
-        let completions = ring.turn(&mut floor, rest)?;
+        let completions = ring.turn(&mut floor, plan)?;
         floor
             .pace
-            .note_wake(completions, gather.is_some(), floor.now_us);
+            .note_wake(completions, batching.is_some(), floor.now_us);
     }
 }

@@ -13,9 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
-use storm_pacemaker::shard::{
-    Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard,
-};
+use storm_pacemaker::limits::{Ageing, Limits};
+use storm_pacemaker::shard::{Context, Incident, Incidents, Mailbox, Settings, Shard};
 use storm_pacemaker::wire::FrameReader;
 use storm_pacemaker::wire::message::{MessageType, encode_path, encode_plain, encode_pulse};
 use support::Random;
@@ -84,12 +83,12 @@ impl World {
         let settings = Settings {
             shards: count,
             key_hasher: ahash::RandomState::with_seeds(seed, 1, 2, 3),
-            bounds: Bounds {
+            limits: Limits {
                 frame_bytes: FRAME_BYTES,
                 in_flight: 1 + random.below(20),
                 output_bytes: 64 * 1024 + random.below(64 * 1024),
                 output_deadline: Duration::from_secs(3600),
-                ..Bounds::wide()
+                ..Limits::wide()
             },
             ageing: Ageing {
                 stale_after: Duration::from_secs(30),
@@ -260,7 +259,7 @@ impl World {
             3 | 4 => {
                 let shard = self.random.below(self.shards.len());
                 if self.planted != Planted::DeafShard || shard != 0 {
-                    self.call(shard, |shard, cx| shard.mail(cx));
+                    self.call(shard, |shard, cx| shard.exchange_messages(cx));
                 }
             }
             5 => self.take_an_outbox()?,
@@ -344,7 +343,7 @@ impl World {
                 || (peer.to_send.is_empty() && peer.on_the_way.is_empty() && {
                     !peer.good || peer.expected.is_empty()
                 })
-        }) && self.shards.iter().all(|shard| !shard.has_mail())
+        }) && self.shards.iter().all(|shard| !shard.has_messages())
     }
 }
 

@@ -161,7 +161,7 @@ pub fn storm_yaml(data: &[u8]) {
         Ok(config) => {
             assert!((1..=256).contains(&config.server.shards.get()));
             assert!(config.limits.frame_bytes >= 1024);
-            assert!(config.limits.output_bytes >= config.limits.frame_bytes);
+            assert!(config.limits.output_bytes >= config.limits.frame_bytes as usize);
         }
     }
 }

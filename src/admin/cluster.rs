@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::board::Board;
 use super::cache::Cache;
-use crate::shard::{Ageing, KeyRow, Keys};
+use crate::limits::Ageing;
+use crate::shard::{KeyRow, Keys};
 
 /// How long shards go on looking after somebody has asked.
 const WATCHED_FOR: Duration = Duration::from_secs(10);

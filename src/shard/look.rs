@@ -82,19 +82,22 @@ impl Shard {
             ..KeySlice::default()
         };
         let bytes = &mut look.bytes;
-        let walked = self.store.walk(&mut look.walk, SLICE_SLOTS, &mut |key| {
-            *bytes += ROW_BYTES + json_bytes(&key.path);
-            if *bytes > most.bytes {
-                return;
-            }
-            slice.text.push_str(&key.path);
-            slice.rows.push(Row {
-                path_end: slice.text.len(),
-                details_bytes: key.details_bytes,
-                written_ms: key.written_ms,
-                writes: key.writes,
+        let walked = self
+            .engine
+            .store
+            .walk(&mut look.walk, SLICE_SLOTS, &mut |key| {
+                *bytes += ROW_BYTES + json_bytes(&key.path);
+                if *bytes > most.bytes {
+                    return;
+                }
+                slice.text.push_str(&key.path);
+                slice.rows.push(Row {
+                    path_end: slice.text.len(),
+                    details_bytes: key.details_bytes,
+                    written_ms: key.written_ms,
+                    writes: key.writes,
+                });
             });
-        });
         look.keys += slice.rows.len();
         if !slice.rows.is_empty() {
             look.slices.push(slice);

@@ -162,7 +162,7 @@ impl Handler for Readers {
         }
     }
 
-    fn has_mail(&self) -> bool {
+    fn has_messages(&self) -> bool {
         false
     }
 

@@ -114,7 +114,7 @@ impl Handler for Workers {
         }
     }
 
-    fn has_mail(&self) -> bool {
+    fn has_messages(&self) -> bool {
         false
     }
 
