@@ -10,10 +10,10 @@ use crate::settings::Settings;
 const LONGEST_SLEEP_US: u64 = 100_000;
 
 /// How long answers may wait for others: by so much at most a response time is told too long.
-const GATHER: Duration = Duration::from_micros(500);
+const BATCH_WAIT: Duration = Duration::from_micros(500);
 
 /// Completions that are worth a wake at once.
-const ENOUGH: u32 = 64;
+const BATCH_FULL: u32 = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -32,7 +32,7 @@ impl Clock {
     }
 
     /// How the ring may sleep until `due_us`. To the nanosecond: rounding would be lateness.
-    pub fn rest_until(self, due_us: u64) -> SleepPlan {
+    pub fn sleep_until(self, due_us: u64) -> SleepPlan {
         let now = Instant::now();
         let due = self.start + Duration::from_micros(due_us);
         let longest = Duration::from_micros(LONGEST_SLEEP_US);
@@ -45,14 +45,14 @@ impl Clock {
     /// The same for a thread that plays many workers: what comes may wait for more of its kind for a
     /// moment, so that it does not wake us one by one. On loopback a wake of ours is work that the
     /// kernel does while the server sends, and would be counted as the server's.
-    pub fn gather_until(self, due_us: u64) -> SleepPlan {
-        let rest = self.rest_until(due_us);
+    pub fn batch_until(self, due_us: u64) -> SleepPlan {
+        let plan = self.sleep_until(due_us);
         SleepPlan {
             batching: Some(Batching {
-                completions: ENOUGH,
-                at_least: rest.at_most.min(GATHER),
+                completions: BATCH_FULL,
+                at_least: plan.at_most.min(BATCH_WAIT),
             }),
-            ..rest
+            ..plan
         }
     }
 }

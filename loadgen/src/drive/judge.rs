@@ -10,14 +10,14 @@ use crate::record::ErrorKind;
 
 /// What a list must name, and what it must not: indexes of topologies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
+pub struct ExpectedList {
     present: Vec<u32>,
     absent: Vec<u32>,
 }
 
 /// What a list of one target has to hold: the topologies of workers who have an acknowledged pulse
 /// and have stayed with their first server, and none that was deleted.
-pub fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> Listed {
+pub fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> ExpectedList {
     let mut present = vec![false; stage.plan.topologies.len()];
     // With several servers a worker may have gone to another one.
     let certain = stage.settings.targets.len() == 1;
@@ -31,23 +31,23 @@ pub fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> Listed {
         let marked = (0..).zip(of).filter(|(_, marked)| **marked);
         marked.map(|(index, _)| index).collect()
     };
-    Listed {
+    ExpectedList {
         present: indexes(&present),
         absent: indexes(deleted),
     }
 }
 
-impl Listed {
+impl ExpectedList {
     /// What was expected when the list was asked for, and still is when it is there: a topology's last
     /// worker may have left in between.
-    pub fn still(mut self, now: &Listed) -> Listed {
+    pub fn still(mut self, now: &ExpectedList) -> ExpectedList {
         self.present.retain(|index| now.present.contains(index));
         self
     }
 }
 
 /// Judges a list.
-pub fn list(stage: &Stage, expected: &Listed, answer: &Message<'_>) -> Result<(), ErrorKind> {
+pub fn list(stage: &Stage, expected: &ExpectedList, answer: &Message<'_>) -> Result<(), ErrorKind> {
     let (MessageType::GetAllNodesForPathResponse, Some(Data::Nodes(nodes))) =
         (answer.kind, &answer.data)
     else {

@@ -1,31 +1,25 @@
-//! One connection of the cluster to a server: whether it stands and has logged in, what is queued for
-//! it, what of an answer has come. And whose connection is whose.
+//! One connection of the cluster to a server: whether it is open and logged in, and what is queued for it.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use storm_pacemaker::client_login::{ClientLogin, ClientMethod};
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use storm_pacemaker::ring::{EventLoop, Handler};
-use storm_pacemaker::wire::{FrameReader, MessageType, decode};
+use storm_pacemaker::ring::EventLoop;
+use storm_pacemaker::wire::{MessageType, decode};
 
-use super::clock::Clock;
 use crate::record::{ErrorKind, Reason, Record, Timed};
 use crate::storm;
-
-/// How long closing all connections may take.
-const CLOSE_WITHIN_US: u64 = 2_000_000;
 
 /// Why logins fail that no message ends. A refused login is answered by nothing else.
 pub const ENDED: &str = "the server ended the connection";
 pub const NO_FRAME: &str = "a frame of an impossible length";
 pub const TOO_LONG: &str = "it took longer than the 11 s that Storm's client waits";
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Link {
     pub state: LinkState,
     pub outbox: Outbox,
-    pub frames: FrameReader,
     /// Dials that failed, or connections that were lost, since one stood that was of use.
     failures: u32,
     /// There while the state is `LoggingIn`.
@@ -34,8 +28,9 @@ pub struct Link {
     just_logged_in: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LinkState {
+    #[default]
     Down,
     Dialling {
         id: ConnectionId,
@@ -62,19 +57,6 @@ pub enum Opening {
     Failed {
         wait_us: u64,
     },
-}
-
-impl Default for Link {
-    fn default() -> Link {
-        Link {
-            state: LinkState::Down,
-            outbox: Outbox::default(),
-            frames: FrameReader::new(storm::FRAME_BYTES),
-            failures: 0,
-            login: None,
-            just_logged_in: false,
-        }
-    }
 }
 
 impl Link {
@@ -142,7 +124,6 @@ impl Link {
         }
         record.connected += 1;
         self.outbox = Outbox::default();
-        self.frames = FrameReader::new(storm::FRAME_BYTES);
         self.just_logged_in = false;
         let Some(method) = method else {
             self.state = LinkState::Up(id);
@@ -270,48 +251,6 @@ impl Link {
     fn back_off_us(&mut self) -> u64 {
         self.failures = self.failures.saturating_add(1);
         storm::back_off_us(self.failures)
-    }
-}
-
-/// Resets connections, so that no port of ours stays in TIME_WAIT, and waits until they are gone.
-pub fn close_all(
-    ids: Vec<ConnectionId>,
-    ring: &mut EventLoop,
-    handler: &mut impl Handler,
-    clock: Clock,
-) -> io::Result<()> {
-    let mut commands = Commands::default();
-    for id in ids {
-        commands.push(Command::Close(id, Ending::Reset));
-    }
-    let deadline_us = clock.now_us() + CLOSE_WITHIN_US;
-    ring.apply_commands(handler, &mut commands)?;
-    while ring.connections() > 0 && clock.now_us() < deadline_us {
-        ring.turn(handler, clock.rest_until(deadline_us))?;
-    }
-    Ok(())
-}
-
-/// Connections' owners, by the ring's slots.
-#[derive(Debug, Default)]
-pub struct Owners {
-    slots: Vec<Option<(ConnectionId, u32)>>,
-}
-
-impl Owners {
-    pub fn set(&mut self, id: ConnectionId, owner: u32) {
-        let slot = id.slot as usize;
-        if self.slots.len() <= slot {
-            self.slots.resize(slot + 1, None);
-        }
-        self.slots[slot] = Some((id, owner));
-    }
-
-    pub fn of(&self, id: ConnectionId) -> u32 {
-        match self.slots.get(id.slot as usize) {
-            Some(Some((current, owner))) if *current == id => *owner,
-            _ => unreachable!("the ring tells of a connection that nobody dialled"),
-        }
     }
 }
 

@@ -2,9 +2,12 @@
 //! time, the server process and the progress. Threads share nothing but the stage.
 
 mod clock;
+mod context;
+mod driver;
 mod judge;
 mod link;
-mod logins;
+mod login_deadlines;
+mod owners;
 mod progress;
 mod readers;
 mod request;
@@ -30,6 +33,8 @@ use crate::plan::Plan;
 use crate::record::{Record, Second, ServerSecond};
 use crate::server_process::{self, CpuTime, Memory, Sample};
 use crate::settings::{Nimbus, Settings};
+use context::Context;
+use driver::Driver;
 use progress::Display;
 use seconds::Seconds;
 
@@ -131,7 +136,10 @@ impl Crew {
                 &format!("workers-{index}"),
                 stage,
                 move || machine::pin_to(core),
-                move |ring, clock| workers::Workers::new(mine, index, clock, seconds).run(ring),
+                move |ring, clock| {
+                    let context = Context::new(mine, clock, seconds);
+                    Driver::new(workers::Workers::new(context, index)).run(ring)
+                },
             )?;
             crew.worker_ids.push(id);
         }
@@ -144,7 +152,10 @@ impl Crew {
                     machine::take_precedence();
                     Ok(())
                 },
-                move |ring, clock| readers::Readers::new(mine, clock, seconds).run(ring),
+                move |ring, clock| {
+                    let context = Context::new(mine, clock, seconds);
+                    Driver::new(readers::Readers::new(context)).run(ring)
+                },
             )?;
         }
         Ok(crew)

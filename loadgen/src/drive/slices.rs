@@ -51,7 +51,7 @@ impl Slices {
     }
 
     /// Hands over the seconds that are over. `errors` is the thread's total.
-    pub fn roll(&mut self, now_us: u64, errors: u64) {
+    pub fn send_finished(&mut self, now_us: u64, errors: u64) {
         while u64::from(self.now.second) < now_us / SECOND_US {
             self.hand_over(errors);
         }
@@ -59,7 +59,7 @@ impl Slices {
 
     /// Hands over the last one as well.
     pub fn finish(mut self, now_us: u64, errors: u64) {
-        self.roll(now_us, errors);
+        self.send_finished(now_us, errors);
         self.hand_over(errors);
     }
 
@@ -85,8 +85,8 @@ mod tests {
         let (done, slices) = std::sync::mpsc::channel();
         let mut mine = Slices::new(done);
         mine.now.acknowledged = 3;
-        mine.roll(999_999, 0);
-        mine.roll(3_000_000, 2);
+        mine.send_finished(999_999, 0);
+        mine.send_finished(3_000_000, 2);
         mine.now.acknowledged = 4;
         mine.finish(3_100_000, 5);
         let seen: Vec<_> = slices

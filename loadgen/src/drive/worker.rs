@@ -18,16 +18,16 @@ pub struct Worker {
     /// Of the last request; also its message id, and a pulse's sequence number.
     sequence: u32,
     /// Storm's worker waits for each answer before it sends the next pulse.
-    pub request: Option<Request<What>>,
+    pub request: Option<Request<RequestKind>>,
     /// The planned instant of the pulse that waits for it.
-    pub held_us: Option<u64>,
+    pub waiting_us: Option<u64>,
     /// Answers still to come to requests that were written more than once.
     owed: u32,
     pub life: Life,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
+pub enum RequestKind {
     Pulse,
     /// Its own key, as it exits.
     Delete,
@@ -51,14 +51,14 @@ impl Worker {
             target,
             sequence: 0,
             request: None,
-            held_us: None,
+            waiting_us: None,
             owed: 0,
             life: Life::Running,
         }
     }
 
     /// Begins the next request, and returns its id. `write` is to follow.
-    pub fn begin(&mut self, what: What, planned_us: u64) -> i32 {
+    pub fn begin(&mut self, what: RequestKind, planned_us: u64) -> i32 {
         debug_assert!(self.request.is_none());
         self.sequence += 1;
         let id = self.sequence as i32;
@@ -79,7 +79,7 @@ impl Worker {
         let text = self.link.outbox.text();
         let before = text.len();
         match request.what {
-            What::Pulse => {
+            RequestKind::Pulse => {
                 let stamp = Stamp {
                     run,
                     worker: index,
@@ -90,7 +90,7 @@ impl Worker {
                 payload::append(text, stamp, bytes);
                 encode_pulse_tail(text, request.id);
             }
-            What::Delete => encode_path(text, MessageType::DeletePath, key, request.id),
+            RequestKind::Delete => encode_path(text, MessageType::DeletePath, key, request.id),
         }
         text.len() - before
     }
@@ -101,26 +101,26 @@ impl Worker {
     }
 
     /// The request that an answer is for.
-    pub fn settle(&mut self, kind: MessageType, id: i32) -> Settled {
-        let fits = |request: &mut Request<What>| {
+    pub fn match_answer(&mut self, kind: MessageType, id: i32) -> Match {
+        let fits = |request: &mut Request<RequestKind>| {
             let answer = match request.what {
-                What::Pulse => MessageType::SendPulseResponse,
-                What::Delete => MessageType::DeletePathResponse,
+                RequestKind::Pulse => MessageType::SendPulseResponse,
+                RequestKind::Delete => MessageType::DeletePathResponse,
             };
             let fits = kind == answer || kind == MessageType::NotAuthorized;
             request.id == id && request.was_written() && fits
         };
         if let Some(request) = self.request.take_if(fits) {
             return match kind {
-                MessageType::NotAuthorized => Settled::Refused(request),
-                _ => Settled::Answered(request),
+                MessageType::NotAuthorized => Match::Refused(request),
+                _ => Match::Answered(request),
             };
         }
         if self.owed > 0 && (1..=self.sequence as i32).contains(&id) {
             self.owed -= 1;
-            return Settled::Twice;
+            return Match::Duplicate;
         }
-        Settled::Unasked
+        Match::Unasked
     }
 
     /// The connection is gone, and all that was still to come on it.
@@ -136,11 +136,11 @@ impl Worker {
 
 /// What an answer was.
 #[derive(Debug)]
-pub enum Settled {
-    Answered(Request<What>),
-    Refused(Request<What>),
+pub enum Match {
+    Answered(Request<RequestKind>),
+    Refused(Request<RequestKind>),
     /// The second answer to a request that was written twice.
-    Twice,
+    Duplicate,
     /// Nobody asked for it.
     Unasked,
 }
@@ -160,7 +160,7 @@ mod tests {
 
     fn with_pulse_under_way() -> Worker {
         let mut worker = Worker::new(0);
-        worker.begin(What::Pulse, 10);
+        worker.begin(RequestKind::Pulse, 10);
         let request = worker.request.as_mut().unwrap();
         request.attempt(Some(CONNECTION));
         worker
@@ -194,13 +194,13 @@ mod tests {
     fn an_answer_settles_what_was_asked_and_nothing_else() {
         let mut worker = with_pulse_under_way();
         let answer = MessageType::SendPulseResponse;
-        let wrong_type = worker.settle(MessageType::DeletePathResponse, 1);
-        assert!(matches!(wrong_type, Settled::Unasked));
-        assert!(matches!(worker.settle(answer, 2), Settled::Unasked));
-        assert!(matches!(worker.settle(answer, 1), Settled::Answered(_)));
-        assert!(matches!(worker.settle(answer, 1), Settled::Unasked));
-        let refusal = with_pulse_under_way().settle(MessageType::NotAuthorized, 1);
-        assert!(matches!(refusal, Settled::Refused(_)));
+        let wrong_type = worker.match_answer(MessageType::DeletePathResponse, 1);
+        assert!(matches!(wrong_type, Match::Unasked));
+        assert!(matches!(worker.match_answer(answer, 2), Match::Unasked));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Answered(_)));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Unasked));
+        let refusal = with_pulse_under_way().match_answer(MessageType::NotAuthorized, 1);
+        assert!(matches!(refusal, Match::Refused(_)));
     }
 
     #[test]
@@ -208,8 +208,8 @@ mod tests {
         let mut worker = with_pulse_under_way();
         worker.owe();
         let answer = MessageType::SendPulseResponse;
-        assert!(matches!(worker.settle(answer, 1), Settled::Answered(_)));
-        assert!(matches!(worker.settle(answer, 1), Settled::Twice));
-        assert!(matches!(worker.settle(answer, 1), Settled::Unasked));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Answered(_)));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Duplicate));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Unasked));
     }
 }

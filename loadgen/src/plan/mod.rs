@@ -43,16 +43,16 @@ pub enum Pace {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    pub topologies: Vec<Topology>,
+    pub topologies: Vec<PlannedTopology>,
     /// Every life of a worker: one that moves begins a new one.
-    pub workers: Vec<Worker>,
+    pub workers: Vec<PlannedWorker>,
     pub pace: Pace,
     /// When the first reading pass of Nimbus is due, after the start.
     pub first_pass_us: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topology {
+pub struct PlannedTopology {
     /// Its directory below `/workerbeats`.
     pub id: String,
     /// When Nimbus deletes that directory, if it does.
@@ -60,7 +60,7 @@ pub struct Topology {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Worker {
+pub struct PlannedWorker {
     pub key: String,
     /// Index of its topology.
     pub topology: u32,
@@ -121,7 +121,7 @@ impl Plan {
     }
 }
 
-impl Worker {
+impl PlannedWorker {
     /// Whether Nimbus reads its key at this time.
     pub fn is_assigned(&self, now_us: u64) -> bool {
         self.connect_us <= now_us && self.end.is_none_or(|end| now_us < end.unassigned_us)
@@ -133,8 +133,8 @@ struct Builder<'a> {
     cluster: &'a Cluster,
     workers_per_supervisor: u32,
     random: Random,
-    topologies: Vec<Topology>,
-    workers: Vec<Worker>,
+    topologies: Vec<PlannedTopology>,
+    workers: Vec<PlannedWorker>,
     keys: HashSet<String>,
     slots: Vec<Slot>,
 }
@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
     /// Adds a topology, and returns its index.
     fn submit(&mut self) -> u32 {
         let index = self.topologies.len();
-        self.topologies.push(Topology {
+        self.topologies.push(PlannedTopology {
             id: names::topology_id(index, &mut self.random),
             deleted_us: None,
         });
@@ -209,7 +209,7 @@ impl<'a> Builder<'a> {
             port += self.workers_per_supervisor;
         }
         let index = self.workers.len();
-        self.workers.push(Worker {
+        self.workers.push(PlannedWorker {
             key: key(port),
             topology,
             target: index % self.cluster.targets,
@@ -229,7 +229,7 @@ impl<'a> Builder<'a> {
         self.start(slot, topology, connect_us, connect_us);
     }
 
-    fn tenant_of(&self, slot: usize) -> &Worker {
+    fn tenant_of(&self, slot: usize) -> &PlannedWorker {
         &self.workers[self.slots[slot].tenant]
     }
 
@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(keys.len(), plan.workers.len());
         // But for those between two slots, 400 workers run at any time.
         for at_us in (0..600_000_000).step_by(7_000_000) {
-            let running = |worker: &&Worker| {
+            let running = |worker: &&PlannedWorker| {
                 worker.connect_us <= at_us && worker.end.is_none_or(|end| at_us < end.at_us)
             };
             let count = plan.workers.iter().filter(running).count();

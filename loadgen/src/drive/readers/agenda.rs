@@ -2,7 +2,7 @@
 //! the UI. Every question goes to every server in turn, as Storm's client pool asks them.
 
 use super::super::stage::Stage;
-use crate::plan::{Plan, Worker};
+use crate::plan::{Plan, PlannedWorker};
 use crate::random::{Random, mix};
 use crate::record::Timed;
 use crate::settings::Nimbus;
@@ -135,7 +135,7 @@ impl Agenda {
         let assigned = (0..)
             .zip(&plan.workers)
             .filter(|(_, worker)| worker.is_assigned(now_us));
-        let get = |(index, _): (u32, &Worker)| Task::Get(index);
+        let get = |(index, _): (u32, &PlannedWorker)| Task::Get(index);
         match &mut self.who {
             Who::Scheduler { .. } => {
                 self.tasks.push(Task::List);

@@ -9,21 +9,21 @@ use crate::storm;
 
 /// All may take equally long, so a queue will do. Those that are over stay until their time has come.
 #[derive(Debug, Default)]
-pub struct Logins {
-    queue: VecDeque<Login>,
+pub struct LoginDeadlines {
+    queue: VecDeque<PendingLogin>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Login {
+pub struct PendingLogin {
     until_us: u64,
     pub id: ConnectionId,
     /// Whose connection it is, or was: the ring may have given its slot to another.
     pub owner: u32,
 }
 
-impl Logins {
+impl LoginDeadlines {
     pub fn add(&mut self, now_us: u64, id: ConnectionId, owner: u32) {
-        self.queue.push_back(Login {
+        self.queue.push_back(PendingLogin {
             until_us: now_us + storm::GIVE_UP_AFTER_US,
             id,
             owner,
@@ -31,7 +31,7 @@ impl Logins {
     }
 
     /// One whose time is up, if it has not come to an end before.
-    pub fn take(&mut self, now_us: u64) -> Option<Login> {
+    pub fn take(&mut self, now_us: u64) -> Option<PendingLogin> {
         self.queue.pop_front_if(|login| login.until_us <= now_us)
     }
 
