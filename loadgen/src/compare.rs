@@ -80,10 +80,10 @@ pub fn compare(servers: [Settings; 2], rounds: u32) -> Result<bool, String> {
     Ok(comparison.passed)
 }
 
-type Value<'a> = Box<dyn Fn(&Report) -> Option<f64> + 'a>;
+type Measure<'a> = Box<dyn Fn(&Report) -> Option<f64> + 'a>;
 
 fn rows(a: &[Report], b: &[Report]) -> Vec<Row> {
-    let mut quantities: Vec<(String, Unit, Value<'_>)> = vec![
+    let mut quantities: Vec<(String, Unit, Measure<'_>)> = vec![
         (
             "CPU for each pulse".to_owned(),
             Unit::Microseconds,
@@ -130,7 +130,7 @@ fn rows(a: &[Report], b: &[Report]) -> Vec<Row> {
             Box::new(move |report| Some(report.times.of(timed)?.max_us as f64)),
         ));
     }
-    let row = |(name, unit, value): (String, Unit, Value<'_>)| {
+    let row = |(name, unit, value): (String, Unit, Measure<'_>)| {
         let [of_a, of_b] = [a, b].map(|reports| reports.iter().map(&value).collect::<Vec<_>>());
         Row {
             name,

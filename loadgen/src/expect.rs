@@ -9,7 +9,7 @@ use crate::units::{parse_bytes, parse_time_us, show_bytes, show_time};
 pub struct Expectation {
     /// As it was written.
     pub text: String,
-    quantity: Quantity,
+    metric: Metric,
     relation: Relation,
     limit: f64,
 }
@@ -39,7 +39,7 @@ pub struct Verdict {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Quantity {
+enum Metric {
     Valid,
     Errors(Option<ErrorKind>),
     Times(Timed, Statistic),
@@ -89,14 +89,14 @@ pub fn parse(text: &str) -> Result<Vec<Expectation>, String> {
 }
 
 fn parse_one(text: &str) -> Result<Expectation, String> {
-    let quantity = |name: &str| {
+    let metric = |name: &str| {
         parse_quantity(name)
             .ok_or_else(|| format!("\"{name}\" in \"{text}\" is not measured: {}", known()))
     };
     if text == "valid" {
         return Ok(Expectation {
             text: text.to_owned(),
-            quantity: Quantity::Valid,
+            metric: Metric::Valid,
             relation: Relation::Equal,
             limit: 1.0,
         });
@@ -111,25 +111,25 @@ fn parse_one(text: &str) -> Result<Expectation, String> {
         .iter()
         .find(|(sign, _)| rest.starts_with(sign))
         .expect("one of the three signs is there");
-    let quantity = quantity(name.trim())?;
+    let metric = metric(name.trim())?;
     let value = rest[sign.len()..].trim();
-    let limit = quantity
+    let limit = metric
         .parse_limit(value)
         .map_err(|why| format!("in \"{text}\": {why}"))?;
     Ok(Expectation {
         text: text.to_owned(),
-        quantity,
+        metric,
         relation: *relation,
         limit,
     })
 }
 
-fn parse_quantity(name: &str) -> Option<Quantity> {
+fn parse_quantity(name: &str) -> Option<Metric> {
     match name {
-        "errors" => return Some(Quantity::Errors(None)),
-        "pulses.per_second" => return Some(Quantity::PulsesPerSecond),
-        "server.cpu_per_pulse" => return Some(Quantity::ServerCpuPerPulse),
-        "server.resident" => return Some(Quantity::ServerResident),
+        "errors" => return Some(Metric::Errors(None)),
+        "pulses.per_second" => return Some(Metric::PulsesPerSecond),
+        "server.cpu_per_pulse" => return Some(Metric::ServerCpuPerPulse),
+        "server.resident" => return Some(Metric::ServerResident),
         _ => {}
     }
     let (group, part) = name.split_once('.')?;
@@ -137,13 +137,13 @@ fn parse_quantity(name: &str) -> Option<Quantity> {
         let kind = ErrorKind::ALL
             .into_iter()
             .find(|kind| kind.label() == part)?;
-        return Some(Quantity::Errors(Some(kind)));
+        return Some(Metric::Errors(Some(kind)));
     }
     let timed = Timed::ALL
         .into_iter()
         .find(|timed| timed.label() == group)?;
     let (_, statistic) = STATISTICS.iter().find(|(name, _)| *name == part)?;
-    Some(Quantity::Times(timed, *statistic))
+    Some(Metric::Times(timed, *statistic))
 }
 
 fn known() -> String {
@@ -156,14 +156,14 @@ fn known() -> String {
     )
 }
 
-impl Quantity {
+impl Metric {
     fn parse_limit(self, text: &str) -> Result<f64, String> {
         match self {
-            Quantity::Times(..) | Quantity::ServerCpuPerPulse => {
+            Metric::Times(..) | Metric::ServerCpuPerPulse => {
                 parse_time_us(text).map(|us| us as f64)
             }
-            Quantity::ServerResident => parse_bytes(text).map(|bytes| bytes as f64),
-            Quantity::Valid | Quantity::Errors(_) | Quantity::PulsesPerSecond => text
+            Metric::ServerResident => parse_bytes(text).map(|bytes| bytes as f64),
+            Metric::Valid | Metric::Errors(_) | Metric::PulsesPerSecond => text
                 .parse::<u64>()
                 .map(|count| count as f64)
                 .map_err(|_| format!("\"{text}\" is not a count")),
@@ -173,40 +173,38 @@ impl Quantity {
     fn actual(self, measured: &Measurements<'_>) -> Option<f64> {
         let errors = &measured.record.errors;
         match self {
-            Quantity::Valid => Some(f64::from(u8::from(measured.valid))),
-            Quantity::Errors(None) => Some(errors.total() as f64),
-            Quantity::Errors(Some(kind)) => Some(errors.count(kind) as f64),
-            Quantity::Times(timed, statistic) => {
+            Metric::Valid => Some(f64::from(u8::from(measured.valid))),
+            Metric::Errors(None) => Some(errors.total() as f64),
+            Metric::Errors(Some(kind)) => Some(errors.count(kind) as f64),
+            Metric::Times(timed, statistic) => {
                 let summary = Summary::of(measured.record.times(timed))?;
                 Some(statistic.of(&summary) as f64)
             }
-            Quantity::PulsesPerSecond => Some(measured.pulses_per_second),
-            Quantity::ServerCpuPerPulse => measured.server_cpu_us_per_pulse,
-            Quantity::ServerResident => measured.server_resident_bytes.map(|bytes| bytes as f64),
+            Metric::PulsesPerSecond => Some(measured.pulses_per_second),
+            Metric::ServerCpuPerPulse => measured.server_cpu_us_per_pulse,
+            Metric::ServerResident => measured.server_resident_bytes.map(|bytes| bytes as f64),
         }
     }
 
     fn show(self, value: f64) -> String {
         match self {
-            Quantity::Valid if value == 1.0 => "valid".to_owned(),
-            Quantity::Valid => "invalid".to_owned(),
-            Quantity::Times(..) | Quantity::ServerCpuPerPulse => show_time(value),
-            Quantity::ServerResident => show_bytes(value),
-            Quantity::Errors(_) | Quantity::PulsesPerSecond => format!("{value:.0}"),
+            Metric::Valid if value == 1.0 => "valid".to_owned(),
+            Metric::Valid => "invalid".to_owned(),
+            Metric::Times(..) | Metric::ServerCpuPerPulse => show_time(value),
+            Metric::ServerResident => show_bytes(value),
+            Metric::Errors(_) | Metric::PulsesPerSecond => format!("{value:.0}"),
         }
     }
 }
 
 impl Expectation {
     pub fn compare(&self, measured: &Measurements<'_>) -> Verdict {
-        let actual = self.quantity.actual(measured);
+        let actual = self.metric.actual(measured);
         Verdict {
             limit: self.text.clone(),
             actual,
             met: actual.is_some_and(|actual| self.relation.holds(actual, self.limit)),
-            shown: actual.map_or("not measured".to_owned(), |actual| {
-                self.quantity.show(actual)
-            }),
+            shown: actual.map_or("not measured".to_owned(), |actual| self.metric.show(actual)),
         }
     }
 }
@@ -244,26 +242,22 @@ mod tests {
         let parsed = parse("errors=0, pulse.max<1s,get.p99.9<=50ms,errors.stale=0,valid").unwrap();
         let read: Vec<_> = parsed
             .iter()
-            .map(|e| (e.quantity, e.relation, e.limit))
+            .map(|e| (e.metric, e.relation, e.limit))
             .collect();
         let expected = [
-            (Quantity::Errors(None), Relation::Equal, 0.0),
+            (Metric::Errors(None), Relation::Equal, 0.0),
             (
-                Quantity::Times(Timed::Pulse, Statistic::Max),
+                Metric::Times(Timed::Pulse, Statistic::Max),
                 Relation::Less,
                 1e6,
             ),
             (
-                Quantity::Times(Timed::Get, Statistic::P999),
+                Metric::Times(Timed::Get, Statistic::P999),
                 Relation::AtMost,
                 50e3,
             ),
-            (
-                Quantity::Errors(Some(ErrorKind::Stale)),
-                Relation::Equal,
-                0.0,
-            ),
-            (Quantity::Valid, Relation::Equal, 1.0),
+            (Metric::Errors(Some(ErrorKind::Stale)), Relation::Equal, 0.0),
+            (Metric::Valid, Relation::Equal, 1.0),
         ];
         assert_eq!(read, expected);
         let parsed = parse("server.resident<100MiB,pulses.per_second>=3990").unwrap();

@@ -27,9 +27,10 @@ pub fn raise_open_files(needed: u64) -> Result<(), String> {
     }
     let raised = Rlimit {
         current: Some(needed),
-        maximum: match enough(limit.maximum) {
-            true => limit.maximum,
-            false => Some(needed),
+        maximum: if enough(limit.maximum) {
+            limit.maximum
+        } else {
+            Some(needed)
         },
     };
     setrlimit(Resource::Nofile, raised).map_err(|error| {

@@ -8,7 +8,7 @@ mod drive;
 mod expect;
 mod hdr_log;
 mod limit;
-mod logins;
+mod login_cost;
 mod machine;
 mod payload;
 mod plain;

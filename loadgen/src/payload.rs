@@ -73,9 +73,10 @@ pub fn sequence_of(
     if stamp.run != run {
         return Ok(None);
     }
-    match stamp.worker == worker {
-        true => Ok(Some(stamp.sequence)),
-        false => Err(ErrorKind::Foreign),
+    if stamp.worker == worker {
+        Ok(Some(stamp.sequence))
+    } else {
+        Err(ErrorKind::Foreign)
     }
 }
 

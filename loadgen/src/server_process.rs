@@ -30,13 +30,13 @@ impl CpuTime {
 
 /// All threads of a process, by thread id.
 #[derive(Clone, Debug, Default)]
-pub struct Sample {
+pub struct ProcessSample {
     threads: HashMap<u32, CpuTime>,
 }
 
-impl Sample {
+impl ProcessSample {
     /// `None` if the process is gone.
-    pub fn of(pid: u32) -> Option<Sample> {
+    pub fn of(pid: u32) -> Option<ProcessSample> {
         let mut threads = HashMap::new();
         for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
             let Some(id) = task.ok().and_then(|t| t.file_name().to_str()?.parse().ok()) else {
@@ -47,12 +47,12 @@ impl Sample {
                 threads.insert(id, time);
             }
         }
-        Some(Sample { threads })
+        Some(ProcessSample { threads })
     }
 
     /// CPU time of all threads since an earlier sample. What a thread that has ended used after that
     /// sample is not known.
-    pub fn since(&self, earlier: &Sample) -> CpuTime {
+    pub fn since(&self, earlier: &ProcessSample) -> CpuTime {
         self.threads
             .iter()
             .map(|(id, now)| now.since(earlier.threads.get(id).copied().unwrap_or_default()))
@@ -60,8 +60,8 @@ impl Sample {
     }
 
     /// CPU time of one thread since an earlier sample.
-    pub fn thread_since(&self, earlier: &Sample, id: u32) -> CpuTime {
-        let of = |sample: &Sample| sample.threads.get(&id).copied().unwrap_or_default();
+    pub fn thread_since(&self, earlier: &ProcessSample, id: u32) -> CpuTime {
+        let of = |sample: &ProcessSample| sample.threads.get(&id).copied().unwrap_or_default();
         of(self).since(of(earlier))
     }
 }
@@ -124,13 +124,13 @@ mod tests {
     #[test]
     fn measures_this_process() {
         let me = std::process::id();
-        let before = Sample::of(me).unwrap();
+        let before = ProcessSample::of(me).unwrap();
         let started = std::time::Instant::now();
         let mut sum = 0u64;
         while started.elapsed().as_millis() < 20 {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
-        let used = Sample::of(me).unwrap().since(&before);
+        let used = ProcessSample::of(me).unwrap().since(&before);
         assert!(used.on_cpu_ns > 1_000_000, "{used:?}");
         let memory = memory(me).unwrap();
         assert!(memory.resident_bytes > 100_000 && memory.peak_bytes >= memory.resident_bytes);
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_process_that_is_gone_has_no_sample() {
-        assert!(Sample::of(u32::MAX).is_none());
+        assert!(ProcessSample::of(u32::MAX).is_none());
         assert!(memory(u32::MAX).is_none());
     }
 }

@@ -46,12 +46,12 @@ pub struct Settings {
 pub struct Target {
     pub name: String,
     pub address: SocketAddr,
-    pub logins: Logins,
+    pub logins: LoginMethods,
 }
 
 /// How connections to a server log in; `None`: not at all.
 #[derive(Clone, Debug, Default)]
-pub struct Logins {
+pub struct LoginMethods {
     pub readers: Option<ClientMethod>,
     pub workers: Option<ClientMethod>,
 }
@@ -72,18 +72,18 @@ pub enum Output {
     Json,
 }
 
-impl Logins {
+impl LoginMethods {
     pub fn of_readers(&self) -> &'static str {
-        name_of(self.readers.as_ref())
+        method_name(self.readers.as_ref())
     }
 
     pub fn of_workers(&self) -> &'static str {
-        name_of(self.workers.as_ref())
+        method_name(self.workers.as_ref())
     }
 }
 
 /// As `--auth` has it.
-pub fn name_of(method: Option<&ClientMethod>) -> &'static str {
+pub fn method_name(method: Option<&ClientMethod>) -> &'static str {
     match method {
         None => "none",
         Some(ClientMethod::Digest(_)) => "digest",

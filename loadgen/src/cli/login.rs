@@ -8,7 +8,7 @@ use storm_pacemaker::auth::DigestCredentials;
 use storm_pacemaker::auth::jaas;
 use storm_pacemaker::client_login::ClientMethod;
 
-use crate::settings::Logins;
+use crate::settings::LoginMethods;
 
 #[derive(Debug, Args)]
 pub struct LoginArguments {
@@ -46,9 +46,10 @@ pub struct Methods {
 impl Methods {
     pub fn new(arguments: &LoginArguments, workers: Auth) -> Result<Methods, String> {
         let readers = arguments.auth;
-        let digest = match [readers, workers].contains(&Auth::Digest) {
-            true => Some(credentials(arguments.login_config.as_deref())?),
-            false => None,
+        let digest = if [readers, workers].contains(&Auth::Digest) {
+            Some(credentials(arguments.login_config.as_deref())?)
+        } else {
+            None
         };
         Ok(Methods {
             readers,
@@ -59,8 +60,8 @@ impl Methods {
     }
 
     /// For the server of this name, `HOST:PORT`.
-    pub fn at(&self, server: &str) -> Logins {
-        Logins {
+    pub fn at(&self, server: &str) -> LoginMethods {
+        LoginMethods {
             readers: self.method(self.readers, server),
             workers: self.method(self.workers, server),
         }
@@ -94,9 +95,10 @@ fn credentials(login_config: Option<&Path>) -> Result<DigestCredentials, String>
 fn service(text: &str) -> Result<String, String> {
     let (service, rest) = text.split_once('/').unwrap_or((text, ""));
     let host = rest.split('@').next().unwrap_or_default();
-    match service.is_empty() || host.is_empty() {
-        true => Err("SERVICE/HOST is wanted, such as pacemaker/pacemaker.example.com".to_owned()),
-        false => Ok(text.to_owned()),
+    if service.is_empty() || host.is_empty() {
+        Err("SERVICE/HOST is wanted, such as pacemaker/pacemaker.example.com".to_owned())
+    } else {
+        Ok(text.to_owned())
     }
 }
 

@@ -2,8 +2,8 @@
 //! anything is dialled.
 
 mod login;
+mod resolve;
 mod scenario;
-mod settle;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use storm_pacemaker::config::Cores;
 
-use crate::logins::Logins;
+use crate::login_cost::LoginCost;
 use crate::settings::Settings;
 use crate::units::parse_time_us;
 use login::{Auth, LoginArguments};
@@ -235,7 +235,7 @@ pub enum Job {
     Run(Box<Settings>),
     FindLimit(Box<Settings>),
     PrintPlan(Box<Settings>),
-    Logins(Box<Logins>),
+    Logins(Box<LoginCost>),
     Compare {
         servers: Box<[Settings; 2]>,
         rounds: u32,
@@ -258,12 +258,13 @@ pub fn job() -> Result<Job, Exit> {
     let line = CommandLine::try_parse_from(words).map_err(|answer| {
         // If nobody reads it, there is nobody to tell.
         let _ = answer.print();
-        match answer.use_stderr() {
-            true => Exit::WrongUsage(None),
-            false => Exit::Help,
+        if answer.use_stderr() {
+            Exit::WrongUsage(None)
+        } else {
+            Exit::Help
         }
     })?;
-    settle::job(line, &Cores::of_this_process()).map_err(|why| Exit::WrongUsage(Some(why)))
+    resolve::job(line, &Cores::of_this_process()).map_err(|why| Exit::WrongUsage(Some(why)))
 }
 
 /// How many words of a command line come before its options: the program, and a subcommand.

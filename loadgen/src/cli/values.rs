@@ -98,12 +98,13 @@ fn sizes_in(file: &str) -> Result<Arc<[u32]>, String> {
 }
 
 fn checked(bytes: u64) -> Result<u32, String> {
-    match (payload::MIN_BYTES..=MOST_BYTES).contains(&bytes) {
-        true => Ok(bytes as u32),
-        false => Err(format!(
+    if (payload::MIN_BYTES..=MOST_BYTES).contains(&bytes) {
+        Ok(bytes as u32)
+    } else {
+        Err(format!(
             "{bytes} bytes; allowed are {} (a pulse's stamp and some of its body) to {MOST_BYTES}",
             payload::MIN_BYTES
-        )),
+        ))
     }
 }
 

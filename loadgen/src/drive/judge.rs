@@ -59,9 +59,10 @@ pub fn list(stage: &Stage, expected: &ExpectedList, answer: &Message<'_>) -> Res
     if expected.absent.iter().any(is_named) {
         return Err(ErrorKind::ListStale);
     }
-    match expected.present.iter().all(is_named) {
-        true => Ok(()),
-        false => Err(ErrorKind::ListIncomplete),
+    if expected.present.iter().all(is_named) {
+        Ok(())
+    } else {
+        Err(ErrorKind::ListIncomplete)
     }
 }
 

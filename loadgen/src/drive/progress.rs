@@ -82,9 +82,10 @@ impl Display {
     fn write(&self, line: &str) {
         const CLEAR_REST: &str = "\x1b[K";
         let mut stderr = io::stderr().lock();
-        let _ = match self.terminal {
-            true => write!(stderr, "\r{line}{CLEAR_REST}").and_then(|()| stderr.flush()),
-            false => writeln!(stderr, "{line}"),
+        let _ = if self.terminal {
+            write!(stderr, "\r{line}{CLEAR_REST}").and_then(|()| stderr.flush())
+        } else {
+            writeln!(stderr, "{line}")
         };
     }
 }

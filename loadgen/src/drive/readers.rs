@@ -3,21 +3,20 @@
 //! asks the next question; together they pipeline. All that they read is judged.
 
 mod agenda;
+mod clients;
 
 use std::sync::atomic::Ordering;
 
-use storm_pacemaker::client_login::ClientMethod;
-use storm_pacemaker::connection::{Command, Commands, ConnectionId, Ending, SleepPlan};
+use storm_pacemaker::connection::{Command, Commands, ConnectionId, Ending};
 use storm_pacemaker::ring::EventLoop;
 use storm_pacemaker::wire::message::encode_path;
 use storm_pacemaker::wire::{Message, MessageType, decode};
 
 use super::context::Context;
-use super::driver::{Clients, end_late_logins};
 use super::judge::{self, ExpectedList};
 use super::link::{Link, LinkState, TOO_LONG};
 use super::request::{Request, Retry, Try};
-use super::stage::{Known, Stage};
+use super::stage::Known;
 use crate::record::{ErrorKind, Timed};
 use crate::storm;
 use agenda::{Agenda, Task};
@@ -289,11 +288,10 @@ impl Readers {
                 let asker = &mut self.askers[index];
                 asker.newest = asker.newest.max(sequence);
                 // A server that has not answered may have had what the others lack.
-                match asker.all_well && asked.target + 1 == self.links.len() {
-                    true => {
-                        judge::newest(asker.newest, asker.known, self.context.stage.known(worker))
-                    }
-                    false => Ok(()),
+                if asker.all_well && asked.target + 1 == self.links.len() {
+                    judge::newest(asker.newest, asker.known, self.context.stage.known(worker))
+                } else {
+                    Ok(())
                 }
             }
         }
@@ -352,91 +350,5 @@ impl Readers {
                 self.context.record.errors.add(ErrorKind::Abandoned);
             }
         }
-    }
-}
-
-/// An owner is the index of a server.
-impl Clients for Readers {
-    fn context(&mut self) -> &mut Context {
-        &mut self.context
-    }
-
-    fn link(&mut self, owner: u32) -> (&mut Link, &mut Context) {
-        (&mut self.links[owner as usize], &mut self.context)
-    }
-
-    fn login_method<'a>(&self, stage: &'a Stage, owner: u32) -> Option<&'a ClientMethod> {
-        let target = &stage.settings.targets[owner as usize];
-        target.logins.readers.as_ref()
-    }
-
-    fn step(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> Option<u64> {
-        self.context.now_us = self.context.clock.now_us();
-        self.context.ending = self.context.now_us >= self.context.window.end_us;
-        let waits = self.askers.iter().any(|asker| asker.question.is_some());
-        if self.context.stage.aborted() || self.context.ending && !waits {
-            return None;
-        }
-        end_late_logins(self, commands);
-        let mut due_us = self.dial_links(ring);
-        self.take_retries(commands);
-        if !self.context.ending {
-            due_us = due_us.min(self.ask_all(commands));
-        }
-        Some(self.context.next_wake_us(due_us))
-    }
-
-    fn sleep_until(&mut self, due_us: u64) -> SleepPlan {
-        self.context.clock.sleep_until(due_us)
-    }
-
-    fn show_progress(&mut self) {
-        self.context.show_progress();
-    }
-
-    /// Times a pass that has already missed its ten seconds.
-    fn give_up(&mut self) -> Vec<ConnectionId> {
-        let window = self.context.window;
-        for asker in &self.askers {
-            if let Some((timed, begun_us)) = asker.agenda.unfinished()
-                && window.contains(begun_us)
-                && window.end_us - begun_us >= storm::NIMBUS_PASS_EVERY_US
-            {
-                self.context.record.time(timed, window.end_us - begun_us);
-            }
-        }
-        self.links.iter().filter_map(Link::id).collect()
-    }
-
-    fn connected(&mut self, owner: u32) {
-        let owner = owner as usize;
-        self.written_again.retain(|(target, _)| *target != owner);
-    }
-
-    fn up(&mut self, _owner: u32, commands: &mut Commands) {
-        for index in 0..self.askers.len() {
-            self.attempt(index, commands);
-        }
-    }
-
-    /// The progress line counts the workers' connections alone.
-    fn down(&mut self, _owner: u32) {}
-
-    fn answered(&mut self, owner: u32, body: &[u8], _commands: &mut Commands) {
-        self.take_answer(owner as usize, body);
-    }
-
-    fn lost(&mut self, _owner: u32, connection: ConnectionId) {
-        self.lose(connection);
-    }
-
-    fn dial_at(&mut self, owner: u32, at_us: u64) {
-        self.dial_us[owner as usize] = at_us;
-    }
-}
-
-impl From<Readers> for Context {
-    fn from(readers: Readers) -> Context {
-        readers.context
     }
 }

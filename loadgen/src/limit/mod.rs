@@ -14,7 +14,7 @@ use crate::report::{self, Report};
 use crate::run;
 use crate::settings::Settings;
 use cause::Cause;
-use search::{Search, Verdict};
+use search::{Search, TrialResult};
 
 /// What a cluster needs, where nobody says otherwise: no error, no answer over a second, and Nimbus
 /// through its pass before the next one begins.
@@ -83,8 +83,8 @@ pub fn find(mut settings: Settings) -> Result<bool, String> {
         let step = Step::new(supervisors, &report);
         eprintln!("{}", text::row(&step));
         search.judge(match (report.passed, report.valid) {
-            (true, _) => Verdict::Good,
-            (false, _) => Verdict::Bad,
+            (true, _) => TrialResult::Good,
+            (false, _) => TrialResult::Bad,
         });
         steps.push(step);
         if search.first_bad() == Some(supervisors) {

@@ -21,7 +21,7 @@ pub struct Search {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum TrialResult {
     Good,
     Bad,
 }
@@ -48,10 +48,10 @@ impl Search {
     }
 
     /// What came of the size that was to be tried.
-    pub fn judge(&mut self, verdict: Verdict) {
+    pub fn judge(&mut self, verdict: TrialResult) {
         match verdict {
-            Verdict::Good => self.last_good = Some(self.trying),
-            Verdict::Bad => {
+            TrialResult::Good => self.last_good = Some(self.trying),
+            TrialResult::Bad => {
                 self.failures += 1;
                 if self.failures < FAILURES {
                     return;
@@ -97,7 +97,11 @@ mod tests {
         while let Some(size) = search.next() {
             tried.push(size);
             let good = size <= carries;
-            search.judge(if good { Verdict::Good } else { Verdict::Bad });
+            search.judge(if good {
+                TrialResult::Good
+            } else {
+                TrialResult::Bad
+            });
             assert!(tried.len() < 60, "{tried:?}");
         }
         (search, tried)
@@ -126,9 +130,9 @@ mod tests {
     #[test]
     fn one_failure_is_tried_again() {
         let mut search = Search::from(100);
-        search.judge(Verdict::Bad);
+        search.judge(TrialResult::Bad);
         assert_eq!(search.next(), Some(100));
-        search.judge(Verdict::Good);
+        search.judge(TrialResult::Good);
         assert_eq!(search.next(), Some(150));
     }
 }

@@ -65,9 +65,10 @@ impl fmt::Display for Sizes {
                     Style::Simple => "simple",
                     Style::Rich => "rich",
                 };
-                match least == most {
-                    true => write!(f, "{least} {style} executors"),
-                    false => write!(f, "{least} to {most} {style} executors"),
+                if least == most {
+                    write!(f, "{least} {style} executors")
+                } else {
+                    write!(f, "{least} to {most} {style} executors")
                 }
             }
         }
@@ -82,9 +83,10 @@ impl Style {
             Style::Rich => RICH,
         };
         let [_, (middle, _), _] = points;
-        let (from, to) = match executors < middle {
-            true => (points[0], points[1]),
-            false => (points[1], points[2]),
+        let (from, to) = if executors < middle {
+            (points[0], points[1])
+        } else {
+            (points[1], points[2])
         };
         let slope = f64::from(to.1 - from.1) / f64::from(to.0 - from.0);
         let bytes = f64::from(from.1) + slope * (f64::from(executors) - f64::from(from.0));

@@ -2,7 +2,7 @@
 //! and whether the limits held. One structure for people (`text`) and for programs (JSON).
 
 pub mod html;
-mod origin;
+mod provenance;
 #[cfg(test)]
 pub mod sample;
 mod text;
@@ -18,7 +18,7 @@ use crate::expect::{Measurements, Verdict};
 use crate::plan::{Pace, Plan};
 use crate::record::{self, ErrorKind, Reason, Record, Second, Summary, Timed};
 use crate::settings::{Nimbus, Output, Settings};
-use origin::Origin;
+use provenance::Provenance;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -27,24 +27,25 @@ pub struct Report {
     /// Whether the numbers are the server's.
     pub valid: bool,
     pub invalid_because: Vec<String>,
-    pub run: Run,
-    pub pulses: Pulses,
-    pub bytes: Bytes,
-    pub times: Times,
-    pub errors: Errors,
+    pub run: RunParameters,
+    pub pulses: PulseCounts,
+    pub bytes: ByteRates,
+    pub times: Summaries,
+    pub errors: ErrorCounts,
     /// Connections that stood, over the whole run.
     pub connections: u64,
-    pub generator: Vec<Thread>,
-    pub server: Option<Server>,
+    pub generator: Vec<ThreadSummary>,
+    pub server: Option<ServerSummary>,
     pub limits: Vec<Verdict>,
     /// From the plan's zero to its end.
     pub seconds: Vec<Second>,
-    pub origin: Origin,
+    #[serde(rename = "origin")]
+    pub provenance: Provenance,
 }
 
 /// What was run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Run {
+pub struct RunParameters {
     pub targets: Vec<String>,
     /// `None`: connections that saturate the server are not those of a cluster.
     pub supervisors: Option<u32>,
@@ -68,7 +69,7 @@ pub struct Run {
 
 /// Of those due in the window.
 #[derive(Clone, Debug, Serialize)]
-pub struct Pulses {
+pub struct PulseCounts {
     pub planned: u64,
     pub sent: u64,
     pub acknowledged: u64,
@@ -80,14 +81,14 @@ pub struct Pulses {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Bytes {
+pub struct ByteRates {
     pub sent_per_second: f64,
     pub received_per_second: f64,
 }
 
 /// Microseconds; what was not measured is absent.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Times {
+pub struct Summaries {
     pub pulse: Option<Summary>,
     pub get: Option<Summary>,
     pub list: Option<Summary>,
@@ -102,7 +103,7 @@ pub struct Times {
 
 /// Of the whole run, warm-up included.
 #[derive(Clone, Debug, Serialize)]
-pub struct Errors {
+pub struct ErrorCounts {
     pub total: u64,
     /// Every kind, by its name.
     pub kinds: BTreeMap<&'static str, u64>,
@@ -112,14 +113,14 @@ pub struct Errors {
 
 /// A driving thread's share of its core: what it used, and what it wanted while others had it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Thread {
+pub struct ThreadSummary {
     pub core: usize,
     pub busy: f64,
     pub waiting: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Server {
+pub struct ServerSummary {
     /// All CPU time of the window, reads included, over the acknowledged pulses.
     pub cpu_us_per_pulse: Option<f64>,
     /// In cores.
@@ -139,8 +140,8 @@ impl Report {
             passed: false,
             valid: false,
             invalid_because: Vec::new(),
-            run: Run::new(settings, plan),
-            pulses: Pulses {
+            run: RunParameters::new(settings, plan),
+            pulses: PulseCounts {
                 planned: record.planned,
                 sent: record.sent,
                 acknowledged: record.acknowledged,
@@ -148,20 +149,20 @@ impl Report {
                 resent: record.resent,
                 answered_twice: record.answered_twice,
             },
-            bytes: Bytes {
+            bytes: ByteRates {
                 sent_per_second: record.bytes_sent as f64 / seconds,
                 received_per_second: record.bytes_received as f64 / seconds,
             },
-            times: Times::new(record),
-            errors: Errors::new(&record.errors),
+            times: Summaries::new(record),
+            errors: ErrorCounts::new(&record.errors),
             connections: record.connected,
             generator: shares(&measured.threads, measured.window_us),
             server: measured
                 .server
-                .map(|server| Server::new(&server, measured.window_us, record)),
+                .map(|server| ServerSummary::new(&server, measured.window_us, record)),
             limits: Vec::new(),
             seconds: measured.seconds.clone(),
-            origin: Origin::of_this_process(),
+            provenance: Provenance::of_this_process(),
         };
         report.invalid_because = validity::doubts(settings, &report);
         report.valid = report.invalid_because.is_empty();
@@ -213,10 +214,10 @@ pub fn print<T: Serialize>(output: Output, result: &T, text: impl FnOnce(&T) -> 
         .and_then(|()| stdout.flush());
 }
 
-impl Run {
-    fn new(settings: &Settings, plan: &Plan) -> Run {
+impl RunParameters {
+    fn new(settings: &Settings, plan: &Plan) -> RunParameters {
         let cluster = &settings.cluster;
-        Run {
+        RunParameters {
             targets: settings
                 .targets
                 .iter()
@@ -250,7 +251,7 @@ impl Run {
     }
 }
 
-impl Run {
+impl RunParameters {
     /// How who logs in, as a part of a sentence; empty if nobody does.
     fn logins(&self) -> String {
         let of = |who: &str, auth: &str| match auth {
@@ -265,10 +266,10 @@ impl Run {
     }
 }
 
-impl Times {
-    fn new(record: &Record) -> Times {
+impl Summaries {
+    fn new(record: &Record) -> Summaries {
         let of = |timed| Summary::of(record.times(timed));
-        Times {
+        Summaries {
             pulse: of(Timed::Pulse),
             get: of(Timed::Get),
             list: of(Timed::List),
@@ -298,14 +299,14 @@ impl Times {
     }
 }
 
-impl Errors {
-    fn new(errors: &record::Errors) -> Errors {
+impl ErrorCounts {
+    fn new(errors: &record::Errors) -> ErrorCounts {
         let reason = |reason: &Reason| match reason {
             Reason::Os(0) => "unknown".to_owned(),
             Reason::Os(number) => io::Error::from_raw_os_error(*number).to_string(),
             Reason::Login(why) => format!("login: {why}"),
         };
-        Errors {
+        ErrorCounts {
             total: errors.total(),
             kinds: ErrorKind::ALL
                 .map(|kind| (kind.label(), errors.count(kind)))
@@ -323,10 +324,10 @@ impl Errors {
     }
 }
 
-impl Server {
-    fn new(server: &ServerUse, window_us: u64, record: &Record) -> Server {
+impl ServerSummary {
+    fn new(server: &ServerUse, window_us: u64, record: &Record) -> ServerSummary {
         let pulses = record.acknowledged as f64;
-        Server {
+        ServerSummary {
             cpu_us_per_pulse: (pulses > 0.0).then(|| server.time.on_cpu_ns as f64 / 1e3 / pulses),
             busy: share(server.time.on_cpu_ns, window_us),
             waiting: share(server.time.waiting_ns, window_us),
@@ -337,8 +338,8 @@ impl Server {
     }
 }
 
-fn shares(threads: &[ThreadUse], window_us: u64) -> Vec<Thread> {
-    let threads = threads.iter().map(|thread| Thread {
+fn shares(threads: &[ThreadUse], window_us: u64) -> Vec<ThreadSummary> {
+    let threads = threads.iter().map(|thread| ThreadSummary {
         core: thread.core,
         busy: share(thread.time.on_cpu_ns, window_us),
         waiting: share(thread.time.waiting_ns, window_us),

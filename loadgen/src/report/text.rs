@@ -155,13 +155,14 @@ fn write_sides(report: &Report, out: &mut String) -> std::fmt::Result {
 }
 
 fn write_verdict(report: &Report, out: &mut String) -> std::fmt::Result {
-    match report.valid {
-        true => writeln!(out, "validity   valid: the generator kept up")?,
-        false => writeln!(
+    if report.valid {
+        writeln!(out, "validity   valid: the generator kept up")?
+    } else {
+        writeln!(
             out,
             "validity   INVALID: {}",
             report.invalid_because.join("; ")
-        )?,
+        )?
     }
     for limit in &report.limits {
         let verdict = if limit.met { "met" } else { "MISSED" };

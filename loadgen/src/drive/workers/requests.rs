@@ -45,9 +45,10 @@ impl Workers {
         }
         let (what, planned_us) = (request.what, request.planned_us);
         let plan = &self.context.stage.plan.workers[plan_index as usize];
-        let bytes = match worker.is_new() {
-            true => plan.first_bytes,
-            false => plan.bytes,
+        let bytes = if worker.is_new() {
+            plan.first_bytes
+        } else {
+            plan.bytes
         };
         let frame_bytes = worker.write(
             &plan.key,

@@ -29,12 +29,12 @@ pub enum Quantity {
 
 /// What values are divided by before they are drawn, so that ticks are round in the unit of their labels.
 #[derive(Clone, Copy, Debug)]
-pub struct Unit {
+pub struct TickUnit {
     factor: f64,
     name: &'static str,
 }
 
-impl Unit {
+impl TickUnit {
     pub fn scale(&self, value: f64) -> f64 {
         value / self.factor
     }
@@ -100,7 +100,7 @@ impl Axis {
     }
 
     /// The unit for an axis that ends at `high`.
-    pub fn unit(&self, high: f64) -> Unit {
+    pub fn unit(&self, high: f64) -> TickUnit {
         const KIB: f64 = 1024.0;
         let (factor, name) = match self.quantity {
             Quantity::Bytes | Quantity::BytesPerSecond => match high {
@@ -116,11 +116,11 @@ impl Axis {
             },
             Quantity::Time | Quantity::Count | Quantity::Number | Quantity::Quantile => (1.0, ""),
         };
-        Unit { factor, name }
+        TickUnit { factor, name }
     }
 
     /// The label of a tick, whose value is in `unit`.
-    pub fn label(&self, scaled: f64, unit: &Unit) -> String {
+    pub fn label(&self, scaled: f64, unit: &TickUnit) -> String {
         let scaled = (scaled * 1e6).round() / 1e6;
         match self.quantity {
             Quantity::Count if scaled.fract() != 0.0 => String::new(),

@@ -126,9 +126,10 @@ impl Timeline<'_> {
         if with_reads {
             series.push(self.series("reads", Shape::Line, reads));
         }
-        let title = match with_reads {
-            true => "Pulses and reads per second",
-            false => "Pulses per second",
+        let title = if with_reads {
+            "Pulses and reads per second"
+        } else {
+            "Pulses per second"
         };
         self.plot(title, Axis::linear(Quantity::Count), series)
     }
@@ -185,9 +186,10 @@ impl Timeline<'_> {
             shape: Shape::Bars,
             points,
         };
-        let title = match self.stretch > 1.0 {
-            true => "Errors per second (the worst one)",
-            false => "Errors per second",
+        let title = if self.stretch > 1.0 {
+            "Errors per second (the worst one)"
+        } else {
+            "Errors per second"
         };
         Some(self.plot(title, Axis::linear(Quantity::Count), vec![series]))
     }

@@ -77,13 +77,14 @@ fn figures(heading: &str, plots: &[Plot]) -> String {
 
 /// How to repeat it, and the numbers for programs.
 fn footer(report: &Report, seconds: Vec<crate::record::Second>) -> String {
-    let origin = &report.origin;
-    let thinned = match seconds.len() < report.seconds.len() {
-        true => format!(
+    let provenance = &report.provenance;
+    let thinned = if seconds.len() < report.seconds.len() {
+        format!(
             ", its seconds in stretches of {}",
             thin::stretch(&report.seconds)
-        ),
-        false => String::new(),
+        )
+    } else {
+        String::new()
     };
     let whole = Report {
         seconds,
@@ -99,12 +100,12 @@ fn footer(report: &Report, seconds: Vec<crate::record::Second>) -> String {
         "<footer>\n<p>To repeat it:</p>\n<pre class=\"command\">{}</pre>\n\
          <p class=\"faint\">loadgen {} on {}, {} cores, {}; made {} UTC</p>\n\
          <details>\n<summary>The report as JSON{thinned}</summary>\n<pre class=\"json\">{json}</pre>\n</details>\n</footer>\n",
-        escape(&origin.shell_command()),
-        escape(origin.version),
-        escape(&origin.cpu),
-        origin.cores,
-        escape(&origin.kernel),
-        escape(&origin.made_at),
+        escape(&provenance.shell_command()),
+        escape(provenance.version),
+        escape(&provenance.cpu),
+        provenance.cores,
+        escape(&provenance.kernel),
+        escape(&provenance.made_at),
     )
 }
 
@@ -166,9 +167,9 @@ mod tests {
         sample.report.errors.reasons = [(hostile.to_owned(), 1)].into();
         sample.report.limits[0].limit = format!("pulse.p99{hostile}<1ms");
         sample.report.limits[0].shown = hostile.to_owned();
-        sample.report.origin.command = vec![hostile.to_owned()];
-        sample.report.origin.cpu = hostile.to_owned();
-        sample.report.origin.kernel = hostile.to_owned();
+        sample.report.provenance.command = vec![hostile.to_owned()];
+        sample.report.provenance.cpu = hostile.to_owned();
+        sample.report.provenance.kernel = hostile.to_owned();
         let page = sample.page();
         assert!(!page.contains("<script"));
         assert!(page.matches("&lt;script&gt;").count() >= 8);

@@ -8,7 +8,7 @@ use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::axis::{Axis, Unit};
+use super::axis::{Axis, TickUnit};
 use super::escape;
 
 /// A plot takes at most this many series. After Okabe and Ito: each holds a contrast of 3:1 on its ground
@@ -144,7 +144,7 @@ impl Plot {
         } else {
             (low, top)
         };
-        let frame = Frame {
+        let layout = Layout {
             x: self.x.unit(self.x_range.1),
             y: self.y.unit(top),
             x_range: self.x.range(self.x_range),
@@ -153,39 +153,39 @@ impl Plot {
         };
         let mut svg = String::new();
         let area = SVGBackend::with_string(&mut svg, SIZE_PX).into_drawing_area();
-        self.draw(&area, &frame)
+        self.draw(&area, &layout)
             .expect("drawing into a string does not fail");
         drop(area);
         svg
     }
 
-    fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>, frame: &Frame<'_>) -> Drawn {
+    fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>, layout: &Layout<'_>) -> Drawn {
         let mut builder = ChartBuilder::on(area);
         builder
             .margin_top(20)
             .margin_right(28)
             .set_label_area_size(LabelAreaPosition::Left, 136)
             .set_label_area_size(LabelAreaPosition::Bottom, 54);
-        let (x, y) = (frame.scaled_x(), frame.scaled_y());
+        let (x, y) = (layout.scaled_x(), layout.scaled_y());
         let log_x = || x.clone().log_scale().with_key_points(self.x.ticks(&x));
         let log_y = || y.clone().log_scale().with_key_points(self.y.ticks(&y));
         match (self.x.log, self.y.log) {
-            (false, false) => self.draw_on(builder.build_cartesian_2d(x, y)?, frame),
-            (false, true) => self.draw_on(builder.build_cartesian_2d(x, log_y())?, frame),
-            (true, false) => self.draw_on(builder.build_cartesian_2d(log_x(), y)?, frame),
-            (true, true) => self.draw_on(builder.build_cartesian_2d(log_x(), log_y())?, frame),
+            (false, false) => self.draw_on(builder.build_cartesian_2d(x, y)?, layout),
+            (false, true) => self.draw_on(builder.build_cartesian_2d(x, log_y())?, layout),
+            (true, false) => self.draw_on(builder.build_cartesian_2d(log_x(), y)?, layout),
+            (true, true) => self.draw_on(builder.build_cartesian_2d(log_x(), log_y())?, layout),
         }
     }
 
-    fn draw_on<X, Y>(&self, mut chart: Chart<'_, '_, X, Y>, frame: &Frame<'_>) -> Drawn
+    fn draw_on<X, Y>(&self, mut chart: Chart<'_, '_, X, Y>, layout: &Layout<'_>) -> Drawn
     where
         X: Ranged<ValueType = f64> + ValueFormatter<f64>,
         Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
-        let base = frame.scaled_y().start;
-        let end = frame.scaled_y().end;
+        let base = layout.scaled_y().start;
+        let end = layout.scaled_y().end;
         if let Some((from, to)) = self.warmup {
-            let corners = [(frame.x.scale(from), base), (frame.x.scale(to), end)];
+            let corners = [(layout.x.scale(from), base), (layout.x.scale(to), end)];
             chart.draw_series([Rectangle::new(corners, SHADE.filled())])?;
         }
         chart
@@ -197,21 +197,21 @@ impl Plot {
             .light_line_style(TRANSPARENT)
             .axis_style(INK.stroke_width(2))
             .label_style(("sans-serif", FONT_PX).into_font().color(&INK))
-            .x_label_formatter(&|x| self.x.label(*x, &frame.x))
-            .y_label_formatter(&|y| self.y.label(*y, &frame.y))
+            .x_label_formatter(&|x| self.x.label(*x, &layout.x))
+            .y_label_formatter(&|y| self.y.label(*y, &layout.y))
             .draw()?;
         for (series, colour) in self.series.iter().zip(COLOURS) {
             if series.shape == Shape::Bars {
-                draw_bars(&mut chart, series, frame, colour)?;
+                draw_bars(&mut chart, series, layout, colour)?;
             } else {
-                self.draw_line(&mut chart, series, frame, colour)?;
+                self.draw_line(&mut chart, series, layout, colour)?;
             }
         }
-        let right = frame.scaled_x().end;
+        let right = layout.scaled_x().end;
         let above = Pos::new(HPos::Right, VPos::Bottom);
-        for (at, name) in &frame.limits {
-            let at = frame.y.scale(*at);
-            let ends = [(frame.scaled_x().start, at), (right, at)];
+        for (at, name) in &layout.limits {
+            let at = layout.y.scale(*at);
+            let ends = [(layout.scaled_x().start, at), (right, at)];
             chart.draw_series([PathElement::new(ends, LIMIT.stroke_width(2))])?;
             let style = ("sans-serif", FONT_PX).into_font().color(&LIMIT);
             chart.draw_series([Text::new(visible(name), (right, at), style.pos(above))])?;
@@ -223,7 +223,7 @@ impl Plot {
         &self,
         chart: &mut Chart<'_, '_, X, Y>,
         series: &Series,
-        frame: &Frame<'_>,
+        layout: &Layout<'_>,
         colour: RGBColor,
     ) -> Drawn
     where
@@ -232,13 +232,13 @@ impl Plot {
     {
         let shown = |(x, y): &(f64, Option<f64>)| {
             let y = y.filter(|y| self.y.shows(*y))?;
-            Some((frame.x.scale(*x), frame.y.scale(y)))
+            Some((layout.x.scale(*x), layout.y.scale(y)))
         };
         let points: Vec<Option<(f64, f64)>> = series.points.iter().map(shown).collect();
         for run in points.split(Option::is_none).filter(|run| !run.is_empty()) {
             let run = || run.iter().copied().flatten();
             if series.shape == Shape::Area {
-                let base = frame.scaled_y().start;
+                let base = layout.scaled_y().start;
                 chart.draw_series(AreaSeries::new(run(), base, colour.mix(0.14)))?;
             }
             chart.draw_series(LineSeries::new(run(), colour.stroke_width(LINE_PX)))?;
@@ -254,20 +254,20 @@ impl Plot {
 fn draw_bars<X, Y>(
     chart: &mut Chart<'_, '_, X, Y>,
     series: &Series,
-    frame: &Frame<'_>,
+    layout: &Layout<'_>,
     colour: RGBColor,
 ) -> Drawn
 where
     X: Ranged<ValueType = f64>,
     Y: Ranged<ValueType = f64>,
 {
-    let base = frame.scaled_y().start;
+    let base = layout.scaled_y().start;
     let bar = |pair: &[(f64, Option<f64>)]| {
         let [(from, y), (to, _)] = pair else {
             return None;
         };
-        let top = frame.y.scale(y.filter(|y| *y > 0.0)?);
-        let corners = [(frame.x.scale(*from), base), (frame.x.scale(*to), top)];
+        let top = layout.y.scale(y.filter(|y| *y > 0.0)?);
+        let corners = [(layout.x.scale(*from), base), (layout.x.scale(*to), top)];
         let mut bar = Rectangle::new(corners, colour.mix(0.75).filled());
         bar.set_margin(0, 0, 0, 1);
         Some(bar)
@@ -278,15 +278,15 @@ where
 
 /// The ranges of both axes, the units that their ticks are round in, and the limits that are near enough
 /// to be shown.
-struct Frame<'a> {
-    x: Unit,
-    y: Unit,
+struct Layout<'a> {
+    x: TickUnit,
+    y: TickUnit,
     x_range: (f64, f64),
     y_range: (f64, f64),
     limits: Vec<&'a (f64, String)>,
 }
 
-impl Frame<'_> {
+impl Layout<'_> {
     fn scaled_x(&self) -> std::ops::Range<f64> {
         self.x.scale(self.x_range.0)..self.x.scale(self.x_range.1)
     }

@@ -3,7 +3,7 @@
 use super::words::{escape, group, trim};
 use crate::record::Summary;
 use crate::record::Timed;
-use crate::report::{Report, Run};
+use crate::report::{Report, RunParameters};
 use crate::units::{show_bytes, show_time};
 
 pub fn title(report: &Report) -> String {
@@ -43,7 +43,7 @@ pub fn headline(report: &Report) -> String {
     out
 }
 
-fn what_was_run(run: &Run) -> String {
+fn what_was_run(run: &RunParameters) -> String {
     let cluster = match run.supervisors {
         Some(supervisors) => format!(
             "{} with {}",
@@ -89,7 +89,7 @@ fn when(report: &Report) -> String {
         "Measured for {} {warmup}; seed {}; ended {} UTC.",
         duration(run.window_us),
         run.seed,
-        escape(&report.origin.made_at),
+        escape(&report.provenance.made_at),
     )
 }
 
@@ -132,9 +132,10 @@ pub fn limits(report: &Report) -> String {
             .to_owned();
     }
     let row = |limit: &crate::expect::Verdict| {
-        let (class, verdict) = match limit.met {
-            true => ("good", "✓ met"),
-            false => ("bad", "✗ MISSED"),
+        let (class, verdict) = if limit.met {
+            ("good", "✓ met")
+        } else {
+            ("bad", "✗ MISSED")
         };
         format!(
             "<tr><td>{}</td><td>{}</td><td class=\"left {class}\">{verdict}</td></tr>\n",
@@ -162,13 +163,14 @@ pub fn tiles(report: &Report) -> String {
         None => absent("no answer"),
     };
     // A share would round three lost pulses of a million away.
-    let acknowledged = match pulses.acknowledged == pulses.planned {
-        true => format!("all {} acknowledged", group(pulses.planned)),
-        false => format!(
+    let acknowledged = if pulses.acknowledged == pulses.planned {
+        format!("all {} acknowledged", group(pulses.planned))
+    } else {
+        format!(
             "{} of {} acknowledged",
             group(pulses.acknowledged),
             group(pulses.planned)
-        ),
+        )
     };
     let pass = match times.pass {
         Some(pass) => (

@@ -8,7 +8,7 @@ use storm_pacemaker::config::Cores;
 use super::login::{Auth, Methods};
 use super::values::{self, Addresses};
 use super::{Arguments, CommandLine, Job, NimbusChoice, SubCommand};
-use crate::logins::Logins;
+use crate::login_cost::LoginCost;
 use crate::machine;
 use crate::plan::{Cluster, Pace};
 use crate::settings::{
@@ -34,7 +34,7 @@ pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
             json,
         }) => {
             check_process("--server-pid", server_pid)?;
-            Ok(Job::Logins(Box::new(Logins {
+            Ok(Job::Logins(Box::new(LoginCost {
                 target: resolve(&target, &Methods::new(&login, Auth::None)?)?,
                 count,
                 server_pid,
@@ -158,10 +158,7 @@ fn methods(arguments: &Arguments) -> Result<Methods, String> {
 }
 
 fn output(json: bool) -> Output {
-    match json {
-        true => Output::Json,
-        false => Output::Text,
-    }
+    if json { Output::Json } else { Output::Text }
 }
 
 fn check_process(option: &str, pid: Option<u32>) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Logins one after another, each on a connection of its own that asks one question then: what they take,
+//! LoginCost one after another, each on a connection of its own that asks one question then: what they take,
 //! and what they cost the server. Without a method the same is done without a login, to compare with.
 
 use std::fmt::Write;
@@ -10,8 +10,8 @@ use storm_pacemaker::wire::MessageType;
 use crate::plain::Connection;
 use crate::record::{Summary, Times};
 use crate::report;
-use crate::server_process::{CpuTime, Sample};
-use crate::settings::{Output, Target, name_of};
+use crate::server_process::{CpuTime, ProcessSample};
+use crate::settings::{Output, Target, method_name};
 use crate::units::show_time;
 
 /// Not counted: the first ones find cold caches on both sides.
@@ -21,7 +21,7 @@ const WARMUP: u32 = 100;
 const PATH: &str = "/workerbeats/nobody/nowhere";
 
 #[derive(Debug)]
-pub struct Logins {
+pub struct LoginCost {
     pub target: Target,
     pub count: u32,
     pub server_pid: Option<u32>,
@@ -37,18 +37,18 @@ struct Outcome {
     answer: Option<Summary>,
     /// The answer is NOT_AUTHORIZED.
     refused: bool,
-    server: Option<Server>,
+    server: Option<ServerCost>,
 }
 
 /// All that the server did in that time.
 #[derive(Debug, Serialize)]
-struct Server {
+struct ServerCost {
     cpu_us_per_connection: f64,
     /// Ready to run, with something else on its core.
     waiting_us_per_connection: f64,
 }
 
-impl Logins {
+impl LoginCost {
     /// Does it, prints the result, and tells whether it was answered.
     pub fn run(&self) -> Result<bool, String> {
         let (mut login, mut answer) = (Times::default(), Times::default());
@@ -71,7 +71,7 @@ impl Logins {
             _ => None,
         };
         let outcome = Outcome {
-            auth: name_of(self.target.logins.readers.as_ref()),
+            auth: method_name(self.target.logins.readers.as_ref()),
             connections: self.count,
             login: Summary::of(&login),
             answer: Summary::of(&answer),
@@ -99,19 +99,19 @@ impl Logins {
         })
     }
 
-    fn sample(&self) -> Result<Option<Sample>, String> {
+    fn sample(&self) -> Result<Option<ProcessSample>, String> {
         match self.server_pid {
             None => Ok(None),
-            Some(pid) => match Sample::of(pid) {
+            Some(pid) => match ProcessSample::of(pid) {
                 Some(sample) => Ok(Some(sample)),
                 None => Err(format!("--server-pid: process {pid} is gone")),
             },
         }
     }
 
-    fn server(&self, time: CpuTime) -> Server {
+    fn server(&self, time: CpuTime) -> ServerCost {
         let each = |ns: u64| ns as f64 / 1e3 / f64::from(self.count);
-        Server {
+        ServerCost {
             cpu_us_per_connection: each(time.on_cpu_ns),
             waiting_us_per_connection: each(time.waiting_ns),
         }
