@@ -1,13 +1,13 @@
-//! Limits that a run must keep: `errors=0,pulse.max<1s,get.p99<50ms`. Parses them, and compares them
-//! with what was measured.
+//! Limits that a run must meet: `errors=0,pulse.max<1s,get.p99<50ms`. Parses them and compares them with
+//! measurements.
 
 use crate::record::{ErrorKind, Record, Summary, Timed};
 use crate::units::{parse_bytes, parse_time_us, show_bytes, show_time};
 
-/// One stated limit.
+/// One limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
-    /// As it was written.
+    /// As the user wrote it.
     pub text: String,
     metric: Metric,
     relation: Relation,
@@ -30,10 +30,10 @@ pub struct Measurements<'a> {
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Verdict {
     pub limit: String,
-    /// `None`: nothing of the kind was measured, and so the limit is missed.
+    /// `None`: it was not measured, so the limit is missed.
     pub actual: Option<f64>,
     pub met: bool,
-    /// For people.
+    /// The measured value as text.
     #[serde(skip)]
     pub shown: String,
 }
@@ -66,7 +66,7 @@ enum Relation {
     More,
 }
 
-/// Longer signs first: `<=` begins with `<`.
+/// Longer signs first, because `<=` begins with `<`.
 const RELATIONS: [(&str, Relation); 5] = [
     ("<=", Relation::AtMost),
     (">=", Relation::AtLeast),
@@ -91,7 +91,7 @@ pub fn parse(text: &str) -> Result<Vec<Expectation>, String> {
 fn parse_one(text: &str) -> Result<Expectation, String> {
     let metric = |name: &str| {
         parse_quantity(name)
-            .ok_or_else(|| format!("\"{name}\" in \"{text}\" is not measured: {}", known()))
+            .ok_or_else(|| format!("\"{name}\" in \"{text}\" is not measured; {}", known()))
     };
     if text == "valid" {
         return Ok(Expectation {
@@ -103,14 +103,14 @@ fn parse_one(text: &str) -> Result<Expectation, String> {
     }
     let Some(at) = text.find(['<', '>', '=']) else {
         return Err(format!(
-            "\"{text}\" is not a limit: NAME<VALUE, with one of < <= = >= >"
+            "\"{text}\" is not a limit; expected NAME<VALUE, with one of < <= = >= >"
         ));
     };
     let (name, rest) = text.split_at(at);
     let (sign, relation) = RELATIONS
         .iter()
         .find(|(sign, _)| rest.starts_with(sign))
-        .expect("one of the three signs is there");
+        .expect("every sign begins with one of the three");
     let metric = metric(name.trim())?;
     let value = rest[sign.len()..].trim();
     let limit = metric
@@ -149,7 +149,7 @@ fn parse_quantity(name: &str) -> Option<Metric> {
 fn known() -> String {
     let kinds: Vec<&str> = ErrorKind::ALL.iter().map(|kind| kind.label()).collect();
     format!(
-        "there are valid, errors, errors.KIND ({}), pulses.per_second, server.cpu_per_pulse, \
+        "known are valid, errors, errors.KIND ({}), pulses.per_second, server.cpu_per_pulse, \
          server.resident, and p50 p90 p99 p99.9 max of {} (get.p99)",
         kinds.join(" "),
         Timed::ALL.map(Timed::label).join(", ")
@@ -265,14 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn errors_say_what_is_wrong() {
         for (text, why) in [
             ("", "is not a limit"),
             ("errors", "is not a limit"),
             ("errors=0,", "is not a limit"),
             (
                 "speed<1s",
-                "\"speed\" in \"speed<1s\" is not measured: there are valid, errors",
+                "\"speed\" in \"speed<1s\" is not measured; known are valid, errors",
             ),
             ("errors.typo=0", "is not measured"),
             ("pulse.p98<1s", "is not measured"),
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn relations_hold_as_they_are_read() {
+    fn relations_compare_as_written() {
         let holding = |actual| RELATIONS.map(|(_, relation)| relation.holds(actual, 2.0));
         assert_eq!(holding(1.0), [true, false, true, false, false]);
         assert_eq!(holding(2.0), [true, true, false, false, true]);

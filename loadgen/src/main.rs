@@ -1,5 +1,5 @@
-//! A Storm cluster's heartbeats in one command: plan (pure, seeded) → drive (the server's own ring,
-//! as a client) → record → report. Exit codes: 0 all well, 1 errors or a missed limit, 2 usage.
+//! Simulates the heartbeats of a Storm cluster: plan (pure, seeded) → drive (the server's own ring, as a
+//! client) → record → report. Exit codes: 0 success, 1 errors or a missed limit, 2 wrong usage.
 
 mod cleanup;
 mod cli;
@@ -70,7 +70,7 @@ fn print_plan(settings: &Settings) -> Result<bool, String> {
             worker.key, worker.first_pulse_us, worker.bytes
         );
         if line.is_err() {
-            return Ok(true); // whoever reads it has seen enough
+            return Ok(true); // standard output is closed: the reader has seen enough
         }
     }
     let _ = out.flush();

@@ -1,5 +1,5 @@
-//! CPU time and memory of a process on this host, out of /proc. Nanoseconds from `schedstat`: the
-//! tick-based times of `stat` are too coarse for a server that wakes thousands of times a second.
+//! CPU time and memory of a process on this host, from /proc. CPU times come from `schedstat`: the ticks of
+//! `stat` are too coarse for a server that wakes thousands of times a second.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Arguments to settings: what follows from several of them together, and what this host can do.
+//! Turns arguments into settings: what follows from several of them together, and from this host.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::login_cost::LoginCost;
 use crate::machine;
 use crate::plan::{Cluster, Pace};
 use crate::settings::{
-    Nimbus, Output, Settings, Target, connections, default_sources, usual_topologies,
+    Nimbus, Output, Settings, Target, default_sources, default_topologies, most_connections,
 };
 
 pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
@@ -46,35 +46,50 @@ pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
             b,
             rounds,
             server_pid_b,
-            mut arguments,
+            arguments,
         }) => {
-            if arguments.find_limit {
-                return Err("--find-limit: not with compare; find each server's own".to_owned());
-            }
-            if arguments.hdr_log.is_some() || arguments.report.is_some() {
-                return Err(
-                    "--hdr-log and --report: not with compare, which has many runs".to_owned(),
-                );
-            }
-            check_process("--server-pid-b", server_pid_b)?;
-            arguments.target = vec![a];
-            let methods = methods(&arguments)?;
-            let first = settings(*arguments, cores)?;
-            let mut second = Settings {
-                targets: vec![resolve(&b, &methods)?],
-                server_pid: server_pid_b,
-                ..first.clone()
-            };
-            if !first.sources_given {
-                second.sources = default_sources(&second.cluster, &second.targets)?;
-            }
-            check_sources(&second.sources, &second.targets)?;
+            let servers = both_servers(a, &b, server_pid_b, *arguments, cores)?;
             Ok(Job::Compare {
-                servers: Box::new([first, second]),
+                servers: Box::new(servers),
                 rounds,
             })
         }
     }
+}
+
+/// The settings of `compare`: those of the second server differ only in what names the server.
+fn both_servers(
+    a: String,
+    b: &str,
+    server_pid_b: Option<u32>,
+    mut arguments: Arguments,
+    cores: &Cores,
+) -> Result<[Settings; 2], String> {
+    if arguments.find_limit {
+        return Err(
+            "--find-limit cannot be used with compare; search for each server's limit separately"
+                .to_owned(),
+        );
+    }
+    if arguments.hdr_log.is_some() || arguments.report.is_some() {
+        return Err(
+            "--hdr-log and --report cannot be used with compare, which makes many runs".to_owned(),
+        );
+    }
+    check_process("--server-pid-b", server_pid_b)?;
+    arguments.target = vec![a];
+    let methods = methods(&arguments)?;
+    let first = settings(arguments, cores)?;
+    let mut second = Settings {
+        targets: vec![resolve(b, &methods)?],
+        server_pid: server_pid_b,
+        ..first.clone()
+    };
+    if !first.sources_given {
+        second.sources = default_sources(&second.cluster, &second.targets)?;
+    }
+    check_sources(&second.sources, &second.targets)?;
+    Ok([first, second])
 }
 
 fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
@@ -92,16 +107,19 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
         return Err("--interval and --duration must be longer than 0".to_owned());
     }
     let topologies_given = arguments.topologies;
-    let topologies = topologies_given.unwrap_or_else(|| usual_topologies(workers));
+    let topologies = topologies_given.unwrap_or_else(|| default_topologies(workers));
     if topologies > workers {
         return Err(format!(
-            "--topologies: {topologies} topologies for {workers} workers; each needs one at least"
+            "--topologies: {topologies} topologies for {workers} workers; each topology needs at least one"
         ));
     }
     check_process("--server-pid", arguments.server_pid)?;
     let threads = match arguments.threads {
         Some(threads) => threads as usize,
-        None => machine::threads_for(connections(workers, arguments.churn), cores.usable.get()),
+        None => machine::threads_for(
+            most_connections(workers, arguments.churn),
+            cores.usable.get(),
+        ),
     };
     let nimbus = match (arguments.nimbus, arguments.saturate) {
         (Some(NimbusChoice::On), _) | (None, None) => Nimbus::EveryTenSeconds,
@@ -164,7 +182,7 @@ fn output(json: bool) -> Output {
 fn check_process(option: &str, pid: Option<u32>) -> Result<(), String> {
     match pid {
         Some(pid) if !Path::new(&format!("/proc/{pid}")).exists() => {
-            Err(format!("{option}: there is no process {pid} on this host"))
+            Err(format!("{option}: no process {pid} on this host"))
         }
         _ => Ok(()),
     }
@@ -172,11 +190,11 @@ fn check_process(option: &str, pid: Option<u32>) -> Result<(), String> {
 
 fn resolve(name: &str, methods: &Methods) -> Result<Target, String> {
     let mut addresses = name.to_socket_addrs().map_err(|error| {
-        format!("--target: \"{name}\" is not HOST:PORT of a known host: {error}")
+        format!("--target: cannot resolve \"{name}\", expected HOST:PORT: {error}")
     })?;
     let address = addresses
         .next()
-        .ok_or_else(|| format!("--target: \"{name}\" has no address"))?;
+        .ok_or_else(|| format!("--target: \"{name}\" resolves to no address"))?;
     Ok(Target {
         name: name.to_owned(),
         address,
@@ -189,7 +207,7 @@ fn check_sources(sources: &[IpAddr], targets: &[Target]) -> Result<(), String> {
     for source in sources {
         if let Some(target) = targets.iter().find(|t| !same_family(source, &t.address)) {
             return Err(format!(
-                "--source-addresses: {source} cannot dial {}, which is of the other IP version",
+                "--source-addresses: {source} cannot dial {}: one is IPv4, the other IPv6",
                 target.address
             ));
         }

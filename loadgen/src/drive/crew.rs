@@ -56,7 +56,7 @@ impl Crew {
                 "nimbus",
                 stage,
                 || {
-                    machine::take_precedence();
+                    machine::raise_priority();
                     Ok(())
                 },
                 move |ring, clock| {

@@ -32,8 +32,10 @@ const SIZE_PX: (u32, u32) = (1160, 448);
 const FONT_PX: i32 = 28;
 const LINE_PX: u32 = 3;
 
-/// Fewer points over the run than this are also shown as dots.
+/// A line over the run with fewer points than this shows them as dots, too.
 const SPARSE: usize = 60;
+/// Points between two gaps that are not seen without dots.
+const SHORT: usize = 3;
 /// Lines of more points than this have no dashes.
 const DENSE: usize = 200;
 
@@ -242,7 +244,8 @@ impl Plot {
                 chart.draw_series(AreaSeries::new(run(), base, colour.mix(0.14)))?;
             }
             chart.draw_series(LineSeries::new(run(), colour.stroke_width(LINE_PX)))?;
-            if points.len() < SPARSE && !self.x.log || run().count() == 1 {
+            let is_sparse = points.len() < SPARSE && !self.x.log;
+            if is_sparse || run().count() <= SHORT {
                 let dot = |at| Circle::new(at, 4, colour.filled());
                 chart.draw_series(run().map(dot))?;
             }
