@@ -1,5 +1,5 @@
-//! LoginCost one after another, each on a connection of its own that asks one question then: what they take,
-//! and what they cost the server. Without a method the same is done without a login, to compare with.
+//! Measures what logins cost: connections one after another, each of which logs in and sends one request.
+//! Without a login method it does the same without the login, as a baseline.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -14,10 +14,10 @@ use crate::server_process::{CpuTime, ProcessSample};
 use crate::settings::{Output, Target, method_name};
 use crate::units::show_time;
 
-/// Not counted: the first ones find cold caches on both sides.
+/// The first connections are not counted, because caches are cold on both sides.
 const WARMUP: u32 = 100;
 
-/// Of no worker.
+/// The key of no worker.
 const PATH: &str = "/workerbeats/nobody/nowhere";
 
 #[derive(Debug)]
@@ -32,33 +32,33 @@ pub struct LoginCost {
 struct Outcome {
     auth: &'static str,
     connections: u32,
-    /// From the connection to the end of its login, and until the answer to the question after it.
+    /// From the connection to the end of its login, and to the answer to its request.
     login: Option<Summary>,
     answer: Option<Summary>,
-    /// The answer is NOT_AUTHORIZED.
+    /// An answer was NOT_AUTHORIZED.
     refused: bool,
     server: Option<ServerCost>,
 }
 
-/// All that the server did in that time.
+/// All CPU time of the server meanwhile.
 #[derive(Debug, Serialize)]
 struct ServerCost {
     cpu_us_per_connection: f64,
-    /// Ready to run, with something else on its core.
+    /// Ready to run while something else had the core.
     waiting_us_per_connection: f64,
 }
 
 impl LoginCost {
-    /// Does it, prints the result, and tells whether it was answered.
+    /// Measures and prints. Returns whether no request was refused.
     pub fn run(&self) -> Result<bool, String> {
         let (mut login, mut answer) = (Times::default(), Times::default());
         let mut refused = false;
         for _ in 0..WARMUP.min(self.count) {
-            self.connect_and_ask()?;
+            self.connect_and_request()?;
         }
         let before = self.sample()?;
         for number in 1..=self.count {
-            let once = self.connect_and_ask();
+            let once = self.connect_and_request();
             let once = once.map_err(|why| format!("connection {number}: {why}"))?;
             if let Some(us) = once.login_us {
                 login.record(us);
@@ -82,7 +82,7 @@ impl LoginCost {
         Ok(!refused)
     }
 
-    fn connect_and_ask(&self) -> Result<Once, String> {
+    fn connect_and_request(&self) -> Result<Once, String> {
         let mut connection = Connection::open(self.target.address)?;
         let begun = Instant::now();
         let mut login_us = None;
@@ -104,7 +104,7 @@ impl LoginCost {
             None => Ok(None),
             Some(pid) => match ProcessSample::of(pid) {
                 Some(sample) => Ok(Some(sample)),
-                None => Err(format!("--server-pid: process {pid} is gone")),
+                None => Err(format!("--server-pid: process {pid} has ended")),
             },
         }
     }
@@ -140,7 +140,7 @@ fn render(outcome: &Outcome) -> String {
     line("login", &outcome.login);
     line("answer", &outcome.answer);
     if outcome.refused {
-        out += "refused    the question was answered with NOT_AUTHORIZED\n";
+        out += "refused    a request was answered with NOT_AUTHORIZED\n";
     }
     if let Some(server) = &outcome.server {
         let _ = writeln!(

@@ -8,7 +8,7 @@ use std::fs;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTime {
     pub on_cpu_ns: u64,
-    /// Ready to run, with something else on the core.
+    /// Ready to run while something else had the core.
     pub waiting_ns: u64,
 }
 
@@ -42,7 +42,7 @@ impl ProcessSample {
             let Some(id) = task.ok().and_then(|t| t.file_name().to_str()?.parse().ok()) else {
                 continue;
             };
-            // A thread that has ended since is left out.
+            // A thread that has just ended is left out.
             if let Some(time) = thread_time(pid, id) {
                 threads.insert(id, time);
             }
@@ -50,8 +50,7 @@ impl ProcessSample {
         Some(ProcessSample { threads })
     }
 
-    /// CPU time of all threads since an earlier sample. What a thread that has ended used after that
-    /// sample is not known.
+    /// CPU time of all threads since an earlier sample. A thread that has ended in between is missing.
     pub fn since(&self, earlier: &ProcessSample) -> CpuTime {
         self.threads
             .iter()

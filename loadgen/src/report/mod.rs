@@ -1,5 +1,5 @@
-//! What a run comes to: numbers from its record, whether they are the server's or the generator's,
-//! and whether the limits held. One structure for people (`text`) and for programs (JSON).
+//! The report of a run: numbers from its record, whether they are valid, and whether the limits were met.
+//! The same structure becomes text, a page and JSON.
 
 pub mod html;
 mod provenance;
@@ -22,9 +22,9 @@ use provenance::Provenance;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Whether all limits held; without limits, whether there was no error.
+    /// All limits were met. Without limits: there was no error.
     pub passed: bool,
-    /// Whether the numbers are the server's.
+    /// The numbers are the server's and not the generator's own.
     pub valid: bool,
     pub invalid_because: Vec<String>,
     pub run: RunParameters,
@@ -32,12 +32,12 @@ pub struct Report {
     pub bytes: ByteRates,
     pub times: Summaries,
     pub errors: ErrorCounts,
-    /// Connections that stood, over the whole run.
+    /// Connections established, over the whole run.
     pub connections: u64,
     pub generator: Vec<ThreadSummary>,
     pub server: Option<ServerSummary>,
     pub limits: Vec<Verdict>,
-    /// From the plan's zero to its end.
+    /// From the begin of the plan to its end.
     pub seconds: Vec<Second>,
     #[serde(rename = "origin")]
     pub provenance: Provenance,
@@ -47,17 +47,17 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize)]
 pub struct RunParameters {
     pub targets: Vec<String>,
-    /// `None`: connections that saturate the server are not those of a cluster.
+    /// `None` with `--saturate`.
     pub supervisors: Option<u32>,
     pub workers: u32,
     pub topologies: u32,
-    /// `None`: each worker's next pulse follows the last answer.
+    /// `None` with `--saturate`.
     pub interval_us: Option<u64>,
-    /// Of the mean worker's pulse.
+    /// The mean size of a pulse's details.
     pub payload_bytes: u64,
     pub payload: String,
     pub nimbus: &'static str,
-    /// How Nimbus's connections and the workers' log in.
+    /// How Nimbus's connections log in; next, the workers'.
     pub auth: &'static str,
     pub worker_auth: &'static str,
     pub ui_readers: u32,
@@ -67,16 +67,16 @@ pub struct RunParameters {
     pub window_us: u64,
 }
 
-/// Of those due in the window.
+/// Pulses that were due in the window.
 #[derive(Clone, Debug, Serialize)]
 pub struct PulseCounts {
     pub planned: u64,
     pub sent: u64,
     pub acknowledged: u64,
     pub per_second: f64,
-    /// Requests of all kinds that were written again after a second, over the whole run.
+    /// Requests of all kinds that were repeated after a second, over the whole run.
     pub resent: u64,
-    /// Further answers that this brought.
+    /// Additional answers to repeated requests.
     pub answered_twice: u64,
 }
 
@@ -86,7 +86,7 @@ pub struct ByteRates {
     pub received_per_second: f64,
 }
 
-/// Microseconds; what was not measured is absent.
+/// Response times in microseconds. `None`: not measured.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summaries {
     pub pulse: Option<Summary>,
@@ -101,17 +101,17 @@ pub struct Summaries {
     pub lateness: Option<Summary>,
 }
 
-/// Of the whole run, warm-up included.
+/// Errors of the whole run, including the warm-up.
 #[derive(Clone, Debug, Serialize)]
 pub struct ErrorCounts {
     pub total: u64,
-    /// Every kind, by its name.
+    /// Every kind by its name.
     pub kinds: BTreeMap<&'static str, u64>,
-    /// Why dials and logins failed and connections were lost.
+    /// Reasons of failed dials and logins, and of lost connections.
     pub reasons: BTreeMap<String, u64>,
 }
 
-/// A driving thread's share of its core: what it used, and what it wanted while others had it.
+/// A driving thread's share of its core: used, and waited for while something else had it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ThreadSummary {
     pub core: usize,
@@ -121,7 +121,7 @@ pub struct ThreadSummary {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct ServerSummary {
-    /// All CPU time of the window, reads included, over the acknowledged pulses.
+    /// All CPU time in the window, including reads, divided by the acknowledged pulses.
     pub cpu_us_per_pulse: Option<f64>,
     /// In cores.
     pub busy: f64,
@@ -134,7 +134,7 @@ pub struct ServerSummary {
 impl Report {
     pub fn new(settings: &Settings, plan: &Plan, measured: &drive::Measured) -> Report {
         let record = &measured.record;
-        // Rates go by the planned window: that is what the counts are of.
+        // Counts are those of the planned window, so rates are per its seconds.
         let seconds = settings.duration_us as f64 / 1e6;
         let mut report = Report {
             passed: false,
@@ -192,14 +192,14 @@ impl Report {
         print(output, self, text::render);
     }
 
-    /// As a page for people; the record has what its plots of distributions are made of.
+    /// The report as a page. The record has the histograms for its plots.
     pub fn page(&self, record: &Record) -> String {
         let times = Timed::ALL.map(|timed| (timed.label(), record.times(timed).histogram()));
         html::render(self, &times)
     }
 }
 
-/// Prints a result, for people or for programs. A reader that has seen enough is no failure.
+/// Prints a result as text or as JSON. A closed standard output is no error.
 pub fn print<T: Serialize>(output: Output, result: &T, text: impl FnOnce(&T) -> String) {
     let text = match output {
         Output::Text => text(result),
@@ -252,7 +252,7 @@ impl RunParameters {
 }
 
 impl RunParameters {
-    /// How who logs in, as a part of a sentence; empty if nobody does.
+    /// The logins as part of a sentence; empty if there are none.
     fn logins(&self) -> String {
         let of = |who: &str, auth: &str| match auth {
             "none" => String::new(),

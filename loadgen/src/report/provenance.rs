@@ -1,5 +1,5 @@
-//! Where a report comes from: when, by which command and version, on what machine. Without it a
-//! number can be neither repeated nor compared.
+//! How a report was made: when, by which command and version, on which machine. Without this its numbers
+//! can be neither repeated nor compared.
 
 use std::fs;
 
@@ -9,15 +9,15 @@ use time::macros::format_description;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Provenance {
-    /// When the report was made, in UTC: `2026-01-31 13:05:09`.
+    /// In UTC: `2026-01-31 13:05:09`.
     pub made_at: String,
-    /// The command line, word by word.
+    /// The words of the command line.
     pub command: Vec<String>,
     pub version: &'static str,
-    /// The generator's own machine.
+    /// The generator's machine.
     pub kernel: String,
     pub cpu: String,
-    /// Of the machine; the process may use fewer.
+    /// Cores of the machine. The process may be restricted to fewer.
     pub cores: usize,
 }
 
@@ -35,13 +35,13 @@ impl Provenance {
                 .collect(),
             version: env!("CARGO_PKG_VERSION"),
             kernel: format!("{system} {release}"),
-            // ARM's kernel tells part numbers only.
+            // On ARM the kernel gives part numbers only.
             cpu: model.unwrap_or(machine),
             cores,
         }
     }
 
-    /// The command line as a shell takes it.
+    /// The command line, quoted for a shell.
     pub fn shell_command(&self) -> String {
         let words: Vec<String> = self.command.iter().map(|word| quote(word)).collect();
         words.join(" ")
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_quoted_as_a_shell_needs_it() {
+    fn words_are_quoted_for_a_shell() {
         let words = ["loadgen", "--expect", "errors=0,pulse.max<1s", "", "it's"];
         let provenance = Provenance {
             command: words.map(str::to_owned).to_vec(),
