@@ -145,7 +145,7 @@ fn render(outcome: &Outcome) -> String {
     if let Some(server) = &outcome.server {
         let _ = writeln!(
             out,
-            "server     {:.1} µs CPU a connection",
+            "server     {:.1} µs CPU per connection",
             server.cpu_us_per_connection
         );
     }

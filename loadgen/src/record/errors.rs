@@ -2,42 +2,41 @@
 
 use std::collections::BTreeMap;
 
-/// What can go wrong, from the cluster's point of view.
+/// What can go wrong, as the cluster sees it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ErrorKind {
-    /// A dial that did not become a connection.
+    /// A dial failed.
     ConnectFailed,
-    /// A standing connection that the server or the network ended.
+    /// The server or the network ended a connection.
     ConnectionLost,
-    /// A login that the server refused, or that took longer than Storm's client waits. Its connection
-    /// is closed.
+    /// The server refused a login, or it took longer than Storm's client waits. The connection is closed.
     LoginFailed,
-    /// A request that was in flight on such a connection.
+    /// A request was in flight on a connection that ended.
     Abandoned,
-    /// A pulse that could not be sent: its worker had no connection, or still waited for the answer
-    /// to the one before, until the next one was due or the request had failed.
+    /// A pulse could not be sent: until the next one was due or the request had failed, its worker had no
+    /// connection or waited for the answer to the previous pulse.
     Unsent,
-    /// Answered later than Storm's client waits before it sends again.
+    /// Answered after the time at which Storm's client repeats the request.
     OverOneSecond,
     /// Not answered within the 11 s after which Storm's client gives up.
     Unanswered,
-    /// An answer that says no: NOT_AUTHORIZED, which is also how a full server refuses.
+    /// The answer NOT_AUTHORIZED, with which a full server refuses, too.
     Refused,
-    /// An answer that is no message, of the wrong type, or for a request that nobody made.
+    /// An answer that is not a message, has the wrong type, or belongs to no request.
     BadAnswer,
-    /// A read pulse that is not as it was sent.
+    /// A read returned a pulse that differs from what was sent.
     Corrupt,
-    /// A read pulse that is older than the last one acknowledged before the read.
+    /// A read returned a pulse older than the last one acknowledged before the read.
     Stale,
-    /// A read pulse of another worker.
+    /// A read returned a pulse of another worker.
     Foreign,
-    /// A read that found nothing where a pulse was acknowledged.
+    /// A read found nothing although a pulse was acknowledged.
     Missing,
-    /// A read that found a pulse whose deletion was acknowledged.
+    /// A read found a pulse whose deletion was acknowledged.
     Undead,
-    /// A list without a topology of which a pulse was acknowledged.
+    /// A list lacks a topology of which a pulse was acknowledged.
     ListIncomplete,
-    /// A list with a topology whose deletion was acknowledged.
+    /// A list has a topology whose deletion was acknowledged.
     ListStale,
 }
 
@@ -96,7 +95,7 @@ pub struct Errors {
 pub enum Reason {
     /// The operating system's error number.
     Os(i32),
-    /// What was wrong with a login. The texts are few: none holds anything of a single connection.
+    /// What was wrong with a login. There are few texts, as none names a single connection.
     Login(String),
 }
 

@@ -9,19 +9,18 @@ pub use errors::{ErrorKind, Errors, Reason};
 pub use second::{Second, ServerSecond};
 pub use times::{Summary, Timed, Times};
 
-/// Counts and times are those of the measured window, unless they say otherwise.
+/// Counts and times of the measured window, except where they say otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// Pulses due in the window, and what became of them.
+    /// Pulses due in the window; next, those of them that were sent, and acknowledged.
     pub planned: u64,
     pub sent: u64,
     pub acknowledged: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
-    /// Connections that stood, over the whole run.
+    /// Connections established, over the whole run.
     pub connected: u64,
-    /// Requests that were written again after a second without an answer, and the further answers
-    /// that this brought.
+    /// Requests repeated after a second without an answer, and the additional answers to them.
     pub resent: u64,
     pub answered_twice: u64,
     times: [Times; Timed::ALL.len()],

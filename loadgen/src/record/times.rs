@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// Longer than any request lives (see `storm::GIVE_UP_AFTER_US`).
+/// Longer than any request lasts (see `storm::GIVE_UP_AFTER_US`).
 const LONGEST_US: u64 = 600_000_000;
 
 /// What is timed.
@@ -11,22 +11,22 @@ const LONGEST_US: u64 = 600_000_000;
 pub enum Timed {
     /// From a pulse's planned instant to its answer.
     Pulse,
-    /// One read of Nimbus.
+    /// One read by Nimbus.
     Get,
     List,
-    /// A whole reading pass of Nimbus.
+    /// Nimbus reads all workers.
     Pass,
-    /// One read for a page of the UI, and the whole page.
+    /// One read for a page of the UI; next, the whole page.
     UiGet,
     Page,
-    /// A deletion: of a worker's own key as it exits, or of a topology's directory.
+    /// The deletion of a worker's key as it exits, or of a topology's directory.
     Delete,
     /// From the dial to the connection, over the whole run.
     Connect,
     /// From the connection to the end of its login, over the whole run.
     Login,
-    /// From a pulse's planned instant to when the generator got to it, whether its connection stood then
-    /// or not: what the generator itself was late by.
+    /// From a pulse's planned instant to when the generator got to it, with or without a connection: the
+    /// delay of the generator itself.
     Lateness,
 }
 
@@ -97,7 +97,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// From p50 to the longest, as tables have them.
+    /// The columns of tables: p50 to the maximum.
     pub fn columns(&self) -> [u64; 5] {
         [
             self.p50_us,
@@ -113,7 +113,7 @@ impl Summary {
         if histogram.is_empty() {
             return None;
         }
-        // A bucket's upper end may lie beyond the longest time that was seen.
+        // The upper end of a bucket may lie beyond the maximum.
         let at = |quantile| histogram.value_at_quantile(quantile).min(histogram.max());
         Some(Summary {
             count: histogram.len(),

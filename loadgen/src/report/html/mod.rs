@@ -1,5 +1,5 @@
-//! The report as one HTML page for a review: nothing to load, no script, readable in light and dark.
-//! Whatever stems from outside goes through `escape`.
+//! The report as an HTML page: it loads nothing, needs no script, and has light and dark colours. All text
+//! from outside passes through `escape`.
 
 mod axis;
 mod charts;
@@ -16,8 +16,8 @@ pub use axis::{Axis, Quantity};
 pub use plot::{Plot, Series, Shape};
 pub use words::escape;
 
-/// The page. `histograms` are the measured times in microseconds, under the names that the report's
-/// table has; those without an answer are left out.
+/// The page. `histograms` are the response times in microseconds, with the names of the report's table;
+/// empty ones are left out.
 pub fn render(report: &Report, histograms: &[(&str, &Histogram<u64>)]) -> String {
     let seconds = thin::thin(&report.seconds);
     let parts = [
@@ -26,7 +26,10 @@ pub fn render(report: &Report, histograms: &[(&str, &Histogram<u64>)]) -> String
         sections::limits(report),
         sections::times(report),
         over_time(report, charts::over_time(report, &seconds)),
-        figures("How times are spread", &charts::spreads(histograms)),
+        figures(
+            "Distribution of response times",
+            &charts::spreads(histograms),
+        ),
         sections::errors(report),
         sections::generator(report),
         footer(report, seconds),
@@ -53,14 +56,14 @@ fn over_time(report: &Report, plots: Vec<Plot>) -> String {
     if report.run.warmup_us > 0 {
         let warmup = sections::duration(report.run.warmup_us);
         note += &format!(
-            " Shaded: the warm-up of {warmup}, which is in no number above but errors, connects and logins."
+            " Shaded: the warm-up of {warmup}. Of the numbers above only errors, connects and logins include it."
         );
     }
     let stretch = thin::stretch(&report.seconds);
     if stretch > 1 {
         note += &format!(
             " Each point stands for {stretch} s: p99, p99.9, max, errors and memory are the worst of \
-             them, everything else is their mean."
+             these seconds, all else is their mean."
         );
     }
     let figures = figures("Over the run", &plots);
@@ -75,7 +78,7 @@ fn figures(heading: &str, plots: &[Plot]) -> String {
     format!("<h2>{heading}</h2>\n<div class=\"plots\">\n{figures}</div>\n")
 }
 
-/// How to repeat it, and the numbers for programs.
+/// How to repeat the run, and the report as JSON.
 fn footer(report: &Report, seconds: Vec<crate::record::Second>) -> String {
     let provenance = &report.provenance;
     let thinned = if seconds.len() < report.seconds.len() {
@@ -91,13 +94,13 @@ fn footer(report: &Report, seconds: Vec<crate::record::Second>) -> String {
         ..report.clone()
     };
     let json = serde_json::to_string_pretty(&whole).expect("a report is plain data");
-    // Quotes are harmless in text, and would be half of the page.
+    // Quotes are harmless in text, and escaped they would double the page.
     let json = json
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;");
     format!(
-        "<footer>\n<p>To repeat it:</p>\n<pre class=\"command\">{}</pre>\n\
+        "<footer>\n<p>To repeat the run:</p>\n<pre class=\"command\">{}</pre>\n\
          <p class=\"faint\">loadgen {} on {}, {} cores, {}; made {} UTC</p>\n\
          <details>\n<summary>The report as JSON{thinned}</summary>\n<pre class=\"json\">{json}</pre>\n</details>\n</footer>\n",
         escape(&provenance.shell_command()),
@@ -123,7 +126,7 @@ mod tests {
         .all(|loading| !page.contains(loading))
     }
 
-    /// Also the page to look at: target/report-*.html.
+    /// Also writes target/report-*.html, to look at.
     #[test]
     fn samples_render() {
         for (name, sample) in sample::all() {
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_from_outside_is_markup() {
+    fn text_from_outside_is_never_markup() {
         let mut sample = sample::short();
         let hostile = "\"><script>alert('x')</script>&";
         sample.report.run.targets = vec![hostile.to_owned()];
