@@ -19,14 +19,14 @@ pub struct Context {
     pub clock: Clock,
     pub window: Window,
     pub now_us: u64,
-    /// The plan is over: nothing is dialled any more.
+    /// The plan is over: nothing is dialled.
     pub ending: bool,
     pub owners: Owners,
     pub retries: Retries,
     pub logins: LoginDeadlines,
     pub record: Record,
     pub slices: Slices,
-    /// Errors that the progress line has already.
+    /// Errors that the progress line already counts.
     errors_shown: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The driving threads: started, given the plan's zero, joined.
+//! The driving threads: started, given the begin of the plan, joined.
 
 use std::io;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::settings::Nimbus;
 
 pub struct Crew {
     threads: Vec<JoinHandle<io::Result<Record>>>,
-    /// Sends each thread the plan's zero. A finished thread stays until its sender is dropped, so that its
+    /// Sends each thread the begin of the plan. A finished thread stays until its sender is dropped, so that its
     /// CPU time can be read.
     begin: Vec<Sender<Instant>>,
-    /// Kernel ids of the threads that play workers, in order of their cores.
+    /// Kernel ids of the workers' threads, in the order of their cores.
     pub worker_ids: Vec<u32>,
 }
 
@@ -139,7 +139,7 @@ fn make_ring() -> Result<EventLoop, String> {
         .map_err(|error| format!("cannot make an io_uring, which needs Linux 6.1: {error}"))
 }
 
-/// Waits for the plan's zero, drives, and stays until the sender of `wait` is dropped.
+/// Waits for the begin of the plan, drives, and stays until the sender of `wait` is dropped.
 fn play(
     stage: &Stage,
     wait: &Receiver<Instant>,

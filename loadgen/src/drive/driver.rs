@@ -161,7 +161,7 @@ fn take_frame(clients: &mut impl Clients, owner: u32, body: &[u8], commands: &mu
     if link.is_logging_in() {
         let opening = link.log_in(body, context.now_us, &mut context.record, commands);
         proceed_from(clients, opening, owner, commands);
-    } else if !link.repeats_end_of_login(body) {
+    } else if !link.skip_second_end_of_login(body) {
         clients.answered(owner, body, commands);
     }
 }

@@ -38,7 +38,7 @@ pub use slices::Slice;
 pub use stage::Stage;
 pub use watch::{Measured, ServerUse, ThreadUse};
 
-/// From the moment when all threads are ready to the plan's zero.
+/// From the moment when all threads are ready to the begin of the plan.
 const LEAD: Duration = Duration::from_millis(20);
 
 /// Drives the plan to its end. `log` receives the histograms of each second. Errors are those of this

@@ -1,4 +1,4 @@
-//! Whose connection is whose, by the ring's slots.
+//! The owner of each connection, by the ring's slots.
 
 use storm_pacemaker::connection::ConnectionId;
 
@@ -19,7 +19,7 @@ impl Owners {
     pub fn of(&self, id: ConnectionId) -> u32 {
         match self.slots.get(id.slot as usize) {
             Some(Some((current, owner))) if *current == id => *owner,
-            _ => unreachable!("the ring tells of a connection that nobody dialled"),
+            _ => unreachable!("the ring reports a connection that was never dialled"),
         }
     }
 }

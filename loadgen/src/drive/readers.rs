@@ -1,6 +1,6 @@
-//! Nimbus: one connection to each server, shared by its scheduler, which reads one worker's pulse after
-//! another, and by the threads that answer the UI's pages. Each of them waits for its answer before it
-//! asks the next question; together they pipeline. All that they read is judged.
+//! Nimbus: one connection to each server, shared by its scheduler, which reads the workers' pulses one after
+//! another, and by the threads that build pages of the UI. Each waits for an answer before its next request,
+//! so requests of different threads are pipelined. Every answer is verified.
 
 mod agenda;
 mod clients;
@@ -23,14 +23,14 @@ use agenda::{Agenda, Task};
 
 pub struct Readers {
     context: Context,
-    /// One for each server, and when it may be dialled if it is down.
+    /// One for each server; next, when it may be dialled if it is down.
     links: Vec<Link>,
     dial_us: Vec<u64>,
     askers: Vec<Asker>,
     /// Topologies whose deletion all servers have acknowledged.
     deleted: Vec<bool>,
-    /// Servers and the requests that were written to them again: each may bring a second answer.
-    written_again: Vec<(usize, i32)>,
+    /// Servers and ids of the requests repeated to them: additional answers may come.
+    repeated: Vec<(usize, i32)>,
     last_id: i32,
 }
 
@@ -38,15 +38,15 @@ pub struct Readers {
 struct Asker {
     agenda: Agenda,
     question: Option<Request<Question>>,
-    /// What the servers that were asked before had of the same worker.
+    /// The newest pulse of the worker that the servers asked so far have returned.
     newest: Option<u32>,
-    /// What was known of the worker before the first server was asked.
+    /// What was known about the worker before the first server was asked.
     known: Known,
-    /// Whether all servers so far have given a proper answer.
+    /// Whether all servers so far have answered correctly.
     all_well: bool,
 }
 
-/// What was asked, and what the answer has to hold.
+/// A request, and what its answer must have.
 struct Question {
     task: Task,
     target: usize,
@@ -69,12 +69,12 @@ impl Readers {
             context,
             links: (0..targets).map(|_| Link::default()).collect(),
             dial_us: vec![0; targets],
-            written_again: Vec::new(),
+            repeated: Vec::new(),
             last_id: 0,
         }
     }
 
-    /// Dials what is down, and returns when to look again.
+    /// Dials the links that are down, and returns when to try again.
     fn dial_links(&mut self, ring: &mut EventLoop) -> u64 {
         let mut next_us = u64::MAX;
         for (target, link) in self.links.iter_mut().enumerate() {
@@ -105,8 +105,7 @@ impl Readers {
 
     // ── Questions ────────────────────────────────────────────────────────────────────────────────
 
-    /// Lets everyone ask who has something to ask and waits for nothing, and returns when the next
-    /// one will.
+    /// Lets all askers without a request under way ask, and returns when the next one will.
     fn ask_all(&mut self, commands: &mut Commands) -> u64 {
         let mut next_us = self.context.window.end_us;
         for index in 0..self.askers.len() {
@@ -144,7 +143,7 @@ impl Readers {
         self.attempt(index, commands);
     }
 
-    /// Writes what the asker has asked, if its connection stands.
+    /// Writes the asker's request, if there is a connection.
     fn attempt(&mut self, index: usize, commands: &mut Commands) {
         let Some(request) = &mut self.askers[index].question else {
             return;
@@ -158,7 +157,7 @@ impl Readers {
             Try::First => {}
             Try::Again => {
                 self.context.record.resent += 1;
-                self.written_again.push((request.what.target, request.id));
+                self.repeated.push((request.what.target, request.id));
             }
         }
         let text = link.outbox.text();
@@ -183,8 +182,7 @@ impl Readers {
         commands.push(Command::Send(id));
     }
 
-    /// Requests without an answer for a second are written again, or given up: then the client throws
-    /// its connection away.
+    /// Repeats or gives up requests without an answer for a second. Giving up drops the connection.
     fn take_retries(&mut self, commands: &mut Commands) {
         while let Some(Retry { owner, id, .. }) = self.context.retries.take(self.context.now_us) {
             let index = owner as usize;
@@ -207,7 +205,7 @@ impl Readers {
             }
             let target = request.what.target;
             if self.links[target].is_logging_in() {
-                // The request has waited for it from its start.
+                // The request has waited for the login from its start.
                 self.links[target].fail_login(
                     TOO_LONG.to_owned(),
                     &mut self.context.record,
@@ -238,11 +236,11 @@ impl Readers {
         let mut askers = self.askers.iter_mut().enumerate();
         let found = askers.find_map(|(index, asker)| Some((index, asker.question.take_if(fits)?)));
         let Some((index, request)) = found else {
-            let mut again = self.written_again.iter();
+            let mut again = self.repeated.iter();
             let again = again.position(|again| *again == (target, answer.id));
             match again {
                 Some(position) => {
-                    self.written_again.swap_remove(position);
+                    self.repeated.swap_remove(position);
                     self.context.record.answered_twice += 1;
                 }
                 None => self.context.record.errors.add(judge::unexpected(&answer)),
@@ -287,7 +285,7 @@ impl Readers {
                 let sequence = judge::pulse(&self.context.stage, worker, answer)?;
                 let asker = &mut self.askers[index];
                 asker.newest = asker.newest.max(sequence);
-                // A server that has not answered may have had what the others lack.
+                // A server without an answer may have what the others lack.
                 if asker.all_well && asked.target + 1 == self.links.len() {
                     judge::newest(asker.newest, asker.known, self.context.stage.known(worker))
                 } else {
@@ -297,12 +295,12 @@ impl Readers {
         }
     }
 
-    /// The asker goes on to its next task; a list of tasks that is done is timed as a whole.
+    /// The asker goes on to its next task. A finished pass or page is timed as a whole.
     fn conclude(&mut self, index: usize, request: &Request<Question>) {
         let asked = &request.what;
         if let Task::Delete(topology) = asked.task {
             let is_last = asked.target + 1 == self.links.len();
-            // With a server that has not done so nothing is certain.
+            // If any server has not deleted it, nothing is certain.
             self.deleted[topology as usize] =
                 is_last && self.askers[index].all_well && self.all_have_left(topology);
         }
@@ -315,7 +313,7 @@ impl Readers {
         }
     }
 
-    /// Whether nobody can write below a topology any more.
+    /// Whether all workers of a topology have left, so that none writes to it.
     fn all_have_left(&self, topology: u32) -> bool {
         let mut workers = (0..).zip(&self.context.stage.plan.workers);
         workers.all(|(index, worker)| {

@@ -1,9 +1,9 @@
-//! What is due when: a heap of instants. Knows no clock.
+//! When each worker's next action is due: a heap of instants. Knows no clock.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// What a worker does at an instant of the plan.
+/// What a worker does at a planned instant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Action {
     Dial,
@@ -30,7 +30,7 @@ impl Timeline {
         self.heap.push(Reverse(due));
     }
 
-    /// The next action, if its instant has come.
+    /// The next action, if it is due.
     pub fn take(&mut self, now_us: u64) -> Option<Due> {
         match self.heap.peek() {
             Some(Reverse(due)) if due.at_us <= now_us => self.heap.pop().map(|Reverse(due)| due),
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gives_what_is_due_in_order() {
+    fn due_actions_come_in_order() {
         let mut timeline = Timeline::default();
         for (at_us, action) in [(30, Action::Pulse), (10, Action::Pulse), (10, Action::Dial)] {
             timeline.add(Due {

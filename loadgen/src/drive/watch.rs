@@ -26,18 +26,18 @@ pub struct Measured {
     pub seconds: Vec<Second>,
 }
 
-/// What a driving thread took of its core in the window.
+/// CPU time of a driving thread in the window.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadUse {
     pub core: usize,
     pub time: CpuTime,
 }
 
-/// What the server process took in the window.
+/// CPU time and memory of the server process in the window.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerUse {
     pub time: CpuTime,
-    /// Cores that it may use.
+    /// The number of cores that it may use.
     pub cores: u32,
     /// At the end of the window.
     pub memory: Memory,
@@ -50,7 +50,7 @@ pub struct Watch<'a> {
     seconds: Seconds,
     first: Option<Samples>,
     last: Option<Samples>,
-    /// The server at the last full second.
+    /// The server's last sample, and its second.
     server: Option<(u32, ProcessSample)>,
     worker_ids: Vec<u32>,
 }
@@ -91,7 +91,7 @@ impl<'a> Watch<'a> {
         display.finish();
     }
 
-    /// What the server took in the last second, once that is over.
+    /// Once a second: what the server used in the last one.
     fn sample_server(&mut self, now_us: u64) {
         const SECOND_US: u64 = 1_000_000;
         let Some(pid) = self.stage.settings.server_pid else {
@@ -106,7 +106,7 @@ impl<'a> Watch<'a> {
             return;
         }
         let Some(sample) = ProcessSample::of(pid) else {
-            return; // it is gone; what follows has no server
+            return; // it has ended
         };
         if let Some((last, before)) = &self.server {
             let busy_ns = sample.since(before).on_cpu_ns as f64 / f64::from(second - last);

@@ -1,4 +1,4 @@
-//! One simulated worker: its connection, its sequence of pulses, and the one request that it waits for.
+//! One simulated worker: its connection, its pulses, and the one request that it waits for.
 
 use storm_pacemaker::wire::MessageType;
 use storm_pacemaker::wire::message::{encode_path, encode_pulse_head, encode_pulse_tail};
@@ -7,21 +7,21 @@ use super::link::Link;
 use super::request::Request;
 use crate::payload::{self, Stamp};
 
-/// Bytes of a SEND_PULSE frame besides the key and the details.
-const FRAME_AROUND_BYTES: usize = 64;
+/// The most bytes of a SEND_PULSE frame besides the key and the details.
+const FRAME_OVERHEAD_BYTES: usize = 64;
 
 #[derive(Debug)]
 pub struct Worker {
     pub link: Link,
-    /// Index of the server that it is with.
+    /// Index of its current server.
     pub target: usize,
-    /// Of the last request; also its message id, and a pulse's sequence number.
+    /// Number of the last request: its message id, and the sequence number of a pulse.
     sequence: u32,
-    /// Storm's worker waits for each answer before it sends the next pulse.
+    /// The request under way: Storm's worker waits for each answer before it sends the next pulse.
     pub request: Option<Request<RequestKind>>,
-    /// The planned instant of the pulse that waits for it.
+    /// The planned instant of the pulse that waits until the request is over.
     pub waiting_us: Option<u64>,
-    /// Answers still to come to requests that were written more than once.
+    /// Additional answers to come, to repeated requests.
     owed: u32,
     pub life: Life,
 }
@@ -29,14 +29,14 @@ pub struct Worker {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RequestKind {
     Pulse,
-    /// Its own key, as it exits.
+    /// Deletes its own key as it exits.
     Delete,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Life {
     Running,
-    /// Its key is still to be deleted on so many servers.
+    /// Its key must still be deleted on this number of servers.
     Exiting {
         servers: usize,
         all_deleted: bool,
@@ -57,7 +57,7 @@ impl Worker {
         }
     }
 
-    /// Begins the next request, and returns its id. `write` is to follow.
+    /// Begins the next request, and returns its id. Call `write` next.
     pub fn begin(&mut self, what: RequestKind, planned_us: u64) -> i32 {
         debug_assert!(self.request.is_none());
         self.sequence += 1;
@@ -66,12 +66,12 @@ impl Worker {
         id
     }
 
-    /// Whether it has pulsed before the request under way.
+    /// Whether the request under way is its first.
     pub fn is_new(&self) -> bool {
         self.sequence <= 1
     }
 
-    /// Queues the request under way, and returns the bytes of its frame.
+    /// Queues the request under way, and returns the size of its frame in bytes.
     pub fn write(&mut self, key: &str, run: u64, index: u32, bytes: usize) -> usize {
         let Some(request) = &self.request else {
             return 0;
@@ -85,7 +85,7 @@ impl Worker {
                     worker: index,
                     sequence: self.sequence,
                 };
-                text.reserve_exact(key.len() + bytes + FRAME_AROUND_BYTES);
+                text.reserve_exact(key.len() + bytes + FRAME_OVERHEAD_BYTES);
                 encode_pulse_head(text, MessageType::SendPulse, key, bytes);
                 payload::append(text, stamp, bytes);
                 encode_pulse_tail(text, request.id);
@@ -95,12 +95,12 @@ impl Worker {
         text.len() - before
     }
 
-    /// It was written once more: the server will answer each.
+    /// The request was repeated: the server will answer each copy.
     pub fn owe(&mut self) {
         self.owed += 1;
     }
 
-    /// The request that an answer is for.
+    /// Finds the request that an answer belongs to.
     pub fn match_answer(&mut self, kind: MessageType, id: i32) -> Match {
         let fits = |request: &mut Request<RequestKind>| {
             let answer = match request.what {
@@ -123,25 +123,25 @@ impl Worker {
         Match::Unasked
     }
 
-    /// The connection is gone, and all that was still to come on it.
+    /// The connection is gone: no additional answers will come.
     pub fn forget_owed(&mut self) {
         self.owed = 0;
     }
 
-    /// To the next server of its list.
+    /// Turns to the next server.
     pub fn rotate(&mut self, targets: usize) {
         self.target = (self.target + 1) % targets;
     }
 }
 
-/// What an answer was.
+/// What an answer belongs to.
 #[derive(Debug)]
 pub enum Match {
     Answered(Request<RequestKind>),
     Refused(Request<RequestKind>),
-    /// The second answer to a request that was written twice.
+    /// An additional answer to a repeated request.
     Duplicate,
-    /// Nobody asked for it.
+    /// It belongs to no request.
     Unasked,
 }
 
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_again_repeats_it_to_the_byte() {
+    fn a_repeated_request_has_the_same_bytes() {
         let mut worker = with_pulse_under_way();
         let bytes = worker.write("/workerbeats/t/w", 7, 3, 64);
         worker.write("/workerbeats/t/w", 7, 3, 64);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_settles_what_was_asked_and_nothing_else() {
+    fn an_answer_matches_its_own_request_only() {
         let mut worker = with_pulse_under_way();
         let answer = MessageType::SendPulseResponse;
         let wrong_type = worker.match_answer(MessageType::DeletePathResponse, 1);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_answer_is_owed_to_a_second_write_only() {
+    fn a_second_answer_needs_a_second_write() {
         let mut worker = with_pulse_under_way();
         worker.owe();
         let answer = MessageType::SendPulseResponse;

@@ -1,6 +1,6 @@
-//! The workers of one thread: each dials, pulses at its planned instants, takes its answers, and leaves
-//! when its time has come. The plan is kept whatever the server does; what is late or lost is counted,
-//! never skipped. How a worker behaves when things go wrong is what Storm's 2.x client does.
+//! The workers of one thread. Each dials, sends pulses at its planned instants, takes the answers, and leaves
+//! when the plan says so. The plan does not depend on the server: late and lost pulses are counted, never
+//! skipped. When something fails, a worker behaves like Storm's 2.x client.
 
 mod requests;
 
@@ -20,23 +20,23 @@ use crate::plan::{Leaving, Pace, PlannedWorker};
 use crate::record::{ErrorKind, Timed};
 use crate::storm;
 
-/// Steps between two looks at the sockets: half a millisecond of sending. Lateness is known to that.
+/// Actions before the next look at the sockets: half a millisecond of sending.
 const ACTIONS_A_TURN: usize = 64;
 
-/// After the end of the plan the requests under way are answered, or given up after their eleven tries.
-/// A pulse that waits behind one of them does not get all of its own.
+/// How long requests under way may still be answered after the end of the plan: all their tries. A pulse
+/// that waits behind one of them gets fewer.
 const LAST_ANSWERS_US: u64 = storm::GIVE_UP_AFTER_US + storm::RESEND_AFTER_US;
 
 pub struct Workers {
     context: Context,
-    /// The `n`th of them is the plan's worker `first + n * stride`.
+    /// Worker `n` plays worker `first + n * stride` of the plan.
     workers: Vec<Worker>,
     first: u32,
     stride: u32,
     timeline: Timeline,
     /// Requests under way of all workers.
     in_flight: usize,
-    /// Pulses that the progress line does not know yet.
+    /// Acknowledged pulses that the progress line does not count yet.
     acknowledged_since: u64,
 }
 
@@ -77,10 +77,10 @@ impl Workers {
 
     // ── The plan ─────────────────────────────────────────────────────────────────────────────────
 
-    /// Takes the steps that are due, and returns when the next one is.
+    /// Does the actions that are due, and returns when the next one is.
     fn take_actions(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> u64 {
         for _ in 0..ACTIONS_A_TURN {
-            // Read for each: what the steps before it took is lateness of this one.
+            // Read before each action: the time that the others took is its lateness.
             self.context.now_us = self.context.clock.now_us();
             match self
                 .timeline
@@ -97,7 +97,7 @@ impl Workers {
         self.next_action_us().unwrap_or(self.context.window.end_us)
     }
 
-    /// The next step within the plan.
+    /// When the next action is due, if that is within the plan.
     fn next_action_us(&self) -> Option<u64> {
         let next_us = self.timeline.next_us();
         next_us.filter(|next_us| *next_us < self.context.window.end_us)
@@ -128,11 +128,11 @@ impl Workers {
         }
     }
 
-    /// Counts a pulse of the plan, and puts the worker's next one into the timeline.
+    /// Counts a planned pulse, and schedules the next one.
     fn plan_pulse(&mut self, due: Due) {
         if self.context.window.contains(due.at_us) {
             self.context.record.planned += 1;
-            // Nothing of the server's keeps us from getting to it, whatever its connection does.
+            // Lateness is the generator's own: it does not depend on the connection.
             self.context.record.time(
                 Timed::Lateness,
                 self.context.now_us.saturating_sub(due.at_us),
@@ -146,7 +146,7 @@ impl Workers {
         }
     }
 
-    /// A pulse's planned instant has come.
+    /// A pulse is due.
     fn pulse_due(&mut self, due: Due, commands: &mut Commands) {
         let worker = &mut self.workers[due.worker as usize];
         if worker.life != Life::Running {
@@ -162,7 +162,7 @@ impl Workers {
         self.plan_pulse(due);
     }
 
-    /// The end of a worker's life, or of its way there.
+    /// The worker exits, or is killed.
     fn leave(&mut self, index: u32, commands: &mut Commands) {
         let plan_index = self.plan_index(index);
         let worker = &mut self.workers[index as usize];
@@ -189,7 +189,7 @@ impl Workers {
         }
     }
 
-    /// Its process is gone: the kernel closes its connection with a FIN.
+    /// The worker's process ends: the kernel closes its connection with a FIN.
     fn vanish(&mut self, index: u32, commands: &mut Commands) {
         let worker = &mut self.workers[index as usize];
         worker.life = Life::Gone;
@@ -254,7 +254,7 @@ impl Clients for Workers {
         self.context.show_progress();
     }
 
-    /// Also counts the pulses that the generator did not get to.
+    /// Also counts pulses that the generator did not get to.
     fn give_up(&mut self) -> Vec<ConnectionId> {
         self.context.now_us = self.context.clock.now_us();
         while let Some(due) = self.timeline.take(self.context.window.end_us - 1) {

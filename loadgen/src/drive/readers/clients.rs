@@ -65,7 +65,7 @@ impl Clients for Readers {
 
     fn connected(&mut self, owner: u32) {
         let owner = owner as usize;
-        self.written_again.retain(|(target, _)| *target != owner);
+        self.repeated.retain(|(target, _)| *target != owner);
     }
 
     fn up(&mut self, _owner: u32, commands: &mut Commands) {

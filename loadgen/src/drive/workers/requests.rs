@@ -1,4 +1,4 @@
-//! A worker's requests: begun, written, written again, given up, answered; and what follows each.
+//! A worker's requests: begun, written, repeated, given up, answered; and what follows.
 
 use std::sync::atomic::Ordering;
 
@@ -31,7 +31,7 @@ impl Workers {
         self.attempt(index, commands);
     }
 
-    /// Writes the request under way, if its connection stands.
+    /// Writes the request under way, if there is a connection.
     pub(super) fn attempt(&mut self, index: u32, commands: &mut Commands) {
         let plan_index = self.plan_index(index);
         let worker = &mut self.workers[index as usize];
@@ -52,7 +52,7 @@ impl Workers {
         };
         let frame_bytes = worker.write(
             &plan.key,
-            self.context.stage.run,
+            self.context.stage.run_id,
             plan_index,
             bytes as usize,
         );
@@ -73,7 +73,7 @@ impl Workers {
         }
     }
 
-    /// Requests that have been without an answer for a second are written again, or given up.
+    /// Repeats or gives up requests without an answer for a second.
     pub(super) fn take_retries(&mut self, commands: &mut Commands) {
         self.context.now_us = self.context.clock.now_us();
         while let Some(Retry { owner, id, .. }) = self.context.retries.take(self.context.now_us) {
@@ -92,11 +92,11 @@ impl Workers {
         }
     }
 
-    /// Counts a request that has failed.
+    /// Counts a failed request.
     pub(super) fn fail(&mut self, index: u32, request: &Request<RequestKind>) {
         self.in_flight -= 1;
         if request.was_written() {
-            // What was lost with its connection has been counted.
+            // A request lost with its connection has been counted.
             if !request.is_lost() {
                 self.context.record.errors.add(ErrorKind::Unanswered);
             }
@@ -112,7 +112,7 @@ impl Workers {
     fn rotate(&mut self, index: u32, commands: &mut Commands) {
         let link = &mut self.workers[index as usize].link;
         if link.is_logging_in() {
-            // The request has waited for it from its start.
+            // The request has waited for the login from its start.
             link.fail_login(TOO_LONG.to_owned(), &mut self.context.record, commands);
         }
         self.take_down(index, Ending::Reset, commands);
@@ -133,7 +133,7 @@ impl Workers {
         }
     }
 
-    /// A request is over: on to what follows.
+    /// A request is over. Begins what follows.
     fn proceed(
         &mut self,
         index: u32,
@@ -171,12 +171,12 @@ impl Workers {
                         return;
                     }
                     if self.context.now_us >= self.context.window.end_us {
-                        // Nobody is dialled after the plan: the other servers keep the key.
+                        // No dials after the plan: the other servers keep the key.
                         self.context.stage.leave(plan_index, false);
                         self.vanish(index, commands);
                         return;
                     }
-                    // A client that has failed has turned to the next server already.
+                    // After a failure, the client has turned to the next server already.
                     if succeeded {
                         self.rotate(index, commands);
                     }
