@@ -21,7 +21,7 @@ SIZES = [600, 4096, 20480, 61440]
 WORKERS_PER_SUPERVISOR = 4
 INTERVAL_S = 3
 LINK_BYTES_PER_S = 1e9 / 8
-# A key, the message around it, and what Ethernet, IP and TCP add to each segment of 1448 bytes.
+# The key and the message around the details; next, what Ethernet, IP and TCP add to each segment.
 MESSAGE_BYTES = 150
 SEGMENT_BYTES, HEADER_BYTES = 1448, 66
 MOST_WORDS = 120
@@ -62,7 +62,7 @@ def load(file):
 
 
 def link(size):
-    """Supervisors whose pulses fill the link."""
+    """The number of supervisors whose pulses fill the link."""
     message = size + MESSAGE_BYTES
     segments = -(-message // SEGMENT_BYTES)
     pulses = LINK_BYTES_PER_S / (message + segments * HEADER_BYTES)
