@@ -33,7 +33,7 @@ const FONT_PX: i32 = 28;
 const LINE_PX: u32 = 3;
 
 /// A line over the run with fewer points than this shows them as dots, too.
-const SPARSE: usize = 60;
+const SPARSE: usize = 40;
 /// Points between two gaps that are not seen without dots.
 const SHORT: usize = 3;
 /// Lines of more points than this have no dashes.
@@ -165,7 +165,7 @@ impl Plot {
         let mut builder = ChartBuilder::on(area);
         builder
             .margin_top(20)
-            .margin_right(28)
+            .margin_right(48)
             .set_label_area_size(LabelAreaPosition::Left, 136)
             .set_label_area_size(LabelAreaPosition::Bottom, 54);
         let (x, y) = (layout.scaled_x(), layout.scaled_y());
