@@ -1,5 +1,5 @@
-//! Logins one after another, each on a connection of its own that asks one question then: what they take,
-//! and what they cost the server. Without a method the same is done without a login, to compare with.
+//! Measures what logins cost: connections one after another, each of which logs in and sends one request.
+//! Without a login method it does the same without the login, as a baseline.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -8,20 +8,20 @@ use serde::Serialize;
 use storm_pacemaker::wire::MessageType;
 
 use crate::plain::Connection;
-use crate::record::Times;
-use crate::report::{self, Summary};
-use crate::server_process::{CpuTime, Sample};
-use crate::settings::{Output, Target, name_of};
+use crate::record::{Summary, Times};
+use crate::report;
+use crate::server_process::{CpuTime, ProcessSample};
+use crate::settings::{Output, Target, method_name};
 use crate::units::show_time;
 
-/// Not counted: the first ones find cold caches on both sides.
+/// The first connections are not counted, because caches are cold on both sides.
 const WARMUP: u32 = 100;
 
-/// Of no worker.
+/// The key of no worker.
 const PATH: &str = "/workerbeats/nobody/nowhere";
 
 #[derive(Debug)]
-pub struct Logins {
+pub struct LoginCost {
     pub target: Target,
     pub count: u32,
     pub server_pid: Option<u32>,
@@ -32,33 +32,33 @@ pub struct Logins {
 struct Outcome {
     auth: &'static str,
     connections: u32,
-    /// From the connection to the end of its login, and until the answer to the question after it.
+    /// From the connection to the end of its login, and to the answer to its request.
     login: Option<Summary>,
     answer: Option<Summary>,
-    /// The answer is NOT_AUTHORIZED.
+    /// An answer was NOT_AUTHORIZED.
     refused: bool,
-    server: Option<Server>,
+    server: Option<ServerCost>,
 }
 
-/// All that the server did in that time.
+/// All CPU time of the server meanwhile.
 #[derive(Debug, Serialize)]
-struct Server {
+struct ServerCost {
     cpu_us_per_connection: f64,
-    /// Ready to run, with something else on its core.
+    /// Ready to run while something else had the core.
     waiting_us_per_connection: f64,
 }
 
-impl Logins {
-    /// Does it, prints the result, and tells whether it was answered.
+impl LoginCost {
+    /// Measures and prints. Returns whether no request was refused.
     pub fn run(&self) -> Result<bool, String> {
         let (mut login, mut answer) = (Times::default(), Times::default());
         let mut refused = false;
         for _ in 0..WARMUP.min(self.count) {
-            self.connect_and_ask()?;
+            self.connect_and_request()?;
         }
         let before = self.sample()?;
         for number in 1..=self.count {
-            let once = self.connect_and_ask();
+            let once = self.connect_and_request();
             let once = once.map_err(|why| format!("connection {number}: {why}"))?;
             if let Some(us) = once.login_us {
                 login.record(us);
@@ -71,7 +71,7 @@ impl Logins {
             _ => None,
         };
         let outcome = Outcome {
-            auth: name_of(self.target.logins.readers.as_ref()),
+            auth: method_name(self.target.logins.readers.as_ref()),
             connections: self.count,
             login: Summary::of(&login),
             answer: Summary::of(&answer),
@@ -82,7 +82,7 @@ impl Logins {
         Ok(!refused)
     }
 
-    fn connect_and_ask(&self) -> Result<Once, String> {
+    fn connect_and_request(&self) -> Result<Once, String> {
         let mut connection = Connection::open(self.target.address)?;
         let begun = Instant::now();
         let mut login_us = None;
@@ -99,19 +99,19 @@ impl Logins {
         })
     }
 
-    fn sample(&self) -> Result<Option<Sample>, String> {
+    fn sample(&self) -> Result<Option<ProcessSample>, String> {
         match self.server_pid {
             None => Ok(None),
-            Some(pid) => match Sample::of(pid) {
+            Some(pid) => match ProcessSample::of(pid) {
                 Some(sample) => Ok(Some(sample)),
-                None => Err(format!("--server-pid: process {pid} is gone")),
+                None => Err(format!("--server-pid: process {pid} has ended")),
             },
         }
     }
 
-    fn server(&self, time: CpuTime) -> Server {
+    fn server(&self, time: CpuTime) -> ServerCost {
         let each = |ns: u64| ns as f64 / 1e3 / f64::from(self.count);
-        Server {
+        ServerCost {
             cpu_us_per_connection: each(time.on_cpu_ns),
             waiting_us_per_connection: each(time.waiting_ns),
         }
@@ -140,12 +140,12 @@ fn render(outcome: &Outcome) -> String {
     line("login", &outcome.login);
     line("answer", &outcome.answer);
     if outcome.refused {
-        out += "refused    the question was answered with NOT_AUTHORIZED\n";
+        out += "refused    a request was answered with NOT_AUTHORIZED\n";
     }
     if let Some(server) = &outcome.server {
         let _ = writeln!(
             out,
-            "server     {:.1} µs CPU a connection",
+            "server     {:.1} µs CPU per connection",
             server.cpu_us_per_connection
         );
     }

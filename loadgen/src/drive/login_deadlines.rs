@@ -1,5 +1,4 @@
-//! Logins under way, and by when each has to be through: Storm's client waits for a connection that it
-//! can write to as long as it waits for an answer.
+//! The deadlines of logins under way. Storm's client waits for a usable connection as long as for an answer.
 
 use std::collections::VecDeque;
 
@@ -7,31 +6,31 @@ use storm_pacemaker::connection::ConnectionId;
 
 use crate::storm;
 
-/// All may take equally long, so a queue will do. Those that are over stay until their time has come.
+/// All have the same time, so a queue is enough. Finished logins stay in it until their deadline.
 #[derive(Debug, Default)]
-pub struct Logins {
-    queue: VecDeque<Login>,
+pub struct LoginDeadlines {
+    queue: VecDeque<PendingLogin>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Login {
+pub struct PendingLogin {
     until_us: u64,
     pub id: ConnectionId,
-    /// Whose connection it is, or was: the ring may have given its slot to another.
+    /// The owner when the login began. The slot may have another owner now.
     pub owner: u32,
 }
 
-impl Logins {
+impl LoginDeadlines {
     pub fn add(&mut self, now_us: u64, id: ConnectionId, owner: u32) {
-        self.queue.push_back(Login {
+        self.queue.push_back(PendingLogin {
             until_us: now_us + storm::GIVE_UP_AFTER_US,
             id,
             owner,
         });
     }
 
-    /// One whose time is up, if it has not come to an end before.
-    pub fn take(&mut self, now_us: u64) -> Option<Login> {
+    /// A login whose deadline has passed; it may have ended before.
+    pub fn take(&mut self, now_us: u64) -> Option<PendingLogin> {
         self.queue.pop_front_if(|login| login.until_us <= now_us)
     }
 

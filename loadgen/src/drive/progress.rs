@@ -1,9 +1,9 @@
-//! The live line on standard error: rewritten every second on a terminal, a line every 10 s elsewhere.
+//! The progress line on standard error: rewritten every second on a terminal, a new line every 10 s elsewhere.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::Ordering;
 
-use crate::drive::Stage;
+use super::stage::Stage;
 use crate::settings::Settings;
 use crate::units::show_time;
 
@@ -16,7 +16,7 @@ pub struct Display {
     next_us: u64,
     warmup_us: u64,
     end_us: u64,
-    /// At the last look.
+    /// When it was last shown; next, the counts then.
     shown_us: u64,
     acknowledged: u64,
     reads: u64,
@@ -38,7 +38,7 @@ impl Display {
         }
     }
 
-    /// Shows how the run goes, if it is time to.
+    /// Shows the progress, if it is due.
     pub fn show(&mut self, now_us: u64, stage: &Stage) {
         if now_us < self.next_us {
             return;
@@ -63,7 +63,7 @@ impl Display {
         self.write(&line);
     }
 
-    /// Leaves the terminal's line.
+    /// Ends the line on a terminal.
     pub fn finish(&self) {
         if self.terminal && self.shown_us > 0 {
             let _ = writeln!(io::stderr());
@@ -78,13 +78,14 @@ impl Display {
         }
     }
 
-    /// Whether anybody reads it is of no importance to the run.
+    /// Errors are ignored: the run does not depend on standard error.
     fn write(&self, line: &str) {
         const CLEAR_REST: &str = "\x1b[K";
         let mut stderr = io::stderr().lock();
-        let _ = match self.terminal {
-            true => write!(stderr, "\r{line}{CLEAR_REST}").and_then(|()| stderr.flush()),
-            false => writeln!(stderr, "{line}"),
+        let _ = if self.terminal {
+            write!(stderr, "\r{line}{CLEAR_REST}").and_then(|()| stderr.flush())
+        } else {
+            writeln!(stderr, "{line}")
         };
     }
 }

@@ -1,18 +1,18 @@
-//! The run second by second: what the plots of the report and the progress of a long run are made of.
+//! The run second by second, for the plots of the report.
 
 use serde::Serialize;
 
-use crate::report::Summary;
+use super::Summary;
 
-/// One second of the run, warm-up included. Times are those of answers that came in it.
+/// One second of the run, including the warm-up. Times are those of the answers that came in it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Second {
-    /// Since the plan's zero.
+    /// Counted from the begin of the plan.
     pub second: u32,
     pub pulse: Option<Summary>,
     pub get: Option<Summary>,
     pub acknowledged: u64,
-    /// GETs and lists that were answered.
+    /// Answered GETs and lists.
     pub reads: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
@@ -20,7 +20,7 @@ pub struct Second {
     pub server: Option<ServerSecond>,
 }
 
-/// What the server process took in one second, where it runs on this host.
+/// What the server process used in one second, if it is measured.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ServerSecond {
     /// In cores.

@@ -1,6 +1,6 @@
-//! Arguments to settings: what follows from several of them together, and what this host can do.
+//! Turns arguments into settings: what follows from several of them together, and from this host.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use storm_pacemaker::config::Cores;
@@ -8,11 +8,12 @@ use storm_pacemaker::config::Cores;
 use super::login::{Auth, Methods};
 use super::values::{self, Addresses};
 use super::{Arguments, CommandLine, Job, NimbusChoice, SubCommand};
-use crate::chart::Look;
-use crate::logins::Logins;
+use crate::login_cost::LoginCost;
 use crate::machine;
 use crate::plan::{Cluster, Pace};
-use crate::settings::{Nimbus, Output, Settings, Target};
+use crate::settings::{
+    Nimbus, Output, Settings, Target, default_sources, default_topologies, most_connections,
+};
 
 pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
     match line.command {
@@ -33,64 +34,62 @@ pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
             json,
         }) => {
             check_process("--server-pid", server_pid)?;
-            Ok(Job::Logins(Box::new(Logins {
+            Ok(Job::Logins(Box::new(LoginCost {
                 target: resolve(&target, &Methods::new(&login, Auth::None)?)?,
                 count,
                 server_pid,
                 output: output(json),
             })))
         }
-        Some(SubCommand::Chart {
-            file,
-            title,
-            x,
-            y,
-            log_x,
-            log_y,
-        }) => {
-            let look = Look {
-                title,
-                x,
-                y,
-                log_x,
-                log_y,
-            };
-            Ok(Job::Chart { file, look })
-        }
         Some(SubCommand::Compare {
             a,
             b,
             rounds,
             server_pid_b,
-            mut arguments,
+            arguments,
         }) => {
-            if arguments.find_limit {
-                return Err("--find-limit: not with compare; find each server's own".to_owned());
-            }
-            if arguments.hdr_log.is_some() || arguments.report.is_some() {
-                return Err(
-                    "--hdr-log and --report: not with compare, which has many runs".to_owned(),
-                );
-            }
-            check_process("--server-pid-b", server_pid_b)?;
-            arguments.target = vec![a];
-            let methods = methods(&arguments)?;
-            let first = settings(*arguments, cores)?;
-            let mut second = Settings {
-                targets: vec![resolve(&b, &methods)?],
-                server_pid: server_pid_b,
-                ..first.clone()
-            };
-            if !first.sources_given {
-                second.sources = default_sources(&second.cluster, &second.targets)?;
-            }
-            check_sources(&second.sources, &second.targets)?;
+            let servers = both_servers(a, &b, server_pid_b, *arguments, cores)?;
             Ok(Job::Compare {
-                servers: Box::new([first, second]),
+                servers: Box::new(servers),
                 rounds,
             })
         }
     }
+}
+
+/// The settings of `compare`: those of the second server differ only in what names the server.
+fn both_servers(
+    a: String,
+    b: &str,
+    server_pid_b: Option<u32>,
+    mut arguments: Arguments,
+    cores: &Cores,
+) -> Result<[Settings; 2], String> {
+    if arguments.find_limit {
+        return Err(
+            "--find-limit cannot be used with compare; search for each server's limit separately"
+                .to_owned(),
+        );
+    }
+    if arguments.hdr_log.is_some() || arguments.report.is_some() {
+        return Err(
+            "--hdr-log and --report cannot be used with compare, which makes many runs".to_owned(),
+        );
+    }
+    check_process("--server-pid-b", server_pid_b)?;
+    arguments.target = vec![a];
+    let methods = methods(&arguments)?;
+    let first = settings(arguments, cores)?;
+    let mut second = Settings {
+        targets: vec![resolve(b, &methods)?],
+        server_pid: server_pid_b,
+        ..first.clone()
+    };
+    if !first.sources_given {
+        second.sources = default_sources(&second.cluster, &second.targets)?;
+    }
+    check_sources(&second.sources, &second.targets)?;
+    Ok([first, second])
 }
 
 fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
@@ -108,16 +107,19 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
         return Err("--interval and --duration must be longer than 0".to_owned());
     }
     let topologies_given = arguments.topologies;
-    let topologies = topologies_given.unwrap_or_else(|| usual_topologies(workers));
+    let topologies = topologies_given.unwrap_or_else(|| default_topologies(workers));
     if topologies > workers {
         return Err(format!(
-            "--topologies: {topologies} topologies for {workers} workers; each needs one at least"
+            "--topologies: {topologies} topologies for {workers} workers; each topology needs at least one"
         ));
     }
     check_process("--server-pid", arguments.server_pid)?;
     let threads = match arguments.threads {
         Some(threads) => threads as usize,
-        None => machine::threads_for(connections(workers, arguments.churn), cores.usable.get()),
+        None => machine::threads_for(
+            most_connections(workers, arguments.churn),
+            cores.usable.get(),
+        ),
     };
     let nimbus = match (arguments.nimbus, arguments.saturate) {
         (Some(NimbusChoice::On), _) | (None, None) => Nimbus::EveryTenSeconds,
@@ -174,30 +176,13 @@ fn methods(arguments: &Arguments) -> Result<Methods, String> {
 }
 
 fn output(json: bool) -> Output {
-    match json {
-        true => Output::Json,
-        false => Output::Text,
-    }
-}
-
-/// Connections at a time: while a topology moves, its workers' old ones and new ones may both be there.
-pub fn connections(workers: u32, churn_per_minute: u32) -> u32 {
-    match churn_per_minute {
-        0 => workers,
-        _ => workers + workers / 4,
-    }
-}
-
-/// Topologies of so many workers, where nobody says otherwise.
-pub fn usual_topologies(workers: u32) -> u32 {
-    const WORKERS_OF_ONE: u32 = 120;
-    workers.div_ceil(WORKERS_OF_ONE)
+    if json { Output::Json } else { Output::Text }
 }
 
 fn check_process(option: &str, pid: Option<u32>) -> Result<(), String> {
     match pid {
         Some(pid) if !Path::new(&format!("/proc/{pid}")).exists() => {
-            Err(format!("{option}: there is no process {pid} on this host"))
+            Err(format!("{option}: no process {pid} on this host"))
         }
         _ => Ok(()),
     }
@@ -205,11 +190,11 @@ fn check_process(option: &str, pid: Option<u32>) -> Result<(), String> {
 
 fn resolve(name: &str, methods: &Methods) -> Result<Target, String> {
     let mut addresses = name.to_socket_addrs().map_err(|error| {
-        format!("--target: \"{name}\" is not HOST:PORT of a known host: {error}")
+        format!("--target: cannot resolve \"{name}\", expected HOST:PORT: {error}")
     })?;
     let address = addresses
         .next()
-        .ok_or_else(|| format!("--target: \"{name}\" has no address"))?;
+        .ok_or_else(|| format!("--target: \"{name}\" resolves to no address"))?;
     Ok(Target {
         name: name.to_owned(),
         address,
@@ -217,47 +202,12 @@ fn resolve(name: &str, methods: &Methods) -> Result<Target, String> {
     })
 }
 
-/// Source addresses of a cluster's workers, where nobody has named any: on loopback enough for dials to
-/// be cheap and for logins to be taken for those of many hosts, elsewhere the kernel's choice as long as
-/// that is possible.
-pub fn default_sources(cluster: &Cluster, targets: &[Target]) -> Result<Vec<IpAddr>, String> {
-    let ports = machine::local_ports();
-    let to_one_target = cluster.workers.div_ceil(targets.len() as u32);
-    let on_loopback =
-        |target: &Target| matches!(target.address.ip(), IpAddr::V4(ip) if ip.is_loopback());
-    if !targets.iter().all(on_loopback) {
-        // All but some, which others on this host may be using.
-        let needed = to_one_target.div_ceil(ports - ports / 8);
-        return match needed {
-            0 | 1 => Ok(Vec::new()),
-            needed => Err(format!(
-                "{to_one_target} connections to one server need {needed} source addresses, because \
-                 this host has {ports} local ports: name some with --source-addresses"
-            )),
-        };
-    }
-    // The kernel looks for a port among those of one parity first, one by one: past a half of them a
-    // dial costs milliseconds, up to a quarter it costs next to nothing.
-    let mut needed = to_one_target.div_ceil(ports / 4);
-    if targets.iter().any(|target| target.logins.workers.is_some()) {
-        let supervisors = cluster.workers.div_ceil(cluster.workers_per_supervisor);
-        needed = needed.max(supervisors);
-    }
-    if needed <= 1 {
-        return Ok(Vec::new());
-    }
-    let first = u32::from(Ipv4Addr::new(127, 0, 0, 2));
-    Ok((first..first + needed)
-        .map(|address| Ipv4Addr::from(address).into())
-        .collect())
-}
-
 fn check_sources(sources: &[IpAddr], targets: &[Target]) -> Result<(), String> {
     let same_family = |source: &IpAddr, target: &SocketAddr| source.is_ipv4() == target.is_ipv4();
     for source in sources {
         if let Some(target) = targets.iter().find(|t| !same_family(source, &t.address)) {
             return Err(format!(
-                "--source-addresses: {source} cannot dial {}, which is of the other IP version",
+                "--source-addresses: {source} cannot dial {}: one is IPv4, the other IPv6",
                 target.address
             ));
         }
