@@ -17,4 +17,5 @@ pub mod server;
 pub mod session;
 pub mod shard;
 pub mod store;
+pub mod units;
 pub mod wire;

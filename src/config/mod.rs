@@ -15,7 +15,6 @@ mod report;
 mod settle;
 mod storm_layer;
 mod toml_layer;
-mod unit;
 mod value;
 mod yaml;
 mod yaml_scalar;
@@ -25,13 +24,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::units::{Size, Time, parse_size, parse_time};
 pub use client::{ForClient, Login, load_for_client};
 pub use cores::Cores;
 pub use load::{Loaded, Sources, load, settle_storm_yaml};
 pub use problem::{ConfigErrors, Note, Place, Problem, Severity};
 pub use report::write_report;
 pub use settle::Origin;
-pub use unit::{Size, Time, parse_size, parse_time};
 
 use crate::access::{Need, Rules};
 use crate::auth::Credentials;

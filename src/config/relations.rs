@@ -3,9 +3,9 @@
 use super::Cores;
 use super::problem::{Place, Problem};
 use super::settle::Settled;
-use super::unit::{Size, Time};
 use super::value::Value;
 use crate::limits::LEAST_EXPIRE_AFTER;
+use crate::units::{Size, Time};
 
 /// Replaces values that stand for a rule, and checks values against each other.
 pub(super) fn derive(settled: &mut Settled, cores: &Cores, problems: &mut Vec<Problem>) {

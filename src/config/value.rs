@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::access::Addresses;
 
 use super::list;
-use super::unit::{SIZE_UNITS, Size, TIME_UNITS_MS, Time, with_unit};
+use crate::units::{SIZE_UNITS, Size, TIME_UNITS_MS, Time, with_unit};
 
 /// A value as its layer wrote it.
 #[derive(Clone, Debug, PartialEq)]
