@@ -5,6 +5,7 @@
 pub mod access;
 pub mod admin;
 pub mod auth;
+pub mod blocking_client;
 pub mod cli;
 pub mod client_login;
 pub mod commands;

@@ -1,6 +1,7 @@
 //! A Storm cluster's heartbeats in one command: plan (pure, seeded) → drive (the server's own ring,
 //! as a client) → record → report. Exit codes: 0 all well, 1 errors or a missed limit, 2 usage.
 
+mod blocking_client;
 mod chart;
 mod cleanup;
 mod cli;
@@ -12,7 +13,6 @@ mod limit;
 mod logins;
 mod machine;
 mod payload;
-mod plain;
 mod plan;
 mod progress;
 mod random;
@@ -23,7 +23,6 @@ mod series;
 mod server_process;
 mod settings;
 mod storm;
-mod units;
 
 use std::fs;
 use std::io::{self, Write};
@@ -34,6 +33,7 @@ use chart::Look;
 use cli::Job;
 use plan::Plan;
 use settings::Settings;
+use storm_pacemaker::units;
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
