@@ -167,12 +167,15 @@ pub const KEEPALIVE_IDLE: Duration = seconds(300);
 pub const KEEPALIVE_INTERVAL: Duration = seconds(60);
 pub const KEEPALIVE_PROBES: u32 = 5;
 
-/// Keys of the process that the admin page shows: what a browser can hold.
-pub const SHOWN_KEYS: usize = 200_000;
+/// Keys of the process that one scan for the admin page collects: what a browser can hold.
+pub const SCANNED_KEYS: usize = 200_000;
 
-/// Bytes of those keys as JSON, in all: ten times what the largest cluster needs. Peers choose the keys,
-/// and a control character takes six bytes in JSON.
-pub const SHOWN_BYTES: usize = 32 * MIB as usize;
+/// Bytes of memory that the keys of one scan take, in all: the text of the paths, and what is kept
+/// beside each. It is enough for `SCANNED_KEYS` keys of 130 bytes; a worker's key has 80 to 110.
+pub const SCANNED_BYTES: usize = 32 * MIB as usize;
+
+/// Bytes of `/cluster.json`. Peers choose the keys, and a control character takes six bytes in JSON.
+pub const CLUSTER_JSON_BYTES: usize = 32 * MIB as usize;
 
 /// Messages that a shard takes from its mailbox before it looks at its sockets again.
 pub const MAILBOX_BURST: usize = 1024;
