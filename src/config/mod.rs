@@ -24,7 +24,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use crate::units::{Size, Time, parse_size, parse_time};
 pub use client::{ForClient, Login, load_for_client};
 pub use cores::Cores;
 pub use load::{Loaded, Sources, load, settle_storm_yaml};

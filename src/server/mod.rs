@@ -26,10 +26,11 @@ use tracing::info;
 
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
-use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Size, Sources};
+use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Sources};
 use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Mailbox, Settings, Shard};
+use crate::units::Size;
 use incident_log::IncidentLog;
 use logging::Log;
 use reload::{Publication, Reloader};
