@@ -3,7 +3,7 @@
 
 use storm_pacemaker::wire::MessageType;
 
-use crate::plain::Connection;
+use crate::blocking_client::Connection;
 use crate::plan::Plan;
 use crate::settings::{Settings, Target};
 use crate::storm;

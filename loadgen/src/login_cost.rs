@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 use storm_pacemaker::wire::MessageType;
 
-use crate::plain::Connection;
+use crate::blocking_client::Connection;
 use crate::record::{Summary, Times};
 use crate::report;
 use crate::server_process::{CpuTime, ProcessSample};

@@ -1,6 +1,7 @@
 //! Simulates the heartbeats of a Storm cluster: plan (pure, seeded) → drive (the server's own ring, as a
 //! client) → record → report. Exit codes: 0 success, 1 errors or a missed limit, 2 wrong usage.
 
+mod blocking_client;
 mod cleanup;
 mod cli;
 mod compare;
@@ -11,7 +12,6 @@ mod limit;
 mod login_cost;
 mod machine;
 mod payload;
-mod plain;
 mod plan;
 mod random;
 mod record;
@@ -20,7 +20,6 @@ mod run;
 mod server_process;
 mod settings;
 mod storm;
-mod units;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -28,6 +27,7 @@ use std::process::ExitCode;
 use cli::Job;
 use plan::Plan;
 use settings::Settings;
+use storm_pacemaker::units;
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;

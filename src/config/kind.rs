@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::list;
 use super::raw::RawValue;
-use super::unit::{SIZE_UNITS, Size, TIME_UNITS_MS, Time, with_unit};
 use super::value::SettingValue;
+use crate::units::{SIZE_UNITS, Size, TIME_UNITS_MS, Time, with_unit};
 
 /// What a setting accepts.
 #[derive(Clone, Debug)]

@@ -19,7 +19,6 @@ mod resolve;
 mod setting;
 mod storm_layer;
 mod toml_layer;
-mod unit;
 mod value;
 mod yaml;
 mod yaml_scalar;
@@ -36,7 +35,6 @@ pub use load::{Loaded, Sources, load, resolve_storm_yaml};
 pub use report::write_report;
 pub use resolve::EffectiveSetting;
 pub use setting::Setting;
-pub use unit::{Size, Time, parse_size, parse_time};
 
 use crate::access::Rules;
 use crate::auth::Credentials;

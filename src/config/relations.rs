@@ -4,9 +4,9 @@ use super::Cores;
 use super::diagnostics::{ConfigError, Diagnostics, Location};
 use super::keys::{EXPIRE_AFTER, FRAME_SIZE, MAX_THREADS, OUTPUT, SHARDS};
 use super::resolve::Resolved;
-use super::unit::{Size, Time};
 use super::value::SettingValue;
 use crate::limits;
+use crate::units::{Size, Time};
 
 /// Replaces values that stand for a rule, and checks values against each other.
 pub(super) fn derive(resolved: &mut Resolved, cores: &Cores, diagnostics: &mut Diagnostics) {

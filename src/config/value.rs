@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::access::Addresses;
 
 use super::list;
-use super::unit::{Size, Time};
+use crate::units::{Size, Time};
 
 /// A value that its setting accepts. Displays as `check-config` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

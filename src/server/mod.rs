@@ -27,10 +27,11 @@ use tracing::info;
 
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
-use crate::config::{Config, Loaded, Note, Severity, Size, Sources};
+use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Mailbox, Settings, Shard};
+use crate::units::Size;
 use incident_log::IncidentLog;
 use logging::Log;
 use policy_mailbox::PolicyMailbox;

@@ -141,7 +141,7 @@ fn servers_that_refuse_logins_are_told_apart() {
         (
             "garbage",
             garbage,
-            "token out of order: no message of a login",
+            "a token out of order: not a message of a login",
         ),
         (
             "no frame",

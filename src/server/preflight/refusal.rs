@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::{FEWEST_CONNECTIONS, MEMLOCK_BYTES, OLDEST_KERNEL};
-use crate::config::Size;
+use crate::units::Size;
 
 /// Why this machine cannot run the daemon. Displays as what is wrong, what is needed, and what to do.
 #[derive(Debug)]

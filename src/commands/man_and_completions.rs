@@ -1,5 +1,4 @@
-//! What can be said of the command line from its definition alone: completions for shells, and manual
-//! pages.
+//! `completions` and `man`: both are made from the definition of the command line.
 
 use std::io::{self, Write};
 
@@ -7,9 +6,9 @@ use clap::Args;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man as Page;
 
-use super::trouble::Failure;
+use super::error::CommandError;
 
-/// Print what makes a shell complete our commands and options
+/// Print the completions for a shell
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -20,7 +19,7 @@ pub struct Completions {
     shell: Shell,
 }
 
-/// Print the manual page, of a command if one is named
+/// Print the manual page of the program or of one command
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +30,7 @@ pub struct Man {
 }
 
 impl Completions {
-    pub fn run(self, mut definition: clap::Command) -> Result<(), Failure> {
+    pub fn run(self, mut definition: clap::Command) -> Result<(), CommandError> {
         let mut text = Vec::new();
         let name = definition.get_name().to_owned();
         generate(self.shell, &mut definition, name, &mut text);
@@ -40,8 +39,8 @@ impl Completions {
 }
 
 impl Man {
-    pub fn run(self, mut definition: clap::Command) -> Result<(), Failure> {
-        // Gives the commands the options that are everyone's.
+    pub fn run(self, mut definition: clap::Command) -> Result<(), CommandError> {
+        // Adds the global options to each command.
         definition.build();
         let page = match &self.command {
             None => Page::new(definition),
@@ -50,8 +49,8 @@ impl Man {
                     Page::new(command.clone()).title(format!("{}-{name}", definition.get_name()))
                 }
                 None => {
-                    return Err(Failure::Usage(format!(
-                        "{name:?} is none of the commands; `storm-pacemaker help` lists them"
+                    return Err(CommandError::Usage(format!(
+                        "{name:?} is not a command; `storm-pacemaker help` lists them"
                     )));
                 }
             },
