@@ -207,7 +207,7 @@ pub fn decide(
 }
 
 /// Whether DELETE_PATH stays below a directory. The request deletes all keys that begin with its path
-/// and a `/` (see [`crate::store::Store::delete_path`]), so "" and "/" delete everything.
+/// and a `/` (see `store`), so "" and "/" delete everything.
 fn deletes_path_below(path: &str, directory: &str) -> bool {
     match directory.trim_end_matches('/') {
         "" if directory.is_empty() => true,

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tracing::{error, info, warn};
 
 use super::logging::Log;
-use super::{log_notes, manager};
+use super::{log_notes, systemd};
 use crate::auth::Authenticator;
 use crate::config::{self, Config, Sources};
 use crate::shard::Policy;
@@ -177,9 +177,9 @@ struct Job {
 impl Job {
     fn work(mut self, orders: &Receiver<()>) {
         while orders.recv().is_ok() {
-            manager::reloading();
+            systemd::notify_reloading();
             self.reload();
-            manager::ready(&self.ready);
+            systemd::notify_ready(&self.ready);
         }
     }
 
