@@ -19,7 +19,7 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
-    pub const ALL: [RequestKind; 8] = [
+    pub(crate) const ALL: [RequestKind; 8] = [
         RequestKind::CreatePath,
         RequestKind::Exists,
         RequestKind::SendPulse,
@@ -31,7 +31,7 @@ impl RequestKind {
     ];
 
     /// Its name in metrics and logs.
-    pub fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             RequestKind::CreatePath => "create_path",
             RequestKind::Exists => "exists",
@@ -45,7 +45,7 @@ impl RequestKind {
     }
 
     /// The right that the request needs.
-    pub fn right(self) -> Right {
+    pub(crate) fn right(self) -> Right {
         match self {
             RequestKind::Exists
             | RequestKind::GetAllPulseForPath
@@ -57,7 +57,7 @@ impl RequestKind {
     }
 
     /// Whether the request reads what is stored and changes nothing.
-    pub fn is_read(self) -> bool {
+    pub(crate) fn is_read(self) -> bool {
         self.right() == Right::Read
     }
 }
@@ -96,16 +96,16 @@ pub enum Denial {
 /// The operator's rules, which can be stricter than Storm's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rules {
-    pub writes: Need,
-    pub deletes: Need,
+    pub(crate) writes: Need,
+    pub(crate) deletes: Need,
     /// The networks from which peers may connect.
-    pub connect_from: Addresses,
-    pub reads_from: Addresses,
-    pub writes_from: Addresses,
-    pub deletes_from: Addresses,
+    pub(crate) connect_from: Addresses,
+    pub(crate) reads_from: Addresses,
+    pub(crate) writes_from: Addresses,
+    pub(crate) deletes_from: Addresses,
     /// Only what is below this directory may be deleted. With `/`, only the deletion of everything is
     /// denied. Empty: everything may be deleted, as in Storm's daemon.
-    pub deletes_below: String,
+    pub(crate) deletes_below: String,
 }
 
 /// What a peer needs in order to write or to delete.
@@ -119,7 +119,7 @@ pub enum Need {
 
 /// Networks in CIDR notation. An empty list includes every address.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Addresses(pub Vec<IpNet>);
+pub struct Addresses(pub(crate) Vec<IpNet>);
 
 impl Default for Rules {
     /// Storm's rules, except that nobody may delete everything.
@@ -138,14 +138,14 @@ impl Default for Rules {
 
 impl Addresses {
     /// An IPv4 peer of an IPv6 socket must be given by its IPv4 address.
-    pub fn include(&self, address: IpAddr) -> bool {
+    pub(crate) fn include(&self, address: IpAddr) -> bool {
         self.0.is_empty() || self.0.iter().any(|network| network.contains(&address))
     }
 }
 
 /// The address under which limits and log lines count a peer: its own address for IPv4, its /64 for
 /// IPv6, because one host can use every address of a /64.
-pub fn account_of(address: IpAddr) -> IpAddr {
+pub(crate) fn account_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
@@ -156,7 +156,7 @@ pub fn account_of(address: IpAddr) -> IpAddr {
 ///
 /// # Errors
 /// The first rule that denies it.
-pub fn decide(
+pub(crate) fn decide(
     rules: &Rules,
     kind: RequestKind,
     login: LoginStatus,

@@ -55,7 +55,7 @@ pub enum Fault {
 
 impl Fault {
     /// All labels. The metrics list each from the start, at zero.
-    pub const LABELS: [&str; 26] = [
+    pub(crate) const LABELS: [&str; 26] = [
         "bad_frame",
         "bad_message",
         "not_a_request",
@@ -85,7 +85,7 @@ impl Fault {
     ];
 
     /// The labels of logins that were judged and failed.
-    pub const FAILED_LOGINS: [&str; 10] = [
+    pub(crate) const FAILED_LOGINS: [&str; 10] = [
         "login_malformed",
         "login_out_of_order",
         "login_wrong_password",
@@ -220,7 +220,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All labels. The metrics list each from the start, at zero.
-    pub const LABELS: [&str; 9] = [
+    pub(crate) const LABELS: [&str; 9] = [
         "not_authorized",
         "address_not_listed",
         "deletes_too_high",
@@ -232,7 +232,7 @@ impl Refusal {
         "records_too_large",
     ];
 
-    pub fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
             Refusal::Access(Denial::LoginNeeded(_)) => "not_authorized",
             Refusal::Access(Denial::MayNotConnect) => "address_not_listed",

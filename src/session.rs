@@ -16,12 +16,12 @@ const MESSAGE_OVERHEAD_BYTES: u64 = 16;
 /// A peer's request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request<'a> {
-    pub kind: RequestKind,
-    pub path: Cow<'a, str>,
+    pub(crate) kind: RequestKind,
+    pub(crate) path: Cow<'a, str>,
     /// The pulse to store; empty unless the kind is SendPulse.
-    pub details: &'a [u8],
+    pub(crate) details: &'a [u8],
     /// The answer carries the same id.
-    pub message_id: i32,
+    pub(crate) message_id: i32,
 }
 
 /// What a message turned out to be.
@@ -103,12 +103,12 @@ impl Session {
     }
 
     /// Whether a login may begin or continue.
-    pub fn may_log_in(&self) -> bool {
+    pub(crate) fn may_log_in(&self) -> bool {
         matches!(self.phase, Phase::LoginPossible(_))
     }
 
     /// Whether a login has begun and is not complete.
-    pub fn is_logging_in(&self) -> bool {
+    pub(crate) fn is_logging_in(&self) -> bool {
         matches!(self.phase, Phase::LoginPossible(Some(_)))
     }
 

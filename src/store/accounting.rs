@@ -46,19 +46,19 @@ pub(super) struct Accounting {
 }
 
 impl Accounting {
-    pub fn new(limits: StoreLimits) -> Self {
+    pub(super) fn new(limits: StoreLimits) -> Self {
         Self {
             limits,
             usage: Usage::default(),
         }
     }
 
-    pub fn usage(&self) -> Usage {
+    pub(super) fn usage(&self) -> Usage {
         self.usage
     }
 
     /// Checks whether there is room for a new key. Counts nothing.
-    pub fn admit_new(&self, key_bytes: u64, details_bytes: u64) -> Result<(), StoreFull> {
+    pub(super) fn admit_new(&self, key_bytes: u64, details_bytes: u64) -> Result<(), StoreFull> {
         if self.usage.keys >= self.limits.keys {
             return Err(StoreFull::Keys);
         }
@@ -71,7 +71,7 @@ impl Accounting {
 
     /// Checks whether there is room for new details of a stored key. There always is if they are not
     /// longer than the old ones. Counts nothing.
-    pub fn admit_update(&self, old_details: u64, new_details: u64) -> Result<(), StoreFull> {
+    pub(super) fn admit_update(&self, old_details: u64, new_details: u64) -> Result<(), StoreFull> {
         let bytes = self.usage.bytes() - old_details + new_details;
         if new_details > old_details && bytes > self.limits.bytes {
             return Err(StoreFull::Bytes);
@@ -79,17 +79,17 @@ impl Accounting {
         Ok(())
     }
 
-    pub fn added(&mut self, key_bytes: u64, details_bytes: u64) {
+    pub(super) fn added(&mut self, key_bytes: u64, details_bytes: u64) {
         self.usage.keys += 1;
         self.usage.key_bytes += key_bytes;
         self.usage.details_bytes += details_bytes;
     }
 
-    pub fn updated(&mut self, old_details: u64, new_details: u64) {
+    pub(super) fn updated(&mut self, old_details: u64, new_details: u64) {
         self.usage.details_bytes = self.usage.details_bytes - old_details + new_details;
     }
 
-    pub fn removed(&mut self, key_bytes: u64, details_bytes: u64) {
+    pub(super) fn removed(&mut self, key_bytes: u64, details_bytes: u64) {
         self.usage.keys -= 1;
         self.usage.key_bytes -= key_bytes;
         self.usage.details_bytes -= details_bytes;

@@ -23,7 +23,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub fn new(hasher: RandomState) -> Self {
+    pub(super) fn new(hasher: RandomState) -> Self {
         Self {
             nodes: Nodes::new(),
             edges: HashTable::new(),
@@ -33,34 +33,34 @@ impl Directory {
     }
 
     /// The node of a stored key.
-    pub fn find_key(&self, key: &str, key_hash: u64) -> Option<NodeId> {
+    pub(super) fn find_key(&self, key: &str, key_hash: u64) -> Option<NodeId> {
         let is_key = |node: &NodeId| self.has_path(*node, key);
         self.keys.find(spread(key_hash), is_key).copied()
     }
 
     /// The node of a path, which may be a key, a directory or both.
-    pub fn find_path(&self, path: &str) -> Option<NodeId> {
+    pub(super) fn find_path(&self, path: &str) -> Option<NodeId> {
         let mut segments = path.split(SEPARATOR);
         segments.try_fold(ROOT, |node, segment| self.child(node, segment))
     }
 
-    pub fn pulse(&self, node: NodeId) -> Option<&StoredPulse> {
+    pub(super) fn pulse(&self, node: NodeId) -> Option<&StoredPulse> {
         self.nodes[node].pulse.as_ref()
     }
 
-    pub fn pulse_mut(&mut self, node: NodeId) -> Option<&mut StoredPulse> {
+    pub(super) fn pulse_mut(&mut self, node: NodeId) -> Option<&mut StoredPulse> {
         self.nodes[node].pulse.as_mut()
     }
 
     /// Whether [`Self::insert`] can add all segments of the key without exceeding `max_nodes`.
-    pub fn has_room_for(&self, key: &str, max_nodes: usize) -> bool {
+    pub(super) fn has_room_for(&self, key: &str, max_nodes: usize) -> bool {
         let segments = key.split(SEPARATOR).count();
         self.nodes.live_count().saturating_add(segments) <= max_nodes
             && self.nodes.has_room_for(segments)
     }
 
     /// Adds a key that is not stored.
-    pub fn insert(&mut self, key: &str, pulse: StoredPulse) {
+    pub(super) fn insert(&mut self, key: &str, pulse: StoredPulse) {
         let mut node = ROOT;
         for segment in key.split(SEPARATOR) {
             node = match self.child(node, segment) {
@@ -78,7 +78,7 @@ impl Directory {
 
     /// Removes a key, and those of its directories that are empty then. Returns the key's length in
     /// bytes and its pulse.
-    pub fn remove(&mut self, node: NodeId) -> Option<(u32, StoredPulse)> {
+    pub(super) fn remove(&mut self, node: NodeId) -> Option<(u32, StoredPulse)> {
         let pulse = self.take_pulse(node);
         self.prune(node);
         pulse
@@ -86,7 +86,11 @@ impl Directory {
 
     /// Removes the key `top` and all keys below it, and those directories above it that are empty then.
     /// Calls `removed` with the length in bytes and the pulse of each key.
-    pub fn remove_subtree(&mut self, top: NodeId, removed: &mut impl FnMut(u32, StoredPulse)) {
+    pub(super) fn remove_subtree(
+        &mut self,
+        top: NodeId,
+        removed: &mut impl FnMut(u32, StoredPulse),
+    ) {
         if let Some((key_bytes, pulse)) = self.take_pulse(top) {
             removed(key_bytes, pulse);
         }
@@ -111,7 +115,7 @@ impl Directory {
 
     /// Calls `each` once with every name in a directory, until it returns false. Empty segments are
     /// skipped: the name in "/w" of the key "/w//t1" is "t1".
-    pub fn for_each_name(&self, node: NodeId, each: &mut dyn FnMut(&str) -> bool) {
+    pub(super) fn for_each_name(&self, node: NodeId, each: &mut dyn FnMut(&str) -> bool) {
         // Siblings have distinct names. A name can repeat only behind an empty segment.
         let mut below_empty = self.child(node, "");
         if below_empty.is_none() {
@@ -133,18 +137,18 @@ impl Directory {
     }
 
     /// All nodes below `top`, parents before their children.
-    pub fn descendants(&self, top: NodeId) -> impl Iterator<Item = NodeId> {
+    pub(super) fn descendants(&self, top: NodeId) -> impl Iterator<Item = NodeId> {
         std::iter::successors(self.nodes.first_child(top), move |node| {
             self.nodes.next_below(*node, top)
         })
     }
 
-    pub fn path_bytes(&self, node: NodeId) -> u32 {
+    pub(super) fn path_bytes(&self, node: NodeId) -> u32 {
         self.nodes[node].path_bytes
     }
 
     /// The path that ends at this node.
-    pub fn path(&self, node: NodeId) -> String {
+    pub(super) fn path(&self, node: NodeId) -> String {
         let mut names = Vec::new();
         let mut level = Some(node).filter(|node| *node != ROOT);
         while let Some(node) = level {
@@ -162,24 +166,24 @@ impl Directory {
     }
 
     /// The number of slots. [`Self::node_at`] of all slots gives every node, in no order.
-    pub fn slot_count(&self) -> usize {
+    pub(super) fn slot_count(&self) -> usize {
         self.nodes.slot_count()
     }
 
     /// The node in this slot. `None`: the slot is vacant.
-    pub fn node_at(&self, slot: usize) -> Option<NodeId> {
+    pub(super) fn node_at(&self, slot: usize) -> Option<NodeId> {
         self.nodes.node_at(slot)
     }
 
     /// Bytes of the slab and the tables, without names and details.
-    pub fn allocated_bytes(&self) -> usize {
+    pub(super) fn allocated_bytes(&self) -> usize {
         let tables = self.edges.allocation_size() + self.keys.allocation_size();
         self.nodes.allocated_bytes() + tables
     }
 
     /// Frees memory if three quarters of the slots are vacant. Returns whether it did: all nodes have
     /// new ids then. The pass over all slots costs little for each of the many removals before it.
-    pub fn pack_if_sparse(&mut self) -> bool {
+    pub(super) fn pack_if_sparse(&mut self) -> bool {
         if self.nodes.slot_count() < MIN_PACKED_SLOTS
             || self.nodes.live_count() * 4 > self.nodes.slot_count()
         {
@@ -299,7 +303,7 @@ fn spread(hash: u64) -> u64 {
 #[cfg(test)]
 impl Directory {
     /// Panics if the slab, its links and the tables disagree.
-    pub fn check(&self) {
+    pub(super) fn check(&self) {
         let mut keys = 0;
         for node in self.descendants(ROOT) {
             let parent = self

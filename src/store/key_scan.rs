@@ -5,15 +5,15 @@ use super::Store;
 
 /// How far a scan of all keys has come. The default is the beginning.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ScanPosition {
+pub(crate) struct ScanPosition {
     next_slot: usize,
-    /// [`Store::packs`] when the scan began.
+    /// `Store::packs` when the scan began.
     packs: u64,
 }
 
 /// What one call of [`Store::scan_keys`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScanProgress {
+pub(crate) enum ScanProgress {
     /// There are more slots.
     Ongoing,
     /// The scan has shown, once, every key that was stored from its beginning to its end. The next call
@@ -26,19 +26,19 @@ pub enum ScanProgress {
 
 /// A key and facts about its pulse, without the details.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeySummary {
-    pub path: String,
-    pub details_bytes: u64,
+pub(crate) struct KeySummary {
+    pub(crate) path: String,
+    pub(crate) details_bytes: u64,
     /// Time of the last write, by the clock of [`Store::put`]'s caller.
-    pub written_ms: u64,
+    pub(crate) written_ms: u64,
     /// How often the key was written, modulo 65536.
-    pub writes: u16,
+    pub(crate) writes: u16,
 }
 
 impl Store {
     /// Continues a scan: goes through at most `max_slots` slots, about one for each key, and shows the
     /// keys in them, in no order.
-    pub fn scan_keys(
+    pub(crate) fn scan_keys(
         &self,
         position: &mut ScanPosition,
         max_slots: usize,

@@ -20,7 +20,7 @@ use ahash::RandomState;
 use bytes::Bytes;
 
 pub use accounting::{StoreFull, StoreLimits, Usage};
-pub use key_scan::{KeySummary, ScanPosition, ScanProgress};
+pub(crate) use key_scan::{ScanPosition, ScanProgress};
 
 use accounting::Accounting;
 use directory::Directory;
@@ -47,24 +47,24 @@ pub enum PutOutcome {
 
 /// The records exceed the bytes that [`Store::records`] was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordsTooLarge;
+pub(crate) struct RecordsTooLarge;
 
 /// What one call of [`Store::expire`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpireProgress {
-    pub removed_keys: u64,
+pub(crate) struct ExpireProgress {
+    pub(crate) removed_keys: u64,
     /// The pass is complete: it has seen every key. The next call begins another pass.
-    pub finished: bool,
+    pub(crate) finished: bool,
 }
 
 /// Times that tell by its last write whether a key is expired or stale, in milliseconds of the clock of
 /// [`Store::put`]'s caller.
 #[derive(Debug, Clone, Copy)]
-pub struct AgeCutoffs {
+pub(crate) struct AgeCutoffs {
     /// Keys last written before this time are removed.
-    pub expired_before_ms: u64,
+    pub(crate) expired_before_ms: u64,
     /// Other keys last written before this time are counted as stale.
-    pub stale_before_ms: u64,
+    pub(crate) stale_before_ms: u64,
 }
 
 /// The pulses of one shard, by key.
@@ -144,12 +144,12 @@ impl Store {
         Some(&pulse.details)
     }
 
-    pub fn contains(&self, key: &str, hash: u64) -> bool {
+    pub(crate) fn contains(&self, key: &str, hash: u64) -> bool {
         self.directory.find_key(key, hash).is_some()
     }
 
     /// Removes one key. Returns whether it was stored.
-    pub fn remove(&mut self, key: &str, hash: u64) -> bool {
+    pub(crate) fn remove(&mut self, key: &str, hash: u64) -> bool {
         let Some(node) = self.directory.find_key(key, hash) else {
             return false;
         };
@@ -177,7 +177,7 @@ impl Store {
     /// Removes the key `path` and all keys below it, and returns how many keys that were. The rule is
     /// that of Storm's daemon: with a '/' appended to both, the key begins with the path. "" means
     /// the same as "/".
-    pub fn delete_path(&mut self, path: &str) -> u64 {
+    pub(crate) fn delete_path(&mut self, path: &str) -> u64 {
         let keys_before = self.usage().keys;
         if let Some(top) = self.directory.find_path(directory_of(path)) {
             let accounting = &mut self.accounting;
@@ -196,7 +196,7 @@ impl Store {
     /// # Errors
     /// The records exceed `max_bytes`: the bytes of keys and details, and 15 for each record. No more
     /// records are collected then.
-    pub fn records(
+    pub(crate) fn records(
         &self,
         path: &str,
         max_bytes: u64,
@@ -225,7 +225,7 @@ impl Store {
     /// Removes expired keys and counts stale ones. One call goes through at most `max_slots` slots,
     /// about one for each key, and the next call continues behind them, so no request waits for a whole
     /// pass.
-    pub fn expire(&mut self, cutoffs: AgeCutoffs, max_slots: usize) -> ExpireProgress {
+    pub(crate) fn expire(&mut self, cutoffs: AgeCutoffs, max_slots: usize) -> ExpireProgress {
         let keys_before = self.usage().keys;
         let slots = self.directory.slot_count();
         let end = self.next_slot.saturating_add(max_slots).min(slots);
@@ -258,21 +258,21 @@ impl Store {
     }
 
     /// Stale keys, as the last finished pass of [`Self::expire`] counted them.
-    pub fn stale_keys(&self) -> u64 {
+    pub(crate) fn stale_keys(&self) -> u64 {
         self.stale_keys
     }
 
     /// Slots that a whole pass of [`Self::expire`] goes through.
-    pub fn slot_count(&self) -> usize {
+    pub(crate) fn slot_count(&self) -> usize {
         self.directory.slot_count()
     }
 
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         self.accounting.usage()
     }
 
     /// Bytes of memory that the index takes besides the text of keys and the details.
-    pub fn index_bytes(&self) -> u64 {
+    pub(crate) fn index_bytes(&self) -> u64 {
         self.directory.allocated_bytes() as u64
     }
 

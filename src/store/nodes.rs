@@ -36,21 +36,21 @@ pub(super) struct Node {
     next: Option<NodeId>,
     previous: Option<NodeId>,
     /// Hash of the path that ends here. It does not depend on slots, so it survives packing.
-    pub path_hash: u32,
+    pub(super) path_hash: u32,
     /// Bytes of the path that ends here, with the slashes between its segments.
-    pub path_bytes: u32,
-    pub name: Box<str>,
+    pub(super) path_bytes: u32,
+    pub(super) name: Box<str>,
     /// The pulse of the key that ends here. `None`: this is a directory only.
-    pub pulse: Option<StoredPulse>,
+    pub(super) pulse: Option<StoredPulse>,
 }
 
 /// The pulse of one key.
 #[derive(Debug)]
 pub(super) struct StoredPulse {
-    pub details: Bytes,
+    pub(super) details: Bytes,
     /// Hash of the whole key, computed by the store's caller.
-    pub key_hash: u64,
-    pub written: WriteStamp,
+    pub(super) key_hash: u64,
+    pub(super) written: WriteStamp,
 }
 
 /// When a pulse was last written and how often, in one word, because every key has one.
@@ -62,21 +62,21 @@ const WRITES_BITS: u32 = u16::BITS;
 
 impl WriteStamp {
     /// The first write, at this time of the caller's clock.
-    pub fn first(now_ms: u64) -> Self {
+    pub(super) fn first(now_ms: u64) -> Self {
         Self(now_ms << WRITES_BITS | 1)
     }
 
     /// One more write.
-    pub fn again(self, now_ms: u64) -> Self {
+    pub(super) fn again(self, now_ms: u64) -> Self {
         Self(now_ms << WRITES_BITS | u64::from(self.writes().wrapping_add(1)))
     }
 
-    pub fn ms(self) -> u64 {
+    pub(super) fn ms(self) -> u64 {
         self.0 >> WRITES_BITS
     }
 
     /// Modulo 65536. The difference between two scans tells how often the key was written meanwhile.
-    pub fn writes(self) -> u16 {
+    pub(super) fn writes(self) -> u16 {
         self.0 as u16
     }
 }
@@ -95,7 +95,7 @@ pub(super) struct Nodes {
 
 impl Nodes {
     /// The root alone.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             slots: vec![Node::vacant(None)],
             first_vacant: None,
@@ -104,47 +104,47 @@ impl Nodes {
     }
 
     /// The number of slots, with the vacant ones.
-    pub fn slot_count(&self) -> usize {
+    pub(super) fn slot_count(&self) -> usize {
         self.slots.len()
     }
 
     /// The number of nodes, with the root.
-    pub fn live_count(&self) -> usize {
+    pub(super) fn live_count(&self) -> usize {
         self.slots.len() - self.vacant
     }
 
-    pub fn allocated_bytes(&self) -> usize {
+    pub(super) fn allocated_bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Node>()
     }
 
     /// Whether there are ids for this many more nodes.
-    pub fn has_room_for(&self, nodes: usize) -> bool {
+    pub(super) fn has_room_for(&self, nodes: usize) -> bool {
         self.live_count().saturating_add(nodes) < MAX_SLOTS
     }
 
     /// The node in this slot. `None`: the slot is vacant.
-    pub fn node_at(&self, slot: usize) -> Option<NodeId> {
+    pub(super) fn node_at(&self, slot: usize) -> Option<NodeId> {
         let node = self.slots.get(slot)?;
         (slot == ROOT.slot() || node.parent.is_some()).then(|| NodeId::of_slot(slot))
     }
 
     /// `None` for the root.
-    pub fn parent(&self, node: NodeId) -> Option<NodeId> {
+    pub(super) fn parent(&self, node: NodeId) -> Option<NodeId> {
         self[node].parent
     }
 
-    pub fn first_child(&self, node: NodeId) -> Option<NodeId> {
+    pub(super) fn first_child(&self, node: NodeId) -> Option<NodeId> {
         self[node].first_child
     }
 
-    pub fn children(&self, node: NodeId) -> impl Iterator<Item = &Node> {
+    pub(super) fn children(&self, node: NodeId) -> impl Iterator<Item = &Node> {
         let next = |child: &NodeId| self[*child].next;
         std::iter::successors(self.first_child(node), next).map(|child| &self[child])
     }
 
     /// The node after this one in the tree below `top`, parents before their children. Needs no stack,
     /// however deep the tree is.
-    pub fn next_below(&self, node: NodeId, top: NodeId) -> Option<NodeId> {
+    pub(super) fn next_below(&self, node: NodeId, top: NodeId) -> Option<NodeId> {
         if let Some(child) = self.first_child(node) {
             return Some(child);
         }
@@ -158,7 +158,7 @@ impl Nodes {
         None
     }
 
-    pub fn add_child(&mut self, parent: NodeId, name: &str, path_hash: u32) -> NodeId {
+    pub(super) fn add_child(&mut self, parent: NodeId, name: &str, path_hash: u32) -> NodeId {
         let above = match parent {
             ROOT => 0,
             _ => self[parent].path_bytes + 1,
@@ -195,7 +195,7 @@ impl Nodes {
     }
 
     /// Removes a node that has no children. It must not be the root.
-    pub fn remove(&mut self, id: NodeId) {
+    pub(super) fn remove(&mut self, id: NodeId) {
         debug_assert!(id != ROOT && self[id].first_child.is_none());
         let vacant = Node::vacant(self.first_vacant);
         let Node {
@@ -217,7 +217,7 @@ impl Nodes {
     }
 
     /// Moves all nodes to the beginning of the slab and frees the rest. Returns the new id of each node.
-    pub fn pack(&mut self) -> Moved {
+    pub(super) fn pack(&mut self) -> Moved {
         let mut new_ids = (0..).map(NodeId::of_slot);
         let moved = (0..self.slots.len())
             .map(|slot| self.node_at(slot).and_then(|_| new_ids.next()))
@@ -252,7 +252,7 @@ pub(super) struct Moved(Vec<Option<NodeId>>);
 
 impl Moved {
     /// The new id of a node. `None`: there was no such node.
-    pub fn to(&self, old: NodeId) -> Option<NodeId> {
+    pub(super) fn to(&self, old: NodeId) -> Option<NodeId> {
         *self.0.get(old.slot())?
     }
 }
@@ -289,7 +289,7 @@ impl IndexMut<NodeId> for Nodes {
 #[cfg(test)]
 impl Nodes {
     /// Panics if siblings are not linked both ways, or if a vacant slot is not in the list.
-    pub fn check(&self) {
+    pub(super) fn check(&self) {
         for id in (0..self.slot_count()).filter_map(|slot| self.node_at(slot)) {
             let mut previous = None;
             let mut next = self[id].first_child;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::key_scan::KeySummary;
 use super::*;
 
 pub(super) fn hasher() -> RandomState {

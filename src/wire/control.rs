@@ -25,7 +25,7 @@ pub enum ControlCode {
 
 impl ControlCode {
     /// The code with this number. `None`: Storm has no such code.
-    pub fn from_number(number: i16) -> Option<Self> {
+    fn from_number(number: i16) -> Option<Self> {
         match number {
             -100 => Some(Self::Close),
             -200 => Some(Self::Ok),
@@ -51,7 +51,7 @@ pub fn encode_control(out: &mut Vec<u8>, code: ControlCode) {
 ///
 /// # Panics
 /// The token has 2 GiB or more.
-pub fn encode_token(out: &mut Vec<u8>, token: &[u8]) {
+pub(crate) fn encode_token(out: &mut Vec<u8>, token: &[u8]) {
     let size = i32::try_from(token.len()).expect("a token has less than 2 GiB");
     let parts = [&TOKEN_CODE.to_be_bytes(), &size.to_be_bytes()[..], token];
     encode_blob_parts(out, MessageType::SaslMessageToken, &parts);
@@ -61,7 +61,7 @@ pub fn encode_token(out: &mut Vec<u8>, token: &[u8]) {
 ///
 /// # Errors
 /// The blob is shorter than a code, or Storm has no such code.
-pub fn decode_control(blob: &[u8]) -> Result<ControlCode, DecodeError> {
+pub(crate) fn decode_control(blob: &[u8]) -> Result<ControlCode, DecodeError> {
     let number = Cursor::new(blob).i16()?;
     ControlCode::from_number(number).ok_or(DecodeError::UnknownControlCode(number))
 }
@@ -69,7 +69,7 @@ pub fn decode_control(blob: &[u8]) -> Result<ControlCode, DecodeError> {
 /// Decodes the blob of a SASL_MESSAGE_TOKEN. Ignores bytes after the token, as Storm does.
 ///
 /// # Errors
-/// The blob does not begin with [`TOKEN_CODE`], or ends before the token does.
+/// The blob does not begin with `SaslMessageToken.IDENTIFIER`, or ends before the token does.
 pub fn decode_token(blob: &[u8]) -> Result<&[u8], DecodeError> {
     let mut cursor = Cursor::new(blob);
     match cursor.i16()? {

@@ -4,8 +4,8 @@
 use super::message::{Data, Message, MessageType, Pulse};
 
 /// A frame's name, its bytes in hexadecimal, and its message.
-pub struct Golden {
-    pub name: &'static str,
+pub(super) struct Golden {
+    pub(super) name: &'static str,
     hex: &'static str,
     kind: MessageType,
     data: GoldenData,
@@ -23,7 +23,7 @@ enum GoldenData {
 }
 
 impl Golden {
-    pub fn frame(&self) -> Vec<u8> {
+    pub(super) fn frame(&self) -> Vec<u8> {
         let digit = |digit: u8| char::from(digit).to_digit(16).expect("a hexadecimal digit") as u8;
         let pairs = self.hex.as_bytes().chunks_exact(2);
         pairs
@@ -31,7 +31,7 @@ impl Golden {
             .collect()
     }
 
-    pub fn message(&self) -> Message<'static> {
+    pub(super) fn message(&self) -> Message<'static> {
         let data = match self.data {
             GoldenData::None => None,
             GoldenData::Path(path) => Some(Data::Path(path.into())),
@@ -53,11 +53,11 @@ impl Golden {
     }
 }
 
-pub fn frames() -> impl Iterator<Item = Vec<u8>> {
+pub(super) fn frames() -> impl Iterator<Item = Vec<u8>> {
     ALL.iter().map(Golden::frame)
 }
 
-pub const ALL: &[Golden] = &[
+pub(super) const ALL: &[Golden] = &[
     Golden {
         name: "SEND_PULSE",
         hex: "00000031080001000000040c00020c00020b0001000000092f772f74312f6e2d310b00020000000378797a\

@@ -14,11 +14,11 @@ use std::fmt;
 
 pub use decode::decode;
 pub use encode::{
-    FRAME_PREFIX_BYTES, PLAIN_BODY_BYTES, RECORD_TAIL, encode_blob, encode_bool, encode_nodes,
-    encode_path, encode_plain, encode_pulse, encode_pulse_head, encode_pulse_tail,
-    encode_record_head, encode_records_head, encode_records_tail, nodes_body_len, pulse_body_len,
-    records_body_len, records_frame_len,
+    FRAME_PREFIX_BYTES, RECORD_TAIL, encode_blob, encode_bool, encode_nodes, encode_path,
+    encode_plain, encode_pulse, encode_pulse_head, encode_pulse_tail, encode_record_head,
+    encode_records_head, encode_records_tail, records_body_len,
 };
+pub(crate) use encode::{nodes_body_len, pulse_body_len};
 
 pub use super::DecodeError;
 pub(super) use encode::encode_blob_parts;

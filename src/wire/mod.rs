@@ -5,7 +5,7 @@
 pub mod control;
 pub mod frame;
 pub mod message;
-pub mod thrift;
+pub(crate) mod thrift;
 
 mod error;
 #[cfg(test)]

@@ -8,42 +8,42 @@ use super::DecodeError;
 use crate::limits::THRIFT_DEPTH;
 
 /// The type codes of TBinaryProtocol (Thrift's `TType`).
-pub mod code {
-    pub const STOP: u8 = 0;
-    pub const BOOL: u8 = 2;
-    pub const BYTE: u8 = 3;
-    pub const DOUBLE: u8 = 4;
-    pub const I16: u8 = 6;
-    pub const I32: u8 = 8;
-    pub const I64: u8 = 10;
+pub(crate) mod code {
+    pub(crate) const STOP: u8 = 0;
+    pub(crate) const BOOL: u8 = 2;
+    pub(crate) const BYTE: u8 = 3;
+    pub(crate) const DOUBLE: u8 = 4;
+    pub(crate) const I16: u8 = 6;
+    pub(crate) const I32: u8 = 8;
+    pub(crate) const I64: u8 = 10;
     /// Strings and binary data.
-    pub const STRING: u8 = 11;
-    pub const STRUCT: u8 = 12;
-    pub const MAP: u8 = 13;
-    pub const SET: u8 = 14;
-    pub const LIST: u8 = 15;
+    pub(crate) const STRING: u8 = 11;
+    pub(crate) const STRUCT: u8 = 12;
+    pub(crate) const MAP: u8 = 13;
+    pub(crate) const SET: u8 = 14;
+    pub(crate) const LIST: u8 = 15;
     /// Since Thrift 0.19: Storm 2.6.4 knows it, 2.4.0 does not.
-    pub const UUID: u8 = 16;
+    pub(crate) const UUID: u8 = 16;
 }
 
 /// The head of one field of a struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field {
+pub(crate) struct Field {
     /// One of [`code`], or a code that Thrift does not define.
-    pub kind: u8,
-    pub id: i16,
+    pub(crate) kind: u8,
+    pub(crate) id: i16,
 }
 
 /// Reads values one after another. Do not use a cursor after an error. Every function that returns a value
 /// fails with [`DecodeError::Truncated`] where the bytes end first.
 #[derive(Debug, Clone)]
-pub struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     depth: u32,
 }
 
 impl<'a> Cursor<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self {
             rest: bytes,
             depth: 0,
@@ -51,7 +51,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Bytes not read yet.
-    pub fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
@@ -59,7 +59,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// It nests deeper than [`THRIFT_DEPTH`].
-    pub fn enter(&mut self) -> Result<(), DecodeError> {
+    pub(crate) fn enter(&mut self) -> Result<(), DecodeError> {
         if self.depth >= THRIFT_DEPTH {
             return Err(DecodeError::TooDeep);
         }
@@ -68,12 +68,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps out of the struct or container that [`Self::enter`] stepped into.
-    pub fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
     /// The head of the struct's next field. `None`: the stop byte.
-    pub fn field(&mut self) -> Result<Option<Field>, DecodeError> {
+    pub(crate) fn field(&mut self) -> Result<Option<Field>, DecodeError> {
         match self.byte()? {
             code::STOP => Ok(None),
             kind => Ok(Some(Field {
@@ -83,42 +83,42 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub fn byte(&mut self) -> Result<u8, DecodeError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
         self.array().map(|[byte]| byte)
     }
 
     /// True only for the byte 1, as in Java's `readBool`.
-    pub fn bool(&mut self) -> Result<bool, DecodeError> {
+    pub(crate) fn bool(&mut self) -> Result<bool, DecodeError> {
         self.byte().map(|byte| byte == 1)
     }
 
-    pub fn i16(&mut self) -> Result<i16, DecodeError> {
+    pub(crate) fn i16(&mut self) -> Result<i16, DecodeError> {
         self.array().map(i16::from_be_bytes)
     }
 
-    pub fn i32(&mut self) -> Result<i32, DecodeError> {
+    pub(crate) fn i32(&mut self) -> Result<i32, DecodeError> {
         self.array().map(i32::from_be_bytes)
     }
 
-    pub fn i64(&mut self) -> Result<i64, DecodeError> {
+    pub(crate) fn i64(&mut self) -> Result<i64, DecodeError> {
         self.array().map(i64::from_be_bytes)
     }
 
-    pub fn double(&mut self) -> Result<f64, DecodeError> {
+    pub(crate) fn double(&mut self) -> Result<f64, DecodeError> {
         self.array().map(f64::from_be_bytes)
     }
 
-    pub fn uuid(&mut self) -> Result<[u8; 16], DecodeError> {
+    pub(crate) fn uuid(&mut self) -> Result<[u8; 16], DecodeError> {
         self.array()
     }
 
-    pub fn binary(&mut self) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn binary(&mut self) -> Result<&'a [u8], DecodeError> {
         let size = self.size()?;
         self.take(u64::from(size))
     }
 
     /// A string. Malformed UTF-8 gets the same replacement characters as in Java.
-    pub fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         let bytes = self.binary()?;
         Ok(match std::str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
@@ -128,18 +128,18 @@ impl<'a> Cursor<'a> {
 
     /// The element type and the count of a list or set. The peer may declare any count, so allocate
     /// nothing for it, and read at least one byte for each element.
-    pub fn list(&mut self) -> Result<(u8, u32), DecodeError> {
+    pub(crate) fn list(&mut self) -> Result<(u8, u32), DecodeError> {
         Ok((self.byte()?, self.size()?))
     }
 
     /// The types of keys and values and the count of a map. As in [`list`](Self::list), do not trust the
     /// count.
-    pub fn map(&mut self) -> Result<(u8, u8, u32), DecodeError> {
+    pub(crate) fn map(&mut self) -> Result<(u8, u8, u32), DecodeError> {
         Ok((self.byte()?, self.byte()?, self.size()?))
     }
 
     /// Skips one value of the given type.
-    pub fn skip(&mut self, kind: u8) -> Result<(), DecodeError> {
+    pub(crate) fn skip(&mut self, kind: u8) -> Result<(), DecodeError> {
         if let Some(bytes) = fixed_bytes(kind) {
             return self.take(bytes).map(drop);
         }

@@ -2,8 +2,8 @@
 //! the order of Storm's writers: type, data, message_id. A pulse can be sent without copying its details:
 //! encode its head, send the details, encode its tail.
 //!
-//! Nothing here checks the frame limit of a peer; the functions that end in `_len` give the bytes of a body
-//! before it is encoded. All functions panic at 2 GiB, which the configured limits keep out of reach.
+//! Nothing here checks the frame limit of a peer: the functions that end in `_len` tell the bytes of a body
+//! before it is encoded. A body of 2 GiB or more, which Storm's `int` length cannot express, panics.
 
 use super::super::thrift::code;
 use super::MessageType;
@@ -12,7 +12,7 @@ use super::MessageType;
 pub const FRAME_PREFIX_BYTES: usize = 4;
 
 /// Bytes of the body of a message without data.
-pub const PLAIN_BODY_BYTES: u64 = 15;
+pub(super) const PLAIN_BODY_BYTES: u64 = 15;
 
 /// The bytes that follow the details of each record.
 pub const RECORD_TAIL: &[u8] = &[code::STOP];
@@ -180,13 +180,13 @@ pub fn encode_records_tail(out: &mut Vec<u8>, id: i32) {
 }
 
 /// Bytes of a body with a pulse whose id and details have these lengths in bytes.
-pub fn pulse_body_len(pulse_id_len: usize, details_len: Option<usize>) -> u64 {
+pub(crate) fn pulse_body_len(pulse_id_len: usize, details_len: Option<usize>) -> u64 {
     let details = details_len.map_or(0, |length| STRING_HEAD_BYTES + bytes(length));
     DATA_BODY_BYTES + STRING_HEAD_BYTES + bytes(pulse_id_len) + details + 1
 }
 
 /// Bytes of a body with `count` names that have `names_len` bytes together.
-pub fn nodes_body_len(count: usize, names_len: u64) -> u64 {
+pub(crate) fn nodes_body_len(count: usize, names_len: u64) -> u64 {
     DATA_BODY_BYTES + LIST_BYTES + 4 * bytes(count) + names_len
 }
 
@@ -195,11 +195,6 @@ pub fn nodes_body_len(count: usize, names_len: u64) -> u64 {
 pub fn records_body_len(count: usize, pulse_ids_len: u64, details_len: u64) -> u64 {
     let record = 2 * STRING_HEAD_BYTES + 1;
     DATA_BODY_BYTES + LIST_BYTES + record * bytes(count) + pulse_ids_len + details_len
-}
-
-/// As [`records_body_len`], for the whole frame with its length prefix.
-pub fn records_frame_len(count: usize, pulse_ids_len: u64, details_len: u64) -> u64 {
-    bytes(FRAME_PREFIX_BYTES) + records_body_len(count, pulse_ids_len, details_len)
 }
 
 /// Encodes the frame's length, the message's type, and the heads of `data` and of the union's field.
