@@ -344,9 +344,10 @@ mod tests {
         ];
         for (right, rules) in cases {
             for kind in RequestKind::ALL {
-                let expected = match kind.right() == right {
-                    true => Err(Denial::AddressNotListed(right)),
-                    false => Ok(()),
+                let expected = if kind.right() == right {
+                    Err(Denial::AddressNotListed(right))
+                } else {
+                    Ok(())
                 };
                 assert_eq!(
                     decide(&rules, kind, LoginStatus::LoggedIn, HERE, PATH),
