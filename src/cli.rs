@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::auth::Authenticator;
 use crate::commands;
-use crate::config::{self, ConfigErrors, Cores, Loaded, Sources};
+use crate::config::{self, ConfigErrors, Cores, Loaded, Setting, Sources, keys};
 use crate::server;
 
 const FAILED: u8 = 1;
@@ -158,12 +158,12 @@ fn wrong_configuration(errors: &ConfigErrors) -> ExitCode {
 impl Options {
     /// Values stay text here, so that all that is wrong is told at once and in the same words.
     fn sources(self) -> Sources {
-        let flags = [
-            ("--bind", "server.bind", self.bind),
-            ("--port", "server.port", self.port),
-            ("--shards", "server.shards", self.shards),
-            ("--admin", "admin.address", self.admin),
-            ("--login-config", "auth.login_config", self.login_config),
+        let flags: [(_, &Setting, _); 5] = [
+            ("--bind", &keys::BIND, self.bind),
+            ("--port", &keys::PORT, self.port),
+            ("--shards", &keys::SHARDS, self.shards),
+            ("--admin", &keys::ADMIN_ADDRESS, self.admin),
+            ("--login-config", &keys::LOGIN_CONFIG, self.login_config),
         ];
         Sources {
             config: self.config,

@@ -129,7 +129,7 @@ fn what_is_missing_for_a_login_is_told() {
         (
             &["--auth", "digest"][..],
             "the configuration is wrong:\n--auth: auth.method: DIGEST needs a JAAS file with the \
-             daemon's credentials: set auth.login_config (java.security.auth.login.config)"
+             daemon's credentials; set auth.login_config (java.security.auth.login.config)"
                 .to_owned(),
         ),
         (

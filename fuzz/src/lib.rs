@@ -156,7 +156,7 @@ pub fn storm_yaml(data: &[u8]) {
         usable: NonZeroUsize::new(4).expect("four"),
         ids: vec![0, 1, 2, 3],
     };
-    match config::settle_storm_yaml(text, &cores) {
+    match config::resolve_storm_yaml(text, &cores) {
         Err(errors) => assert!(errors.to_string().contains("storm.yaml"), "{errors}"),
         Ok(config) => {
             assert!((1..=256).contains(&config.server.shards.get()));

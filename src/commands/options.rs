@@ -10,7 +10,7 @@ use super::trouble::Failure;
 use crate::auth::TicketSource;
 use crate::auth::jaas::ClientSection;
 use crate::client_login::ClientMethod;
-use crate::config::{self, ForClient, Login, Sources};
+use crate::config::{self, ClientConfig, ClientLogin, Sources};
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
@@ -56,7 +56,7 @@ impl ServerOptions {
             };
             sources
                 .flags
-                .push(("--auth", "auth.method", method.to_owned()));
+                .push(("--auth", &config::keys::AUTH_METHOD, method.to_owned()));
         }
         let settings = config::load_for_client(&sources).map_err(Failure::Configuration)?;
         #[cfg(feature = "kerberos")]
@@ -74,7 +74,7 @@ impl ServerOptions {
         })
     }
 
-    fn server(&self, settings: &ForClient) -> Result<Server, Failure> {
+    fn server(&self, settings: &ClientConfig) -> Result<Server, Failure> {
         let near = settings.server;
         match &self.server {
             None => Ok(Server {
@@ -85,16 +85,16 @@ impl ServerOptions {
         }
     }
 
-    fn method(&self, login: Login, server: &Server) -> Option<ClientMethod> {
+    fn method(&self, login: ClientLogin, server: &Server) -> Option<ClientMethod> {
         let ClientSection {
             keytab,
             principal,
             ticket_cache,
             service_name,
         } = match login {
-            Login::None => return None,
-            Login::Digest(credentials) => return Some(ClientMethod::Digest(credentials)),
-            Login::Kerberos(section) => section,
+            ClientLogin::None => return None,
+            ClientLogin::Digest(credentials) => return Some(ClientMethod::Digest(credentials)),
+            ClientLogin::Kerberos(section) => section,
         };
         let service = match &self.service {
             Some(service) => service.clone(),

@@ -23,7 +23,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Starts logging. Lines are written while the guard exists; dropping it writes those that wait.
-    pub(super) fn start(settings: &config::Log) -> (Log, WorkerGuard) {
+    pub(super) fn start(settings: &config::LogConfig) -> (Log, WorkerGuard) {
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(MAX_WAITING_LINES)
             .lossy(true)

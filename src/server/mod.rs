@@ -4,6 +4,7 @@
 mod incident_log;
 mod listeners;
 mod logging;
+mod policy_mailbox;
 mod preflight;
 mod publisher;
 mod reload;
@@ -26,13 +27,14 @@ use tracing::info;
 
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
-use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Size, Sources};
+use crate::config::{Config, Loaded, Note, Severity, Size, Sources};
 use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Mailbox, Settings, Shard};
 use incident_log::IncidentLog;
 use logging::Log;
-use reload::{Publication, Reloader};
+use policy_mailbox::PolicyMailbox;
+use reload::Reloader;
 use shard_thread::{ShardThread, Shared};
 use shutdown::{Shutdown, StartReport};
 
@@ -101,7 +103,7 @@ pub fn serve(
 
     let policies = reload::policies(&config).map_err(StartError::Credentials)?;
     let shards = config.server.shards.get();
-    let publication = Arc::new(Publication::new(shards));
+    let policy_mailbox = Arc::new(PolicyMailbox::new(shards));
 
     let listeners = listeners::open(inherited, config.server.address(), shards)?;
     let address = listeners.addresses.iter().map(ToString::to_string);
@@ -127,7 +129,7 @@ pub fn serve(
     let shared = Shared {
         listeners: listeners.shared(shards),
         bells: bells.clone(),
-        publication: publication.clone(),
+        policies: policy_mailbox.clone(),
         board: board.clone(),
         incidents: IncidentLog::default(),
         shutdown: shutdown.clone(),
@@ -188,7 +190,7 @@ pub fn serve(
     let _ = io::stdout().flush();
     systemd::notify_ready(&line);
 
-    let reloader = Reloader::start(sources, config, publication, log, line)
+    let reloader = Reloader::start(sources, config, policy_mailbox, log, line)
         .map_err(internal("starting the reloader"))?;
     for signal in signals.forever() {
         if signal != SIGHUP {
@@ -229,21 +231,20 @@ const SHOWN_TABLES: [&str; 4] = ["server.", "limits.", "expire.", "admin."];
 
 fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str) -> Facts {
     let shown = |key: &str| SHOWN_TABLES.iter().any(|table| key.starts_with(table));
-    let origins = config.origins.iter().filter(|origin| shown(origin.key));
+    let settings_shown = config
+        .effective_settings
+        .iter()
+        .filter(|setting| shown(setting.key));
     Facts {
         address,
         started: SystemTime::now(),
         kernel: kernel.to_owned(),
         cores: config.server.cores.clone(),
-        login_method: match config.auth.method {
-            AuthMethod::None => "NONE",
-            AuthMethod::Digest => "DIGEST",
-            AuthMethod::Kerberos => "KERBEROS",
-        },
+        login_method: config.auth.method.name(),
         limits: settings.limits.clone(),
         ageing: settings.ageing,
-        settings: origins
-            .map(|origin| (origin.key, origin.value.clone()))
+        settings: settings_shown
+            .map(|setting| (setting.key, setting.value.clone()))
             .collect(),
         page: config.admin.page,
     }

@@ -10,8 +10,8 @@ use tracing::{debug, info, warn};
 
 use super::incident_log::IncidentLog;
 use super::listeners::SharedListeners;
+use super::policy_mailbox::PolicyMailbox;
 use super::publisher::{Publisher, SLICE_EVERY_US};
-use super::reload::Publication;
 use super::shutdown::{Shutdown, StartReport};
 use crate::admin::board::Board;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
@@ -44,7 +44,7 @@ pub(super) struct ShardThread {
     incidents: IncidentLog,
     accept_failures: u64,
     publisher: Publisher,
-    publication: Arc<Publication>,
+    policies: Arc<PolicyMailbox>,
 }
 
 /// What all shards have in common.
@@ -52,7 +52,7 @@ pub(super) struct ShardThread {
 pub(super) struct Shared {
     pub(super) listeners: SharedListeners,
     pub(super) bells: Arc<Bells>,
-    pub(super) publication: Arc<Publication>,
+    pub(super) policies: Arc<PolicyMailbox>,
     pub(super) board: Arc<Board>,
     pub(super) incidents: IncidentLog,
     pub(super) shutdown: Arc<Shutdown>,
@@ -84,7 +84,7 @@ impl ShardThread {
             publisher: Publisher::new(shared.board, index),
             incidents: shared.incidents,
             accept_failures: 0,
-            publication: shared.publication,
+            policies: shared.policies,
         };
         thread.woke();
         thread.publisher.begin(thread.now_us);
@@ -146,9 +146,9 @@ impl ShardThread {
         self.call(commands, |shard, cx| {
             shard.tick(cx, |id| ring.unacknowledged_bytes(id));
         });
-        if let Some(policy) = self.publication.take(self.index) {
+        if let Some(policy) = self.policies.take(self.index) {
             let old = self.shard.set_policy(policy);
-            self.publication.give_back(self.index, old);
+            self.policies.give_back(self.index, old);
         }
         self.publisher.tick(self.now_us);
     }
