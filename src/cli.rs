@@ -141,7 +141,7 @@ fn check_config(loaded: &Loaded) -> ExitCode {
         _ => match Authenticator::new(&loaded.config.auth.credentials) {
             Ok(_) => ExitCode::SUCCESS,
             Err(why) => {
-                eprintln!("storm-pacemaker: nobody could log in: {why}");
+                eprintln!("storm-pacemaker: logins cannot work: {why}");
                 ExitCode::from(WRONG_USAGE)
             }
         },

@@ -113,7 +113,7 @@ fn kerberos_takes_its_key_from_the_jaas_file() {
     assert_eq!(run.code, Some(2));
     assert!(
         run.stderr
-            .starts_with("storm-pacemaker: nobody could log in: "),
+            .starts_with("storm-pacemaker: logins cannot work: "),
         "{}",
         run.stderr
     );

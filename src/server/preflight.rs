@@ -12,7 +12,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config::{Config, Note};
 use crate::limits::{KIB, SPARE_FILES_BASE, SPARE_FILES_PER_SHARD};
 
-pub use refusal::{PreflightError, explain_bind_error};
+pub use refusal::PreflightError;
+pub(super) use refusal::explain_bind_error;
 
 /// The oldest kernel with multishot receive, ring-mapped buffers and deferred task running.
 const OLDEST_KERNEL: (u32, u32) = (6, 1);
@@ -31,20 +32,20 @@ const GOOD_SOMAXCONN: u64 = 4096;
 
 /// A machine that can serve.
 #[derive(Debug)]
-pub struct Preflight {
+pub(super) struct Preflight {
     /// Connections that may be open: the configured limit, or what the open-file limit allows.
-    pub connections: u64,
+    pub(super) connections: u64,
     /// The kernel's release, as `uname -r` prints it.
-    pub kernel: String,
+    pub(super) kernel: String,
     /// To be logged once at start.
-    pub notes: Vec<Note>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// Reads and judges this machine, and raises this process's soft limits as far as it needs to.
 ///
 /// # Errors
 /// What keeps the daemon from running here, as a sentence that says what to do.
-pub fn check(config: &Config) -> Result<Preflight, PreflightError> {
+pub(super) fn check(config: &Config) -> Result<Preflight, PreflightError> {
     let facts = Facts::read();
     let verdict = judge(&facts, &Needs::of(config))?;
     for raise in verdict.raises {

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::logging::Log;
 use super::policy_mailbox::PolicyMailbox;
-use super::{log_notes, manager};
+use super::{log_notes, systemd};
 use crate::auth::Authenticator;
 use crate::config::{self, Config, EffectiveSetting, Sources};
 use crate::shard::Policy;
@@ -80,9 +80,9 @@ struct Job {
 impl Job {
     fn work(mut self, received: &Receiver<()>) {
         while received.recv().is_ok() {
-            manager::reloading();
+            systemd::notify_reloading();
             self.reload();
-            manager::ready(&self.ready);
+            systemd::notify_ready(&self.ready);
         }
     }
 

@@ -125,7 +125,7 @@ impl fmt::Display for PreflightError {
 }
 
 /// The message for an address that cannot be bound.
-pub fn explain_bind_error(address: SocketAddr, error: &io::Error) -> String {
+pub(in crate::server) fn explain_bind_error(address: SocketAddr, error: &io::Error) -> String {
     let (ip, port) = (address.ip(), address.port());
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => format!(
