@@ -14,19 +14,19 @@ use crate::storm;
 /// For a connection, a login or an answer: deleting a large directory takes a while.
 const TIMEOUT: Duration = Duration::from_micros(storm::GIVE_UP_AFTER_US);
 
-pub struct Connection {
+pub(crate) struct Connection {
     client: BlockingClient,
 }
 
 impl Connection {
-    pub fn open(server: SocketAddr) -> Result<Connection, String> {
+    pub(crate) fn open(server: SocketAddr) -> Result<Connection, String> {
         let client = BlockingClient::connect(&[server], deadline(), storm::FRAME_BYTES);
         let client = client.map_err(|error| error.to_string())?;
         client.reset_on_drop().map_err(|error| error.to_string())?;
         Ok(Connection { client })
     }
 
-    pub fn log_in(&mut self, method: &ClientMethod) -> Result<(), String> {
+    pub(crate) fn log_in(&mut self, method: &ClientMethod) -> Result<(), String> {
         let logged_in = self.client.log_in(method, deadline());
         logged_in.map_err(|error| match error {
             ClientError::Login(failure) => failure.to_string(),
@@ -35,7 +35,12 @@ impl Connection {
     }
 
     /// Sends a request about a path and returns the type of its answer.
-    pub fn ask(&mut self, kind: MessageType, path: &str, id: i32) -> Result<MessageType, String> {
+    pub(crate) fn ask(
+        &mut self,
+        kind: MessageType,
+        path: &str,
+        id: i32,
+    ) -> Result<MessageType, String> {
         let mut request = Vec::new();
         encode_path(&mut request, kind, path, id);
         let deadline = deadline();

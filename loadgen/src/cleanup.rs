@@ -9,7 +9,7 @@ use crate::settings::{Settings, Target};
 use crate::storm;
 
 /// Reports failures on standard error.
-pub fn clean_up(settings: &Settings, plan: &Plan) {
+pub(crate) fn clean_up(settings: &Settings, plan: &Plan) {
     for target in &settings.targets {
         if let Err(why) = delete_all(target, plan) {
             eprintln!(

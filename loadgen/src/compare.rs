@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::units::{show_bytes, show_time};
 
 #[derive(Debug, Serialize)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     pub a: String,
     pub b: String,
     pub rounds: u32,
@@ -26,7 +26,7 @@ pub struct Comparison {
 
 /// One quantity: medians of all rounds, and the ratio of A to B in each round.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
+pub(crate) struct Row {
     pub name: String,
     pub unit: Unit,
     pub a: Option<f64>,
@@ -35,7 +35,7 @@ pub struct Row {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Ratio {
+pub(crate) struct Ratio {
     pub median: f64,
     pub least: f64,
     pub most: f64,
@@ -43,7 +43,7 @@ pub struct Ratio {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Unit {
+pub(crate) enum Unit {
     Microseconds,
     Bytes,
     PerSecond,
@@ -52,7 +52,7 @@ pub enum Unit {
 }
 
 /// Measures and prints. Returns whether all runs passed.
-pub fn compare(servers: [Settings; 2], rounds: u32) -> Result<bool, String> {
+pub(crate) fn compare(servers: [Settings; 2], rounds: u32) -> Result<bool, String> {
     let output = servers[0].output;
     let names = [0, 1].map(|index: usize| servers[index].targets[0].name.clone());
     let mut reports = [Vec::new(), Vec::new()];

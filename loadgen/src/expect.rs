@@ -6,7 +6,7 @@ use crate::units::{parse_bytes, parse_time_us, show_bytes, show_time};
 
 /// One limit.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Expectation {
+pub(crate) struct Expectation {
     /// As the user wrote it.
     pub text: String,
     metric: Metric,
@@ -16,7 +16,7 @@ pub struct Expectation {
 
 /// What limits are compared with.
 #[derive(Clone, Copy, Debug)]
-pub struct Measurements<'a> {
+pub(crate) struct Measurements<'a> {
     pub record: &'a Record,
     /// Whether the numbers are the server's rather than the generator's own.
     pub valid: bool,
@@ -28,7 +28,7 @@ pub struct Measurements<'a> {
 
 /// Whether a limit was met.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     pub limit: String,
     /// `None`: it was not measured, so the limit is missed.
     pub actual: Option<f64>,
@@ -84,7 +84,7 @@ const STATISTICS: [(&str, Statistic); 5] = [
 ];
 
 /// Limits separated by commas.
-pub fn parse(text: &str) -> Result<Vec<Expectation>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Expectation>, String> {
     text.split(',').map(|one| parse_one(one.trim())).collect()
 }
 
@@ -198,7 +198,7 @@ impl Metric {
 }
 
 impl Expectation {
-    pub fn compare(&self, measured: &Measurements<'_>) -> Verdict {
+    pub(crate) fn compare(&self, measured: &Measurements<'_>) -> Verdict {
         let actual = self.metric.actual(measured);
         Verdict {
             limit: self.text.clone(),

@@ -16,14 +16,14 @@ use crate::drive::Slice;
 /// Values are in microseconds; the column of maxima is in milliseconds, as in the logs of Java.
 const MAX_VALUE_DIVISOR: f64 = 1000.0;
 
-pub struct HdrLog {
+pub(crate) struct HdrLog {
     thread: JoinHandle<io::Result<()>>,
     name: String,
 }
 
 impl HdrLog {
     /// Creates the file, and returns the sender for the slices.
-    pub fn create(path: &Path) -> Result<(HdrLog, Sender<Slice>), String> {
+    pub(crate) fn create(path: &Path) -> Result<(HdrLog, Sender<Slice>), String> {
         let name = path.display().to_string();
         let file = File::create(path)
             .map_err(|error| format!("--hdr-log: cannot write {name}: {error}"))?;
@@ -36,7 +36,7 @@ impl HdrLog {
     }
 
     /// Waits until all is written. Drop the sender first.
-    pub fn finish(self) -> Result<(), String> {
+    pub(crate) fn finish(self) -> Result<(), String> {
         let outcome = self.thread.join().expect("the log's thread does not panic");
         outcome.map_err(|error| format!("--hdr-log: cannot write {}: {error}", self.name))
     }

@@ -21,7 +21,7 @@ const WARMUP: u32 = 100;
 const PATH: &str = "/workerbeats/nobody/nowhere";
 
 #[derive(Debug)]
-pub struct LoginCost {
+pub(crate) struct LoginCost {
     pub target: Target,
     pub count: u32,
     pub server_pid: Option<u32>,
@@ -50,7 +50,7 @@ struct ServerCost {
 
 impl LoginCost {
     /// Measures and prints. Returns whether no request was refused.
-    pub fn run(&self) -> Result<bool, String> {
+    pub(crate) fn run(&self) -> Result<bool, String> {
         let (mut login, mut answer) = (Times::default(), Times::default());
         let mut refused = false;
         for _ in 0..WARMUP.min(self.count) {

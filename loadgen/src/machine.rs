@@ -12,14 +12,14 @@ fn connections_per_thread() -> u32 {
 
 /// The number of threads for this number of connections: one per core, more if the open-file limit of a
 /// thread is too low.
-pub fn threads_for(connections: u32, cores: usize) -> usize {
+pub(crate) fn threads_for(connections: u32, cores: usize) -> usize {
     let least = connections.div_ceil(connections_per_thread()) as usize;
     cores.max(least.next_multiple_of(cores))
 }
 
 /// Raises the soft open-file limit to `needed` if it is lower, and the hard limit if the process has the
 /// right to.
-pub fn raise_open_files(needed: u64) -> Result<(), String> {
+pub(crate) fn raise_open_files(needed: u64) -> Result<(), String> {
     let limit = getrlimit(Resource::Nofile);
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= needed);
     if enough(limit.current) {
@@ -44,7 +44,7 @@ pub fn raise_open_files(needed: u64) -> Result<(), String> {
 }
 
 /// Pins the calling thread to a core.
-pub fn pin_to(core: usize) -> Result<(), String> {
+pub(crate) fn pin_to(core: usize) -> Result<(), String> {
     let mut set = CpuSet::new();
     set.set(core);
     sched_setaffinity(None, &set)
@@ -53,14 +53,14 @@ pub fn pin_to(core: usize) -> Result<(), String> {
 
 /// Gives the calling thread a higher priority than the workers' threads, if the process has the right to.
 /// Nimbus's reads then measure the server and not the wait for a core that pulses keep busy.
-pub fn raise_priority() {
+pub(crate) fn raise_priority() {
     const NICENESS: i32 = -10;
     // Without the right, it has the same priority as the others.
     let _ = setpriority_process(Some(gettid()), NICENESS);
 }
 
 /// The number of local ports for connections from one address.
-pub fn local_ports() -> u32 {
+pub(crate) fn local_ports() -> u32 {
     const LINUX_DEFAULT: u32 = 60_999 - 32_768 + 1;
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
     let ports = range.ok().and_then(|range| {
@@ -72,7 +72,7 @@ pub fn local_ports() -> u32 {
 }
 
 /// The memory of this host.
-pub fn memory_bytes() -> Option<u64> {
+pub(crate) fn memory_bytes() -> Option<u64> {
     let info = std::fs::read_to_string("/proc/meminfo").ok()?;
     let total = info
         .lines()

@@ -5,14 +5,14 @@ use crate::random::{Random, mix};
 use crate::record::ErrorKind;
 
 /// The stamp, and enough of a body to detect corruption.
-pub const MIN_BYTES: u64 = (STAMP_BYTES + 8) as u64;
+pub(crate) const MIN_BYTES: u64 = (STAMP_BYTES + 8) as u64;
 
 const MAGIC: [u8; 8] = *b"loadgen\x01";
 const STAMP_BYTES: usize = 32;
 
 /// Which pulse it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// Identifies the run, because a server may still hold pulses of an earlier one.
     pub run: u64,
     pub worker: u32,
@@ -21,7 +21,7 @@ pub struct Stamp {
 }
 
 /// Appends a pulse's details of this size, at least [`MIN_BYTES`].
-pub fn append(out: &mut Vec<u8>, stamp: Stamp, bytes: usize) {
+pub(crate) fn append(out: &mut Vec<u8>, stamp: Stamp, bytes: usize) {
     let start = out.len();
     out.resize(start + bytes, 0);
     let (head, body) = out[start..].split_at_mut(STAMP_BYTES);
@@ -41,7 +41,7 @@ pub fn append(out: &mut Vec<u8>, stamp: Stamp, bytes: usize) {
 }
 
 /// The stamp of a pulse; `None` if any byte differs from what was sent.
-pub fn read(details: &[u8]) -> Option<Stamp> {
+pub(crate) fn read(details: &[u8]) -> Option<Stamp> {
     let (head, body) = details.split_at_checked(STAMP_BYTES)?;
     let stamp = Stamp {
         run: u64::from_le_bytes(*head[8..].first_chunk()?),
@@ -61,7 +61,7 @@ pub fn read(details: &[u8]) -> Option<Stamp> {
 
 /// The sequence number of the worker's pulse that a GET has returned. `None`: there was no pulse, or one of
 /// an earlier run, which is older than all of this run.
-pub fn sequence_of(
+pub(crate) fn sequence_of(
     details: Option<&[u8]>,
     run: u64,
     worker: u32,

@@ -12,7 +12,7 @@ use crate::report::Report;
 use crate::settings::Settings;
 
 /// The result of a run.
-pub struct Run {
+pub(crate) struct Run {
     pub report: Report,
     pub record: Record,
     /// An error if the HdrHistogram log was asked for and could not be written.
@@ -20,7 +20,7 @@ pub struct Run {
 }
 
 /// Plays the plan, prints the report, and returns whether the run passed.
-pub fn once(settings: Settings) -> Result<bool, String> {
+pub(crate) fn once(settings: Settings) -> Result<bool, String> {
     let (output, page) = (settings.output, settings.page.clone());
     let run = measure(settings)?;
     run.report.write(output);
@@ -31,13 +31,13 @@ pub fn once(settings: Settings) -> Result<bool, String> {
     Ok(run.report.passed)
 }
 
-pub fn write_page(path: &Path, page: &str) -> Result<(), String> {
+pub(crate) fn write_page(path: &Path, page: &str) -> Result<(), String> {
     fs::write(path, page)
         .map_err(|error| format!("--report: cannot write {}: {error}", path.display()))
 }
 
 /// Plays the plan and deletes its pulses from the servers.
-pub fn measure(settings: Settings) -> Result<Run, String> {
+pub(crate) fn measure(settings: Settings) -> Result<Run, String> {
     let plan = Plan::new(&settings.cluster, settings.seed);
     let (log, sender) = match &settings.hdr_log {
         Some(path) => {

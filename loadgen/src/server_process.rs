@@ -6,14 +6,14 @@ use std::fs;
 
 /// What the scheduler has counted for one thread, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CpuTime {
+pub(crate) struct CpuTime {
     pub on_cpu_ns: u64,
     /// Ready to run while something else had the core.
     pub waiting_ns: u64,
 }
 
 impl CpuTime {
-    pub fn since(self, earlier: CpuTime) -> CpuTime {
+    pub(crate) fn since(self, earlier: CpuTime) -> CpuTime {
         CpuTime {
             on_cpu_ns: self.on_cpu_ns.saturating_sub(earlier.on_cpu_ns),
             waiting_ns: self.waiting_ns.saturating_sub(earlier.waiting_ns),
@@ -30,13 +30,13 @@ impl CpuTime {
 
 /// All threads of a process, by thread id.
 #[derive(Clone, Debug, Default)]
-pub struct ProcessSample {
+pub(crate) struct ProcessSample {
     threads: HashMap<u32, CpuTime>,
 }
 
 impl ProcessSample {
     /// `None` if the process is gone.
-    pub fn of(pid: u32) -> Option<ProcessSample> {
+    pub(crate) fn of(pid: u32) -> Option<ProcessSample> {
         let mut threads = HashMap::new();
         for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
             let Some(id) = task.ok().and_then(|t| t.file_name().to_str()?.parse().ok()) else {
@@ -51,7 +51,7 @@ impl ProcessSample {
     }
 
     /// CPU time of all threads since an earlier sample. A thread that has ended in between is missing.
-    pub fn since(&self, earlier: &ProcessSample) -> CpuTime {
+    pub(crate) fn since(&self, earlier: &ProcessSample) -> CpuTime {
         self.threads
             .iter()
             .map(|(id, now)| now.since(earlier.threads.get(id).copied().unwrap_or_default()))
@@ -59,7 +59,7 @@ impl ProcessSample {
     }
 
     /// CPU time of one thread since an earlier sample.
-    pub fn thread_since(&self, earlier: &ProcessSample, id: u32) -> CpuTime {
+    pub(crate) fn thread_since(&self, earlier: &ProcessSample, id: u32) -> CpuTime {
         let of = |sample: &ProcessSample| sample.threads.get(&id).copied().unwrap_or_default();
         of(self).since(of(earlier))
     }
@@ -67,13 +67,13 @@ impl ProcessSample {
 
 /// Resident memory in bytes, and its peak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
+pub(crate) struct Memory {
     pub resident_bytes: u64,
     pub peak_bytes: u64,
 }
 
 /// `None` if the process is gone.
-pub fn memory(pid: u32) -> Option<Memory> {
+pub(crate) fn memory(pid: u32) -> Option<Memory> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     Some(Memory {
         resident_bytes: kilobytes(&status, "VmRSS:")? * 1024,
@@ -82,7 +82,7 @@ pub fn memory(pid: u32) -> Option<Memory> {
 }
 
 /// Cores that the process may use.
-pub fn cores(pid: u32) -> Option<u32> {
+pub(crate) fn cores(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let mask = field(&status, "Cpus_allowed:")?;
     Some(

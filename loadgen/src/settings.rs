@@ -10,7 +10,7 @@ use crate::machine;
 use crate::plan::Cluster;
 
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub cluster: Cluster,
     /// The number of topologies, if the user gave one.
     pub topologies_given: Option<u32>,
@@ -43,7 +43,7 @@ pub struct Settings {
 }
 
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(crate) struct Target {
     pub name: String,
     pub address: SocketAddr,
     pub logins: LoginMethods,
@@ -51,14 +51,14 @@ pub struct Target {
 
 /// How connections to a server log in. `None`: without a login.
 #[derive(Clone, Debug, Default)]
-pub struct LoginMethods {
+pub(crate) struct LoginMethods {
     pub readers: Option<ClientMethod>,
     pub workers: Option<ClientMethod>,
 }
 
 /// How Nimbus's scheduler reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nimbus {
+pub(crate) enum Nimbus {
     Off,
     /// A pass over all workers every 10 s.
     EveryTenSeconds,
@@ -67,23 +67,23 @@ pub enum Nimbus {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     Text,
     Json,
 }
 
 impl LoginMethods {
-    pub fn of_readers(&self) -> &'static str {
+    pub(crate) fn of_readers(&self) -> &'static str {
         method_name(self.readers.as_ref())
     }
 
-    pub fn of_workers(&self) -> &'static str {
+    pub(crate) fn of_workers(&self) -> &'static str {
         method_name(self.workers.as_ref())
     }
 }
 
 /// Its name in `--auth` and in reports.
-pub fn method_name(method: Option<&ClientMethod>) -> &'static str {
+pub(crate) fn method_name(method: Option<&ClientMethod>) -> &'static str {
     match method {
         None => "none",
         Some(ClientMethod::Digest(_)) => "digest",
@@ -96,25 +96,25 @@ const OTHER_FILES: u64 = 64;
 
 impl Settings {
     /// File descriptors that one driving thread needs. Each thread has its own descriptor table.
-    pub fn open_files(&self) -> u64 {
+    pub(crate) fn open_files(&self) -> u64 {
         let all = most_connections(self.cluster.workers, self.cluster.churn_per_minute);
         let per_thread = all.div_ceil(self.cores.len() as u32);
         u64::from(per_thread) + self.targets.len() as u64 + OTHER_FILES
     }
 
     /// The end of the measured window, and of the plan.
-    pub fn end_us(&self) -> u64 {
+    pub(crate) fn end_us(&self) -> u64 {
         self.warmup_us + self.duration_us
     }
 
-    pub fn supervisors(&self) -> u32 {
+    pub(crate) fn supervisors(&self) -> u32 {
         self.cluster
             .workers
             .div_ceil(self.cluster.workers_per_supervisor)
     }
 
     /// The same settings for another number of supervisors.
-    pub fn with_supervisors(&self, supervisors: u32) -> Result<Settings, String> {
+    pub(crate) fn with_supervisors(&self, supervisors: u32) -> Result<Settings, String> {
         let mut other = self.clone();
         let workers = supervisors * self.cluster.workers_per_supervisor;
         other.cluster.workers = workers;
@@ -131,7 +131,7 @@ impl Settings {
 
 /// The most connections at a time: while a topology moves, its old and its new workers may both be
 /// connected.
-pub fn most_connections(workers: u32, churn_per_minute: u32) -> u32 {
+pub(crate) fn most_connections(workers: u32, churn_per_minute: u32) -> u32 {
     match churn_per_minute {
         0 => workers,
         _ => workers + workers / 4,
@@ -139,14 +139,17 @@ pub fn most_connections(workers: u32, churn_per_minute: u32) -> u32 {
 }
 
 /// The default of `--topologies`.
-pub fn default_topologies(workers: u32) -> u32 {
+pub(crate) fn default_topologies(workers: u32) -> u32 {
     const WORKERS_PER_TOPOLOGY: u32 = 120;
     workers.div_ceil(WORKERS_PER_TOPOLOGY)
 }
 
 /// The default of `--source-addresses`. On loopback: enough addresses for fast dials and, if workers log
 /// in, one per supervisor. Elsewhere the kernel chooses, as long as one address has enough ports.
-pub fn default_sources(cluster: &Cluster, targets: &[Target]) -> Result<Vec<IpAddr>, String> {
+pub(crate) fn default_sources(
+    cluster: &Cluster,
+    targets: &[Target],
+) -> Result<Vec<IpAddr>, String> {
     let ports = machine::local_ports();
     let to_one_target = cluster.workers.div_ceil(targets.len() as u32);
     let on_loopback =

@@ -2,34 +2,34 @@
 
 /// `PacemakerClient.send` repeats a request that has no answer after this time. A later answer counts as
 /// an error, because it doubles the load.
-pub const RESEND_AFTER_US: u64 = 1_000_000;
+pub(crate) const RESEND_AFTER_US: u64 = 1_000_000;
 
 /// The number of tries after which the request has failed.
-pub const TRIES: u32 = 11;
-pub const GIVE_UP_AFTER_US: u64 = TRIES as u64 * RESEND_AFTER_US;
+pub(crate) const TRIES: u32 = 11;
+pub(crate) const GIVE_UP_AFTER_US: u64 = TRIES as u64 * RESEND_AFTER_US;
 
 /// `storm.messaging.netty.min_wait_ms` and `max_wait_ms`: the waits between two dials.
-pub const BACK_OFF_MIN_US: u64 = 100_000;
-pub const BACK_OFF_MAX_US: u64 = 1_000_000;
+pub(crate) const BACK_OFF_MIN_US: u64 = 100_000;
+pub(crate) const BACK_OFF_MAX_US: u64 = 1_000_000;
 
 /// `nimbus.monitor.freq.secs`: how often Nimbus lists the topologies and reads all workers.
-pub const NIMBUS_PASS_EVERY_US: u64 = 10_000_000;
+pub(crate) const NIMBUS_PASS_EVERY_US: u64 = 10_000_000;
 
 /// How often a reader of the UI opens the page of a topology, which is built from the pulses of all its
 /// workers.
-pub const UI_PAGE_EVERY_US: u64 = 5_000_000;
+pub(crate) const UI_PAGE_EVERY_US: u64 = 5_000_000;
 
 /// The directory of the workers' pulses, which Nimbus lists.
-pub const WORKER_BEATS: &str = "/workerbeats";
+pub(crate) const WORKER_BEATS: &str = "/workerbeats";
 
 /// The first of `supervisor.slots.ports`.
-pub const FIRST_SLOT_PORT: u32 = 6700;
+pub(crate) const FIRST_SLOT_PORT: u32 = 6700;
 
 /// `pacemaker.thrift.message.size.max`: a client refuses longer answers.
-pub const FRAME_BYTES: u32 = 10 * 1024 * 1024;
+pub(crate) const FRAME_BYTES: u32 = 10 * 1024 * 1024;
 
 /// The wait before the next dial, after this number of failures in a row.
-pub fn back_off_us(failures: u32) -> u64 {
+pub(crate) fn back_off_us(failures: u32) -> u64 {
     let doubled = BACK_OFF_MIN_US << failures.saturating_sub(1).min(10);
     doubled.min(BACK_OFF_MAX_US)
 }

@@ -12,7 +12,7 @@ use crate::wire::message::{self, Message, MessageType};
 
 /// How to reach a server and what to expect of it.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(super) struct Target {
     pub server: ServerName,
     pub login: Option<ClientMethod>,
     /// For the connection, for the login, and between two answers.
@@ -24,7 +24,7 @@ pub struct Target {
 }
 
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     target: Target,
     connection: BlockingClient,
     next_id: i32,
@@ -37,7 +37,7 @@ impl Client {
     ///
     /// # Errors
     /// The server cannot be reached, or refuses the login.
-    pub fn connect(target: Target) -> Result<Client, CommandError> {
+    pub(super) fn connect(target: Target) -> Result<Client, CommandError> {
         let deadline = Instant::now() + target.timeout;
         let addresses = target.server.resolve(target.timeout);
         let connection = addresses.and_then(|addresses| {
@@ -59,12 +59,12 @@ impl Client {
         Ok(client)
     }
 
-    pub fn server(&self) -> &ServerName {
+    pub(super) fn server(&self) -> &ServerName {
         &self.target.server
     }
 
     /// All bytes that have come on this connection.
-    pub fn received_bytes(&self) -> u64 {
+    pub(super) fn received_bytes(&self) -> u64 {
         self.connection.received_bytes()
     }
 

@@ -14,7 +14,7 @@ use crate::wire::message::MessageType;
 use crate::wire::{DecodeError, FrameError};
 
 #[derive(Debug)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     /// The command line is wrong: a sentence.
     Usage(String),
     Configuration(ConfigErrors),
@@ -27,7 +27,7 @@ pub enum CommandError {
 }
 
 #[derive(Debug)]
-pub struct FailedRequest {
+pub(crate) struct FailedRequest {
     pub server: ServerName,
     pub attempt: Attempt,
     /// How long the command waited at most.
@@ -37,14 +37,14 @@ pub struct FailedRequest {
 
 /// What was asked of a server.
 #[derive(Clone, Debug)]
-pub enum Attempt {
+pub(crate) enum Attempt {
     Connect,
     LogIn,
     Request { kind: MessageType, path: String },
 }
 
 #[derive(Debug)]
-pub enum RequestError {
+pub(crate) enum RequestError {
     /// The server's name has no address: why.
     NoAddress(String),
     Connection(ClientError),
@@ -59,7 +59,7 @@ pub enum RequestError {
 }
 
 impl CommandError {
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             CommandError::Usage(_) | CommandError::Configuration(_) => 2,
             CommandError::Request(_) | CommandError::No(_) | CommandError::Output(_) => 1,

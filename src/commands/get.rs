@@ -15,7 +15,7 @@ use crate::config::Sources;
 /// Write what is stored under a key to standard output, unchanged or decoded
 #[derive(Args, Clone, Debug)]
 #[command(after_help = HELP)]
-pub struct Get {
+pub(crate) struct Get {
     /// Key, such as /workerbeats/TOPOLOGY/WORKER
     path: String,
 
@@ -52,7 +52,7 @@ Examples:
   storm-pacemaker get -o beat.gz /workerbeats/wordcount-1-1764115200/4c1b0a6e-6700";
 
 impl Get {
-    pub fn run(self, sources: Sources) -> Result<(), CommandError> {
+    pub(crate) fn run(self, sources: Sources) -> Result<(), CommandError> {
         let mut client = self.server.connect(sources)?;
         let Some(details) = client.pulse(&self.path)? else {
             return Err(CommandError::No(format!(

@@ -15,7 +15,7 @@ use crate::limits;
 /// Exit 0 if the server answers within the timeout: for HEALTHCHECK of Docker, probes and scripts
 #[derive(Args, Clone, Debug)]
 #[command(after_help = HELP)]
-pub struct Healthcheck {
+pub(crate) struct Healthcheck {
     #[command(flatten)]
     server: ServerOptions,
 }
@@ -36,7 +36,7 @@ Examples:
 const PATH: &str = "/healthcheck";
 
 impl Healthcheck {
-    pub fn run(self, sources: Sources) -> Result<(), CommandError> {
+    pub(crate) fn run(self, sources: Sources) -> Result<(), CommandError> {
         let begin = Instant::now();
         let target = Target {
             is_total_timeout: true,

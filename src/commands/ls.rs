@@ -15,7 +15,7 @@ use crate::limits;
 /// List the names below a path
 #[derive(Args, Clone, Debug)]
 #[command(after_help = HELP)]
-pub struct Ls {
+pub(crate) struct Ls {
     /// Path to list
     #[arg(default_value = "/workerbeats")]
     path: String,
@@ -54,7 +54,7 @@ struct Entry {
 }
 
 impl Ls {
-    pub fn run(self, sources: Sources) -> Result<(), CommandError> {
+    pub(crate) fn run(self, sources: Sources) -> Result<(), CommandError> {
         let mut client = self.server.connect(sources)?;
         let mut out = BufWriter::new(io::stdout().lock());
         let top = self.path.trim_end_matches('/');

@@ -15,7 +15,7 @@ Examples:
   storm-pacemaker completions bash > /usr/share/bash-completion/completions/storm-pacemaker
   storm-pacemaker completions zsh > /usr/local/share/zsh/site-functions/_storm-pacemaker
   storm-pacemaker completions fish > ~/.config/fish/completions/storm-pacemaker.fish")]
-pub struct Completions {
+pub(crate) struct Completions {
     shell: Shell,
 }
 
@@ -25,12 +25,12 @@ pub struct Completions {
 Examples:
   storm-pacemaker man | man -l -
   storm-pacemaker man top > /usr/local/share/man/man1/storm-pacemaker-top.1")]
-pub struct Man {
+pub(crate) struct Man {
     command: Option<String>,
 }
 
 impl Completions {
-    pub fn run(self, mut definition: clap::Command) -> Result<(), CommandError> {
+    pub(crate) fn run(self, mut definition: clap::Command) -> Result<(), CommandError> {
         let mut text = Vec::new();
         let name = definition.get_name().to_owned();
         generate(self.shell, &mut definition, name, &mut text);
@@ -39,7 +39,7 @@ impl Completions {
 }
 
 impl Man {
-    pub fn run(self, mut definition: clap::Command) -> Result<(), CommandError> {
+    pub(crate) fn run(self, mut definition: clap::Command) -> Result<(), CommandError> {
         // Adds the global options to each command.
         definition.build();
         let page = match &self.command {

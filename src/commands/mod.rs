@@ -25,7 +25,7 @@ use crate::config::Sources;
 use error::CommandError;
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     Ls(ls::Ls),
     Get(get::Get),
     Top(top::Top),
@@ -36,7 +36,11 @@ pub enum Command {
 
 /// Runs a command and writes to standard error why it failed. `definition` is that of the whole command
 /// line.
-pub fn run(command: Command, sources: Sources, definition: fn() -> clap::Command) -> ExitCode {
+pub(crate) fn run(
+    command: Command,
+    sources: Sources,
+    definition: fn() -> clap::Command,
+) -> ExitCode {
     let done = match command {
         Command::Ls(command) => command.run(sources),
         Command::Get(command) => command.run(sources),

@@ -15,7 +15,7 @@ use crate::units;
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
-pub struct ServerOptions {
+pub(super) struct ServerOptions {
     /// Server to ask [default: 127.0.0.1 and the configured port, or 6699]
     #[arg(short, long, value_name = "HOST[:PORT]")]
     pub server: Option<String>,
@@ -35,7 +35,7 @@ pub struct ServerOptions {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Method {
+pub(super) enum Method {
     None,
     Digest,
     Kerberos,
@@ -43,12 +43,12 @@ pub enum Method {
 
 impl ServerOptions {
     /// Reads the configuration, connects and logs in.
-    pub fn connect(&self, sources: Sources) -> Result<Client, CommandError> {
+    pub(super) fn connect(&self, sources: Sources) -> Result<Client, CommandError> {
         Client::connect(self.target(sources)?)
     }
 
     /// The server and the login that the options and the configuration name.
-    pub fn target(&self, mut sources: Sources) -> Result<Target, CommandError> {
+    pub(super) fn target(&self, mut sources: Sources) -> Result<Target, CommandError> {
         if let Some(method) = self.auth {
             let method = match method {
                 Method::None => "NONE",
@@ -113,13 +113,13 @@ impl ServerOptions {
     }
 }
 
-pub fn parse(server: &str, default_port: u16) -> Result<ServerName, CommandError> {
+pub(super) fn parse(server: &str, default_port: u16) -> Result<ServerName, CommandError> {
     ServerName::parse(server, default_port)
         .map_err(|why| CommandError::Usage(format!("--server: {why}")))
 }
 
 /// Reads a duration from the command line, such as `5s`.
-pub fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(3600);
     match units::parse_time(text)? {
         time if time.is_zero() || time > LONGEST => Err("expected 1ms to 1h".to_owned()),
@@ -128,7 +128,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a size from the command line, such as `4MiB`, in bytes.
-pub fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     match units::parse_size(text)? {
         0 => Err("expected 1 or more".to_owned()),
         bytes => Ok(bytes),

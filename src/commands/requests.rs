@@ -7,19 +7,19 @@ use crate::wire::message::{MessageType, Pulse};
 
 impl Client {
     /// Sends CREATE_PATH, which changes nothing and needs no login.
-    pub fn create_path(&mut self, path: &str) -> Result<(), CommandError> {
+    pub(super) fn create_path(&mut self, path: &str) -> Result<(), CommandError> {
         self.ask(MessageType::CreatePath, &[path], &mut |_, _| Some(()))
     }
 
     /// The names below a path.
-    pub fn names(&mut self, path: &str) -> Result<Vec<String>, CommandError> {
+    pub(super) fn names(&mut self, path: &str) -> Result<Vec<String>, CommandError> {
         let mut found = Vec::new();
         self.names_of(&[path], &mut |_, names| found = names)?;
         Ok(found)
     }
 
     /// The names below each of several paths, as they come.
-    pub fn names_of(
+    pub(super) fn names_of(
         &mut self,
         paths: &[&str],
         each: &mut dyn FnMut(usize, Vec<String>),
@@ -35,7 +35,7 @@ impl Client {
     }
 
     /// What is stored under a path.
-    pub fn pulse(&mut self, path: &str) -> Result<Option<Vec<u8>>, CommandError> {
+    pub(super) fn pulse(&mut self, path: &str) -> Result<Option<Vec<u8>>, CommandError> {
         let mut found = None;
         self.pulses(&[path], &mut |_, details| {
             found = details.map(<[u8]>::to_vec);
@@ -44,7 +44,7 @@ impl Client {
     }
 
     /// What is stored under each of several paths, as it comes.
-    pub fn pulses(
+    pub(super) fn pulses(
         &mut self,
         paths: &[&str],
         each: &mut dyn FnMut(usize, Option<&[u8]>),
@@ -64,7 +64,7 @@ impl Client {
 
     /// Everything that is stored at and below a path. Returns false if the server does not answer with
     /// it: Storm's never does, and ours does not if the answer would be too large.
-    pub fn records(
+    pub(super) fn records(
         &mut self,
         path: &str,
         each: &mut dyn FnMut(&str, &[u8]),

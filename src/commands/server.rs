@@ -10,7 +10,7 @@ use super::error::RequestError;
 
 /// A server as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerName {
+pub(crate) struct ServerName {
     /// Without the brackets of an IPv6 address.
     pub host: String,
     pub port: u16,
@@ -21,7 +21,7 @@ impl ServerName {
     ///
     /// # Errors
     /// A sentence that quotes the text.
-    pub fn parse(text: &str, default_port: u16) -> Result<ServerName, String> {
+    pub(crate) fn parse(text: &str, default_port: u16) -> Result<ServerName, String> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let closed = rest.split_once(']');

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 /// The text with every invisible character escaped, as in `\u{1b}`.
-pub fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_visible(c) {
@@ -18,7 +18,7 @@ pub fn shown(text: &str) -> String {
 
 /// False for control characters and for those without a glyph: direction marks, line separators, joiners
 /// and tags.
-pub fn is_visible(c: char) -> bool {
+pub(super) fn is_visible(c: char) -> bool {
     let is_invisible = matches!(c,
         '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}'
         | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}');
@@ -27,7 +27,7 @@ pub fn is_visible(c: char) -> bool {
 
 /// The same JSON with every invisible character escaped. Outside of strings JSON has only spaces and line
 /// ends, so an invisible character is always in a string, where an escape means the same.
-pub fn visible_json(json: &str) -> String {
+pub(super) fn visible_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_visible(c) || c == '\n' {

@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config::{Config, Note};
 use crate::limits::{KIB, SPARE_FILES_BASE, SPARE_FILES_PER_SHARD};
 
-pub use refusal::PreflightError;
+pub(super) use refusal::PreflightError;
 pub(super) use refusal::explain_bind_error;
 
 /// The oldest kernel with multishot receive, ring-mapped buffers and deferred task running.

@@ -11,7 +11,7 @@ use storm_pacemaker::client_login::ClientMethod;
 use crate::settings::LoginMethods;
 
 #[derive(Debug, Args)]
-pub struct LoginArguments {
+pub(super) struct LoginArguments {
     /// How Nimbus's connections log in. Kerberos takes its tickets from the default credential cache
     /// (KRB5CCNAME)
     #[arg(long, value_name = "HOW", default_value = "none")]
@@ -27,14 +27,14 @@ pub struct LoginArguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Auth {
+pub(super) enum Auth {
     None,
     Digest,
     Kerberos,
 }
 
 /// The login methods of all servers.
-pub struct Methods {
+pub(super) struct Methods {
     readers: Auth,
     workers: Auth,
     /// Set if one of the two is `Digest`.
@@ -43,7 +43,7 @@ pub struct Methods {
 }
 
 impl Methods {
-    pub fn new(arguments: &LoginArguments, workers: Auth) -> Result<Methods, String> {
+    pub(super) fn new(arguments: &LoginArguments, workers: Auth) -> Result<Methods, String> {
         let readers = arguments.auth;
         let digest = if [readers, workers].contains(&Auth::Digest) {
             Some(credentials(arguments.login_config.as_deref())?)
@@ -59,7 +59,7 @@ impl Methods {
     }
 
     /// The methods for one server, `HOST:PORT`.
-    pub fn at(&self, server: &str) -> LoginMethods {
+    pub(super) fn at(&self, server: &str) -> LoginMethods {
         LoginMethods {
             readers: self.method(self.readers, server),
             workers: self.method(self.workers, server),

@@ -231,7 +231,7 @@ enum NimbusChoice {
 
 /// What the command line asks for.
 #[derive(Debug)]
-pub enum Job {
+pub(crate) enum Job {
     Run(Box<Settings>),
     FindLimit(Box<Settings>),
     PrintPlan(Box<Settings>),
@@ -244,7 +244,7 @@ pub enum Job {
 
 /// Why there is no job.
 #[derive(Debug)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// It asked for the help or the version.
     Help,
     /// What is wrong, unless it has been printed already.
@@ -252,7 +252,7 @@ pub enum Exit {
 }
 
 /// Reads the process's arguments.
-pub fn job() -> Result<Job, Exit> {
+pub(crate) fn job() -> Result<Job, Exit> {
     let words = scenario::expand(std::env::args_os().collect())
         .map_err(|why| Exit::WrongUsage(Some(why)))?;
     let line = CommandLine::try_parse_from(words).map_err(|answer| {

@@ -15,7 +15,7 @@ use crate::settings::{
     Nimbus, Output, Settings, Target, default_sources, default_topologies, most_connections,
 };
 
-pub fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
+pub(super) fn job(line: CommandLine, cores: &Cores) -> Result<Job, String> {
     match line.command {
         None if line.arguments.find_limit => {
             let settings = settings(line.arguments, cores)?;

@@ -17,7 +17,7 @@ const DESCRIPTION: &str = "description";
 const NOT_IN_A_FILE: [&str; 3] = ["scenario", "help", "version"];
 
 /// Inserts the options of the scenario file, if the command line names one.
-pub fn expand(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
+pub(super) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
     // If the line is wrong, the parser reports it later.
     let Ok(matches) = CommandLine::command().try_get_matches_from(&words) else {
         return Ok(words);

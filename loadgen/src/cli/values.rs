@@ -12,13 +12,13 @@ use crate::{payload, units};
 
 // Newtypes, because clap takes a `Vec` for an option that may be repeated.
 #[derive(Clone, Debug)]
-pub struct Addresses(pub Vec<IpAddr>);
+pub(super) struct Addresses(pub Vec<IpAddr>);
 #[derive(Clone, Debug)]
-pub struct Expectations(pub Vec<Expectation>);
+pub(super) struct Expectations(pub Vec<Expectation>);
 
 /// The value of `--payload`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Payload {
+pub(super) enum Payload {
     Bytes(u32),
     Drawn(Arc<[u32]>),
     Style(Style),
@@ -26,7 +26,7 @@ pub enum Payload {
 
 /// Executors per worker: one number for all workers, or a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Executors {
+pub(super) struct Executors {
     pub least: u32,
     pub most: u32,
 }
@@ -43,7 +43,7 @@ const DEFAULT_EXECUTORS: Executors = Executors {
 /// The key and the message around the details take well under 1 KiB of a frame.
 const MOST_BYTES: u64 = storm::FRAME_BYTES as u64 - 1024;
 
-pub fn addresses(text: &str) -> Result<Addresses, String> {
+pub(super) fn addresses(text: &str) -> Result<Addresses, String> {
     let mut addresses = Vec::new();
     for part in text.split(',') {
         let wrong = || format!("\"{part}\" is neither an IP address nor a range of them, A-B");
@@ -62,11 +62,11 @@ pub fn addresses(text: &str) -> Result<Addresses, String> {
     Ok(Addresses(addresses))
 }
 
-pub fn expectations(text: &str) -> Result<Expectations, String> {
+pub(super) fn expectations(text: &str) -> Result<Expectations, String> {
     expect::parse(text).map(Expectations)
 }
 
-pub fn payload(text: &str) -> Result<Payload, String> {
+pub(super) fn payload(text: &str) -> Result<Payload, String> {
     match text {
         "simple" => Ok(Payload::Style(Style::Simple)),
         "rich" => Ok(Payload::Style(Style::Rich)),
@@ -108,7 +108,7 @@ fn checked(bytes: u64) -> Result<u32, String> {
     }
 }
 
-pub fn executors(text: &str) -> Result<Executors, String> {
+pub(super) fn executors(text: &str) -> Result<Executors, String> {
     let (least, most) = text.split_once('-').unwrap_or((text, text));
     match (least.parse(), most.parse()) {
         (Ok(least), Ok(most)) if 1 <= least && least <= most && most <= MOST_EXECUTORS => {
@@ -121,12 +121,15 @@ pub fn executors(text: &str) -> Result<Executors, String> {
 }
 
 /// Bits per second of a link, such as 1Gbit.
-pub fn link_speed(text: &str) -> Result<u64, String> {
+pub(super) fn link_speed(text: &str) -> Result<u64, String> {
     units::parse_bits_per_second(text)
 }
 
 /// Combines `--payload` and `--executors`.
-pub fn sizes(payload: Option<Payload>, executors: Option<Executors>) -> Result<Sizes, String> {
+pub(super) fn sizes(
+    payload: Option<Payload>,
+    executors: Option<Executors>,
+) -> Result<Sizes, String> {
     const DEFAULT_BYTES: u32 = 4096;
     let of = |style, executors: Executors| Sizes::Executors {
         least: executors.least,

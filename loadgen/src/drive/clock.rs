@@ -16,23 +16,23 @@ const BATCH_WAIT: Duration = Duration::from_micros(500);
 const BATCH_FULL: u32 = 64;
 
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(super) struct Clock {
     start: Instant,
 }
 
 impl Clock {
-    pub fn new(start: Instant) -> Clock {
+    pub(super) fn new(start: Instant) -> Clock {
         Clock { start }
     }
 
     /// 0 until the start.
-    pub fn now_us(self) -> u64 {
+    pub(super) fn now_us(self) -> u64 {
         let since = Instant::now().saturating_duration_since(self.start);
         since.as_micros() as u64
     }
 
     /// How the ring sleeps until `due_us`. To the nanosecond, because rounding would add lateness.
-    pub fn sleep_until(self, due_us: u64) -> SleepPlan {
+    pub(super) fn sleep_until(self, due_us: u64) -> SleepPlan {
         let now = Instant::now();
         let due = self.start + Duration::from_micros(due_us);
         let longest = Duration::from_micros(LONGEST_SLEEP_US);
@@ -45,7 +45,7 @@ impl Clock {
     /// The same for a thread with many workers: answers wait a moment for others, so that they do not wake
     /// the thread one by one. On loopback the kernel does the work of such a wake while the server sends,
     /// and counts it as the server's CPU time.
-    pub fn batch_until(self, due_us: u64) -> SleepPlan {
+    pub(super) fn batch_until(self, due_us: u64) -> SleepPlan {
         let plan = self.sleep_until(due_us);
         SleepPlan {
             batching: Some(Batching {
@@ -59,21 +59,21 @@ impl Clock {
 
 /// The measured window.
 #[derive(Clone, Copy, Debug)]
-pub struct Window {
+pub(super) struct Window {
     pub begin_us: u64,
     /// Also the end of the plan.
     pub end_us: u64,
 }
 
 impl Window {
-    pub fn of(settings: &Settings) -> Window {
+    pub(super) fn of(settings: &Settings) -> Window {
         Window {
             begin_us: settings.warmup_us,
             end_us: settings.end_us(),
         }
     }
 
-    pub fn contains(self, us: u64) -> bool {
+    pub(super) fn contains(self, us: u64) -> bool {
         (self.begin_us..self.end_us).contains(&us)
     }
 }

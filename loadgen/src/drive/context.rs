@@ -14,7 +14,7 @@ use super::stage::Stage;
 use crate::record::Record;
 
 #[derive(Debug)]
-pub struct Context {
+pub(super) struct Context {
     pub stage: Arc<Stage>,
     pub clock: Clock,
     pub window: Window,
@@ -31,7 +31,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(stage: Arc<Stage>, clock: Clock, seconds: Sender<Slice>) -> Context {
+    pub(super) fn new(stage: Arc<Stage>, clock: Clock, seconds: Sender<Slice>) -> Context {
         Context {
             window: Window::of(&stage.settings),
             stage,
@@ -48,19 +48,19 @@ impl Context {
     }
 
     /// When to wake: at `due_us`, or before it for a request or a login that is due by then.
-    pub fn next_wake_us(&self, due_us: u64) -> u64 {
+    pub(super) fn next_wake_us(&self, due_us: u64) -> u64 {
         let others = [self.retries.next_us(), self.logins.next_us()];
         others.into_iter().flatten().fold(due_us, u64::min)
     }
 
-    pub fn count_received(&mut self, bytes: usize) {
+    pub(super) fn count_received(&mut self, bytes: usize) {
         self.slices.now.bytes_received += bytes as u64;
         if self.window.contains(self.now_us) {
             self.record.bytes_received += bytes as u64;
         }
     }
 
-    pub fn show_progress(&mut self) {
+    pub(super) fn show_progress(&mut self) {
         let errors = self.record.errors.total();
         if errors > self.errors_shown {
             let shown = &self.stage.progress.errors;
@@ -71,7 +71,7 @@ impl Context {
         self.slices.send_finished(until_us, errors);
     }
 
-    pub fn finish(self) -> Record {
+    pub(super) fn finish(self) -> Record {
         let errors = self.record.errors.total();
         self.slices.finish(self.window.end_us, errors);
         self.record

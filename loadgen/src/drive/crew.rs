@@ -20,7 +20,7 @@ use crate::machine;
 use crate::record::Record;
 use crate::settings::Nimbus;
 
-pub struct Crew {
+pub(super) struct Crew {
     threads: Vec<JoinHandle<io::Result<Record>>>,
     /// Sends each thread the begin of the plan. A finished thread stays until its sender is dropped, so that its
     /// CPU time can be read.
@@ -31,7 +31,7 @@ pub struct Crew {
 
 impl Crew {
     /// Starts all threads; they wait for `begin`.
-    pub fn start(stage: &Arc<Stage>, seconds: &Sender<Slice>) -> Result<Crew, String> {
+    pub(super) fn start(stage: &Arc<Stage>, seconds: &Sender<Slice>) -> Result<Crew, String> {
         let mut crew = Crew {
             threads: Vec::new(),
             begin: Vec::new(),
@@ -98,22 +98,22 @@ impl Crew {
         Ok(id)
     }
 
-    pub fn threads(&self) -> usize {
+    pub(super) fn threads(&self) -> usize {
         self.threads.len()
     }
 
-    pub fn begin(&self, start: Instant) {
+    pub(super) fn begin(&self, start: Instant) {
         for begin in &self.begin {
             // `join` reports a thread that is gone.
             let _ = begin.send(start);
         }
     }
 
-    pub fn is_done(&self, stage: &Stage) -> bool {
+    pub(super) fn is_done(&self, stage: &Stage) -> bool {
         stage.finished() == self.threads.len()
     }
 
-    pub fn join(self, stage: &Stage) -> Result<Record, String> {
+    pub(super) fn join(self, stage: &Stage) -> Result<Record, String> {
         drop(self.begin);
         let mut sum = Record::default();
         for thread in self.threads {

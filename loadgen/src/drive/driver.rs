@@ -21,7 +21,7 @@ use crate::storm;
 const CLOSE_WITHIN_US: u64 = 2_000_000;
 
 /// The clients of one thread. An `owner` is the index of the client, or of the server, that a link is for.
-pub trait Clients {
+pub(super) trait Clients {
     fn context(&mut self) -> &mut Context;
 
     /// An owner's link, and the context beside it.
@@ -59,13 +59,13 @@ pub trait Clients {
 }
 
 /// Clients and the readers of their connections, by the ring's slots.
-pub struct Driver<C> {
+pub(super) struct Driver<C> {
     clients: C,
     frames: Vec<FrameReader>,
 }
 
 impl<C: Clients> Driver<C> {
-    pub fn new(clients: C) -> Driver<C> {
+    pub(super) fn new(clients: C) -> Driver<C> {
         Driver {
             clients,
             frames: Vec::new(),
@@ -73,7 +73,7 @@ impl<C: Clients> Driver<C> {
     }
 
     /// Plays the clients until they have nothing left to do, and closes their connections.
-    pub fn run(mut self, ring: &mut EventLoop) -> io::Result<Record>
+    pub(super) fn run(mut self, ring: &mut EventLoop) -> io::Result<Record>
     where
         C: Into<Context>,
     {
@@ -120,7 +120,7 @@ impl<C: Clients> Driver<C> {
 }
 
 /// Ends logins that have taken too long.
-pub fn end_late_logins(clients: &mut impl Clients, commands: &mut Commands) {
+pub(super) fn end_late_logins(clients: &mut impl Clients, commands: &mut Commands) {
     loop {
         let context = clients.context();
         let Some(login) = context.logins.take(context.now_us) else {

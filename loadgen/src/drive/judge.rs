@@ -10,14 +10,14 @@ use crate::record::ErrorKind;
 
 /// The topologies that a list must have, and those that it must not have, as indexes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExpectedList {
+pub(super) struct ExpectedList {
     present: Vec<u32>,
     absent: Vec<u32>,
 }
 
 /// The expected list of one target: it must have the topologies of workers with an acknowledged pulse that
 /// have stayed with their first server, and none that was deleted.
-pub fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> ExpectedList {
+pub(super) fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> ExpectedList {
     let mut present = vec![false; stage.plan.topologies.len()];
     // With several servers, a worker may have turned to another one.
     let certain = stage.settings.targets.len() == 1;
@@ -40,14 +40,18 @@ pub fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> Expected
 impl ExpectedList {
     /// Keeps what is still expected when the list has come: the last worker of a topology may have left
     /// meanwhile.
-    pub fn still(mut self, now: &ExpectedList) -> ExpectedList {
+    pub(super) fn still(mut self, now: &ExpectedList) -> ExpectedList {
         self.present.retain(|index| now.present.contains(index));
         self
     }
 }
 
 /// Checks a list.
-pub fn list(stage: &Stage, expected: &ExpectedList, answer: &Message<'_>) -> Result<(), ErrorKind> {
+pub(super) fn list(
+    stage: &Stage,
+    expected: &ExpectedList,
+    answer: &Message<'_>,
+) -> Result<(), ErrorKind> {
     let (MessageType::GetAllNodesForPathResponse, Some(Data::Nodes(nodes))) =
         (answer.kind, &answer.data)
     else {
@@ -67,7 +71,11 @@ pub fn list(stage: &Stage, expected: &ExpectedList, answer: &Message<'_>) -> Res
 }
 
 /// The sequence number in the answer to a GET of a worker's key, if it has a pulse.
-pub fn pulse(stage: &Stage, worker: u32, answer: &Message<'_>) -> Result<Option<u32>, ErrorKind> {
+pub(super) fn pulse(
+    stage: &Stage,
+    worker: u32,
+    answer: &Message<'_>,
+) -> Result<Option<u32>, ErrorKind> {
     match (answer.kind, &answer.data) {
         (MessageType::GetPulseResponse, Some(Data::Pulse(pulse)))
             if pulse.id == stage.plan.workers[worker as usize].key =>
@@ -80,7 +88,7 @@ pub fn pulse(stage: &Stage, worker: u32, answer: &Message<'_>) -> Result<Option<
 
 /// Checks the newest pulse of a worker that any of the servers returned. `before` was known before the first
 /// server was asked, `after` is known now.
-pub fn newest(sequence: Option<u32>, before: Known, after: Known) -> Result<(), ErrorKind> {
+pub(super) fn newest(sequence: Option<u32>, before: Known, after: Known) -> Result<(), ErrorKind> {
     match (before, sequence) {
         // The worker may have left since the reader asked, and its key may be gone.
         _ if before != after && !matches!(after, Known::Nothing | Known::Acknowledged(_)) => Ok(()),
@@ -92,7 +100,7 @@ pub fn newest(sequence: Option<u32>, before: Known, after: Known) -> Result<(), 
 }
 
 /// The kind of error for an answer that does not fit the request.
-pub fn unexpected(answer: &Message<'_>) -> ErrorKind {
+pub(super) fn unexpected(answer: &Message<'_>) -> ErrorKind {
     match answer.kind {
         MessageType::NotAuthorized => ErrorKind::Refused,
         _ => ErrorKind::BadAnswer,

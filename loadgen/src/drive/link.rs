@@ -12,12 +12,12 @@ use crate::record::{ErrorKind, Reason, Record, Timed};
 use crate::storm;
 
 /// Reasons of failed logins without a message. Servers refuse a login by ending the connection.
-pub const ENDED: &str = "the server ended the connection";
-pub const NO_FRAME: &str = "a frame with an invalid length";
-pub const TOO_LONG: &str = "it took longer than 11 s, after which Storm's client gives up";
+pub(super) const ENDED: &str = "the server ended the connection";
+pub(super) const NO_FRAME: &str = "a frame with an invalid length";
+pub(super) const TOO_LONG: &str = "it took longer than 11 s, after which Storm's client gives up";
 
 #[derive(Debug, Default)]
-pub struct Link {
+pub(super) struct Link {
     pub state: LinkState,
     pub outbox: Outbox,
     /// Failed dials and lost connections since the last answer.
@@ -29,7 +29,7 @@ pub struct Link {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum LinkState {
+pub(super) enum LinkState {
     #[default]
     Down,
     Dialling {
@@ -49,7 +49,7 @@ pub enum LinkState {
 
 /// The progress of a connection that opens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Opening {
+pub(super) enum Opening {
     /// Requests may be written.
     Up,
     LoggingIn,
@@ -60,7 +60,7 @@ pub enum Opening {
 }
 
 impl Link {
-    pub fn up(&self) -> Option<ConnectionId> {
+    pub(super) fn up(&self) -> Option<ConnectionId> {
         match self.state {
             LinkState::Up(id) => Some(id),
             LinkState::Down
@@ -70,7 +70,7 @@ impl Link {
         }
     }
 
-    pub fn id(&self) -> Option<ConnectionId> {
+    pub(super) fn id(&self) -> Option<ConnectionId> {
         match self.state {
             LinkState::Down | LinkState::Deaf => None,
             LinkState::Dialling { id, .. }
@@ -79,12 +79,12 @@ impl Link {
         }
     }
 
-    pub fn is_logging_in(&self) -> bool {
+    pub(super) fn is_logging_in(&self) -> bool {
         matches!(self.state, LinkState::LoggingIn { .. })
     }
 
     /// Dials. If this fails at once, returns the wait before the next attempt, in microseconds.
-    pub fn dial(
+    pub(super) fn dial(
         &mut self,
         ring: &mut EventLoop,
         to: SocketAddr,
@@ -111,7 +111,7 @@ impl Link {
     }
 
     /// The connection is established. Begins the login if there is a method.
-    pub fn opened(
+    pub(super) fn opened(
         &mut self,
         id: ConnectionId,
         method: Option<&ClientMethod>,
@@ -144,7 +144,7 @@ impl Link {
     }
 
     /// Takes a frame of the login.
-    pub fn log_in(
+    pub(super) fn log_in(
         &mut self,
         body: &[u8],
         now_us: u64,
@@ -175,7 +175,7 @@ impl Link {
     }
 
     /// Counts a failed login and closes its connection.
-    pub fn fail_login(
+    pub(super) fn fail_login(
         &mut self,
         why: String,
         record: &mut Record,
@@ -194,20 +194,20 @@ impl Link {
 
     /// Skips a second end of the login, which Storm's daemon sends with Kerberos. Returns whether the frame
     /// was one.
-    pub fn skip_second_end_of_login(&mut self, body: &[u8]) -> bool {
+    pub(super) fn skip_second_end_of_login(&mut self, body: &[u8]) -> bool {
         std::mem::take(&mut self.just_logged_in)
             && decode(body).is_ok_and(|message| message.kind == MessageType::ControlMessage)
     }
 
     /// The server has sent a FIN.
-    pub fn finished(&mut self, record: &mut Record) {
+    pub(super) fn finished(&mut self, record: &mut Record) {
         record.errors.add(ErrorKind::ConnectionLost);
         self.state = LinkState::Deaf;
     }
 
     /// Counts the end of the connection, and returns the wait before dialling again, in microseconds. `None`:
     /// Storm's client does not notice the end.
-    pub fn closed(&mut self, why: Closed, record: &mut Record) -> Option<u64> {
+    pub(super) fn closed(&mut self, why: Closed, record: &mut Record) -> Option<u64> {
         match why {
             // The reason has been counted.
             Closed::ByUs if self.state == LinkState::Deaf => return None,
@@ -235,7 +235,7 @@ impl Link {
     }
 
     /// The client drops the connection, for instance after a failed request. Returns the connection to close.
-    pub fn abandon(&mut self) -> Option<ConnectionId> {
+    pub(super) fn abandon(&mut self) -> Option<ConnectionId> {
         let id = self.id();
         self.state = LinkState::Down;
         self.login = None;
@@ -243,7 +243,7 @@ impl Link {
     }
 
     /// An answer has come, so the server works.
-    pub fn answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         self.failures = 0;
     }
 

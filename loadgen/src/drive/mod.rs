@@ -34,16 +34,16 @@ use crew::Crew;
 use seconds::Seconds;
 use watch::Watch;
 
-pub use slices::Slice;
-pub use stage::Stage;
-pub use watch::{Measured, ServerUse, ThreadUse};
+pub(crate) use slices::Slice;
+pub(crate) use stage::Stage;
+pub(crate) use watch::{Measured, ServerUse, ThreadUse};
 
 /// From the moment when all threads are ready to the begin of the plan.
 const LEAD: Duration = Duration::from_millis(20);
 
 /// Drives the plan to its end. `log` receives the histograms of each second. Errors are those of this
 /// host: no ring, no thread, no core.
-pub fn run(
+pub(crate) fn run(
     settings: Settings,
     plan: Plan,
     log: Option<Sender<Slice>>,

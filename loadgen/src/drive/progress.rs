@@ -10,7 +10,7 @@ use crate::units::show_time;
 const SECOND_US: u64 = 1_000_000;
 
 #[derive(Debug)]
-pub struct Display {
+pub(super) struct Display {
     terminal: bool,
     every_us: u64,
     next_us: u64,
@@ -23,7 +23,7 @@ pub struct Display {
 }
 
 impl Display {
-    pub fn new(settings: &Settings) -> Display {
+    pub(super) fn new(settings: &Settings) -> Display {
         let terminal = io::stderr().is_terminal();
         let every_us = if terminal { SECOND_US } else { 10 * SECOND_US };
         Display {
@@ -39,7 +39,7 @@ impl Display {
     }
 
     /// Shows the progress, if it is due.
-    pub fn show(&mut self, now_us: u64, stage: &Stage) {
+    pub(super) fn show(&mut self, now_us: u64, stage: &Stage) {
         if now_us < self.next_us {
             return;
         }
@@ -64,7 +64,7 @@ impl Display {
     }
 
     /// Ends the line on a terminal.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         if self.terminal && self.shown_us > 0 {
             let _ = writeln!(io::stderr());
         }

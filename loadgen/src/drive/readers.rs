@@ -21,7 +21,7 @@ use crate::record::{ErrorKind, Timed};
 use crate::storm;
 use agenda::{Agenda, Task};
 
-pub struct Readers {
+pub(super) struct Readers {
     context: Context,
     /// One for each server; next, when it may be dialled if it is down.
     links: Vec<Link>,
@@ -54,7 +54,7 @@ struct Question {
 }
 
 impl Readers {
-    pub fn new(context: Context) -> Readers {
+    pub(super) fn new(context: Context) -> Readers {
         let targets = context.stage.settings.targets.len();
         let askers = agenda::all(&context.stage).into_iter().map(|agenda| Asker {
             agenda,

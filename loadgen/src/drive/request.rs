@@ -10,7 +10,7 @@ use crate::storm;
 
 /// One request under way.
 #[derive(Clone, Debug)]
-pub struct Request<W> {
+pub(super) struct Request<W> {
     pub id: i32,
     pub what: W,
     /// Its response time counts from here.
@@ -24,7 +24,7 @@ pub struct Request<W> {
 
 /// What to do for a try.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Try {
+pub(super) enum Try {
     First,
     Again,
     /// Nothing: there is no connection to write to, or it was written already.
@@ -32,7 +32,7 @@ pub enum Try {
 }
 
 impl<W> Request<W> {
-    pub fn new(id: i32, what: W, planned_us: u64) -> Request<W> {
+    pub(super) fn new(id: i32, what: W, planned_us: u64) -> Request<W> {
         Request {
             id,
             what,
@@ -44,7 +44,7 @@ impl<W> Request<W> {
     }
 
     /// Decides whether to write it now, given the current connection.
-    pub fn attempt(&mut self, up: Option<ConnectionId>) -> Try {
+    pub(super) fn attempt(&mut self, up: Option<ConnectionId>) -> Try {
         match (self.on, up) {
             (None, Some(_)) => {
                 self.on = up;
@@ -56,35 +56,35 @@ impl<W> Request<W> {
     }
 
     /// A second has passed without an answer. False after the last try.
-    pub fn try_again(&mut self) -> bool {
+    pub(super) fn try_again(&mut self) -> bool {
         self.tries += 1;
         self.tries <= storm::TRIES
     }
 
-    pub fn was_written(&self) -> bool {
+    pub(super) fn was_written(&self) -> bool {
         self.on.is_some()
     }
 
     /// A connection is gone. True the first time, if the request was written to it.
-    pub fn lose(&mut self, connection: ConnectionId) -> bool {
+    pub(super) fn lose(&mut self, connection: ConnectionId) -> bool {
         let lost_now = self.on == Some(connection) && !self.lost;
         self.lost |= lost_now;
         lost_now
     }
 
-    pub fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         self.lost
     }
 }
 
 /// When requests are due for their next try. All wait the same time, so a queue is enough.
 #[derive(Debug, Default)]
-pub struct Retries {
+pub(super) struct Retries {
     queue: VecDeque<Retry>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Retry {
+pub(super) struct Retry {
     at_us: u64,
     pub owner: u32,
     /// Of the request, which may have been answered meanwhile.
@@ -92,7 +92,7 @@ pub struct Retry {
 }
 
 impl Retries {
-    pub fn add(&mut self, now_us: u64, owner: u32, id: i32) {
+    pub(super) fn add(&mut self, now_us: u64, owner: u32, id: i32) {
         self.queue.push_back(Retry {
             at_us: now_us + storm::RESEND_AFTER_US,
             owner,
@@ -100,11 +100,11 @@ impl Retries {
         });
     }
 
-    pub fn take(&mut self, now_us: u64) -> Option<Retry> {
+    pub(super) fn take(&mut self, now_us: u64) -> Option<Retry> {
         self.queue.pop_front_if(|retry| retry.at_us <= now_us)
     }
 
-    pub fn next_us(&self) -> Option<u64> {
+    pub(super) fn next_us(&self) -> Option<u64> {
         self.queue.front().map(|retry| retry.at_us)
     }
 }

@@ -7,7 +7,7 @@ use super::slices::Slice;
 use crate::record::Summary;
 use crate::record::{Second, ServerSecond};
 
-pub struct Seconds {
+pub(super) struct Seconds {
     slices: Receiver<Slice>,
     threads: usize,
     /// Seconds with slices of some threads, and the number of these threads.
@@ -22,7 +22,7 @@ pub struct Seconds {
 }
 
 impl Seconds {
-    pub fn new(
+    pub(super) fn new(
         slices: Receiver<Slice>,
         threads: usize,
         end_us: u64,
@@ -40,7 +40,7 @@ impl Seconds {
     }
 
     /// Takes the slices that have come.
-    pub fn collect(&mut self) {
+    pub(super) fn collect(&mut self) {
         while let Ok(slice) = self.slices.try_recv() {
             let second = slice.second;
             match self.open.get_mut(&second) {
@@ -62,12 +62,12 @@ impl Seconds {
     }
 
     /// What the server used in a past second. Call it in the order of the seconds.
-    pub fn add_server(&mut self, second: u32, server: Option<ServerSecond>) {
+    pub(super) fn add_server(&mut self, second: u32, server: Option<ServerSecond>) {
         self.servers.resize(second as usize, None);
         self.servers.push(server);
     }
 
-    pub fn finish(mut self) -> Vec<Second> {
+    pub(super) fn finish(mut self) -> Vec<Second> {
         self.collect();
         for second in &mut self.done {
             second.server = self.servers.get(second.second as usize).copied().flatten();

@@ -9,7 +9,7 @@ const SECOND_US: u64 = 1_000_000;
 
 /// What one thread has seen in one second.
 #[derive(Clone, Debug, Default)]
-pub struct Slice {
+pub(crate) struct Slice {
     pub second: u32,
     pub pulse: Times,
     pub get: Times,
@@ -21,7 +21,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    pub fn merge(&mut self, other: &Slice) {
+    pub(crate) fn merge(&mut self, other: &Slice) {
         self.pulse.merge(&other.pulse);
         self.get.merge(&other.get);
         self.acknowledged += other.acknowledged;
@@ -34,7 +34,7 @@ impl Slice {
 
 /// The current slice, and the channel for finished ones.
 #[derive(Debug)]
-pub struct Slices {
+pub(super) struct Slices {
     pub now: Slice,
     /// The thread's errors before this slice.
     errors_before: u64,
@@ -42,7 +42,7 @@ pub struct Slices {
 }
 
 impl Slices {
-    pub fn new(done: Sender<Slice>) -> Slices {
+    pub(super) fn new(done: Sender<Slice>) -> Slices {
         Slices {
             now: Slice::default(),
             errors_before: 0,
@@ -51,14 +51,14 @@ impl Slices {
     }
 
     /// Sends the slices of past seconds. `errors` is the thread's total.
-    pub fn send_finished(&mut self, now_us: u64, errors: u64) {
+    pub(super) fn send_finished(&mut self, now_us: u64, errors: u64) {
         while u64::from(self.now.second) < now_us / SECOND_US {
             self.send(errors);
         }
     }
 
     /// Sends all slices, including the last one.
-    pub fn finish(mut self, now_us: u64, errors: u64) {
+    pub(super) fn finish(mut self, now_us: u64, errors: u64) {
         self.send_finished(now_us, errors);
         self.send(errors);
     }

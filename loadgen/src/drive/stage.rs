@@ -8,7 +8,7 @@ use crate::random::mix;
 use crate::settings::Settings;
 
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     pub settings: Settings,
     pub plan: Plan,
     /// Stamped into every pulse of this run. From the clock, because the server may still hold pulses of
@@ -24,7 +24,7 @@ pub struct Stage {
 
 /// What all threads know about a worker's key. Only the worker's own thread changes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Known {
+pub(crate) enum Known {
     /// No pulse has been acknowledged yet.
     Nothing,
     /// The last acknowledged sequence number.
@@ -44,7 +44,7 @@ const DELETED: u32 = u32::MAX;
 
 /// What the progress line shows. Threads update it once per wake.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     pub acknowledged: AtomicU64,
     pub reads: AtomicU64,
     pub errors: AtomicU64,
@@ -54,7 +54,7 @@ pub struct Progress {
 }
 
 impl Stage {
-    pub fn new(settings: Settings, plan: Plan) -> Stage {
+    pub(crate) fn new(settings: Settings, plan: Plan) -> Stage {
         let since_1970 = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |time| time.as_nanos() as u64);
@@ -70,24 +70,24 @@ impl Stage {
     }
 
     /// A worker's pulse has been acknowledged: from now on no read may return an older one.
-    pub fn acknowledge(&self, worker: u32, sequence: u32) {
+    pub(crate) fn acknowledge(&self, worker: u32, sequence: u32) {
         debug_assert!(sequence < LEAVING);
         self.known[worker as usize].store(sequence, Ordering::Release);
     }
 
     /// A worker exits: its key may vanish, but one of its pulses may still be on its way.
-    pub fn begin_leaving(&self, worker: u32) {
+    pub(crate) fn begin_leaving(&self, worker: u32) {
         self.known[worker as usize].store(LEAVING, Ordering::Release);
     }
 
     /// A worker has exited.
-    pub fn leave(&self, worker: u32, key_deleted: bool) {
+    pub(crate) fn leave(&self, worker: u32, key_deleted: bool) {
         let known = if key_deleted { DELETED } else { LEFT };
         self.known[worker as usize].store(known, Ordering::Release);
     }
 
     /// What a read of a worker's key may return.
-    pub fn known(&self, worker: u32) -> Known {
+    pub(crate) fn known(&self, worker: u32) -> Known {
         match self.known[worker as usize].load(Ordering::Acquire) {
             0 => Known::Nothing,
             LEAVING => Known::Leaving,
@@ -98,19 +98,19 @@ impl Stage {
     }
 
     /// Ends the run early.
-    pub fn abort(&self) {
+    pub(crate) fn abort(&self) {
         self.abort.store(true, Ordering::Relaxed);
     }
 
-    pub fn aborted(&self) -> bool {
+    pub(crate) fn aborted(&self) -> bool {
         self.abort.load(Ordering::Relaxed)
     }
 
-    pub fn finish_one(&self) {
+    pub(crate) fn finish_one(&self) {
         self.finished.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub fn finished(&self) -> usize {
+    pub(crate) fn finished(&self) -> usize {
         self.finished.load(Ordering::Acquire)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 /// What a worker does at a planned instant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Action {
+pub(super) enum Action {
     Dial,
     Pulse,
     /// The end of its life.
@@ -13,7 +13,7 @@ pub enum Action {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Due {
+pub(super) struct Due {
     pub at_us: u64,
     /// Index among the thread's workers.
     pub worker: u32,
@@ -21,24 +21,24 @@ pub struct Due {
 }
 
 #[derive(Debug, Default)]
-pub struct Timeline {
+pub(super) struct Timeline {
     heap: BinaryHeap<Reverse<Due>>,
 }
 
 impl Timeline {
-    pub fn add(&mut self, due: Due) {
+    pub(super) fn add(&mut self, due: Due) {
         self.heap.push(Reverse(due));
     }
 
     /// The next action, if it is due.
-    pub fn take(&mut self, now_us: u64) -> Option<Due> {
+    pub(super) fn take(&mut self, now_us: u64) -> Option<Due> {
         match self.heap.peek() {
             Some(Reverse(due)) if due.at_us <= now_us => self.heap.pop().map(|Reverse(due)| due),
             _ => None,
         }
     }
 
-    pub fn next_us(&self) -> Option<u64> {
+    pub(super) fn next_us(&self) -> Option<u64> {
         self.heap.peek().map(|Reverse(due)| due.at_us)
     }
 }

@@ -17,7 +17,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(50);
 
 /// All that a run has measured.
 #[derive(Debug)]
-pub struct Measured {
+pub(crate) struct Measured {
     pub record: Record,
     /// The real length of the measured window: from the sample at its begin to the one at its end.
     pub window_us: u64,
@@ -28,14 +28,14 @@ pub struct Measured {
 
 /// CPU time of a driving thread in the window.
 #[derive(Clone, Copy, Debug)]
-pub struct ThreadUse {
+pub(crate) struct ThreadUse {
     pub core: usize,
     pub time: CpuTime,
 }
 
 /// CPU time and memory of the server process in the window.
 #[derive(Clone, Copy, Debug)]
-pub struct ServerUse {
+pub(crate) struct ServerUse {
     pub time: CpuTime,
     /// The number of cores that it may use.
     pub cores: u32,
@@ -43,7 +43,7 @@ pub struct ServerUse {
     pub memory: Memory,
 }
 
-pub struct Watch<'a> {
+pub(super) struct Watch<'a> {
     stage: &'a Stage,
     clock: Clock,
     window: Window,
@@ -56,7 +56,7 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub fn new(stage: &'a Stage, clock: Clock, seconds: Seconds) -> Watch<'a> {
+    pub(super) fn new(stage: &'a Stage, clock: Clock, seconds: Seconds) -> Watch<'a> {
         Watch {
             stage,
             clock,
@@ -69,7 +69,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    pub fn until_done(&mut self, crew: &Crew) {
+    pub(super) fn until_done(&mut self, crew: &Crew) {
         let mut display = Display::new(&self.stage.settings);
         self.worker_ids.clone_from(&crew.worker_ids);
         while !self.stage.aborted() && (self.last.is_none() || !crew.is_done(self.stage)) {
@@ -120,7 +120,7 @@ impl<'a> Watch<'a> {
         self.server = Some((second, sample));
     }
 
-    pub fn finish(self, stage: &Stage, record: Record) -> Measured {
+    pub(super) fn finish(self, stage: &Stage, record: Record) -> Measured {
         let (Some(first), Some(last)) = (self.first, self.last) else {
             unreachable!("a run that was cut short has ended as an error");
         };

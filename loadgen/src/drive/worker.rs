@@ -11,7 +11,7 @@ use crate::payload::{self, Stamp};
 const FRAME_OVERHEAD_BYTES: usize = 64;
 
 #[derive(Debug)]
-pub struct Worker {
+pub(super) struct Worker {
     pub link: Link,
     /// Index of its current server.
     pub target: usize,
@@ -27,14 +27,14 @@ pub struct Worker {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RequestKind {
+pub(super) enum RequestKind {
     Pulse,
     /// Deletes its own key as it exits.
     Delete,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Life {
+pub(super) enum Life {
     Running,
     /// Its key must still be deleted on this number of servers.
     Exiting {
@@ -45,7 +45,7 @@ pub enum Life {
 }
 
 impl Worker {
-    pub fn new(target: usize) -> Worker {
+    pub(super) fn new(target: usize) -> Worker {
         Worker {
             link: Link::default(),
             target,
@@ -58,7 +58,7 @@ impl Worker {
     }
 
     /// Begins the next request, and returns its id. Call `write` next.
-    pub fn begin(&mut self, what: RequestKind, planned_us: u64) -> i32 {
+    pub(super) fn begin(&mut self, what: RequestKind, planned_us: u64) -> i32 {
         debug_assert!(self.request.is_none());
         self.sequence += 1;
         let id = self.sequence as i32;
@@ -67,12 +67,12 @@ impl Worker {
     }
 
     /// Whether the request under way is its first.
-    pub fn is_new(&self) -> bool {
+    pub(super) fn is_new(&self) -> bool {
         self.sequence <= 1
     }
 
     /// Queues the request under way, and returns the size of its frame in bytes.
-    pub fn write(&mut self, key: &str, run: u64, index: u32, bytes: usize) -> usize {
+    pub(super) fn write(&mut self, key: &str, run: u64, index: u32, bytes: usize) -> usize {
         let Some(request) = &self.request else {
             return 0;
         };
@@ -96,12 +96,12 @@ impl Worker {
     }
 
     /// The request was repeated: the server will answer each copy.
-    pub fn owe(&mut self) {
+    pub(super) fn owe(&mut self) {
         self.owed += 1;
     }
 
     /// Finds the request that an answer belongs to.
-    pub fn match_answer(&mut self, kind: MessageType, id: i32) -> Match {
+    pub(super) fn match_answer(&mut self, kind: MessageType, id: i32) -> Match {
         let fits = |request: &mut Request<RequestKind>| {
             let answer = match request.what {
                 RequestKind::Pulse => MessageType::SendPulseResponse,
@@ -124,19 +124,19 @@ impl Worker {
     }
 
     /// The connection is gone: no additional answers will come.
-    pub fn forget_owed(&mut self) {
+    pub(super) fn forget_owed(&mut self) {
         self.owed = 0;
     }
 
     /// Turns to the next server.
-    pub fn rotate(&mut self, targets: usize) {
+    pub(super) fn rotate(&mut self, targets: usize) {
         self.target = (self.target + 1) % targets;
     }
 }
 
 /// What an answer belongs to.
 #[derive(Debug)]
-pub enum Match {
+pub(super) enum Match {
     Answered(Request<RequestKind>),
     Refused(Request<RequestKind>),
     /// An additional answer to a repeated request.

@@ -27,7 +27,7 @@ const ACTIONS_A_TURN: usize = 64;
 /// that waits behind one of them gets fewer.
 const LAST_ANSWERS_US: u64 = storm::GIVE_UP_AFTER_US + storm::RESEND_AFTER_US;
 
-pub struct Workers {
+pub(super) struct Workers {
     context: Context,
     /// Worker `n` plays worker `first + n * stride` of the plan.
     workers: Vec<Worker>,
@@ -42,7 +42,7 @@ pub struct Workers {
 
 impl Workers {
     /// The workers of the thread with this index.
-    pub fn new(context: Context, index: usize) -> Workers {
+    pub(super) fn new(context: Context, index: usize) -> Workers {
         let stride = context.stage.settings.cores.len();
         let mut timeline = Timeline::default();
         let plans = context.stage.plan.workers.iter();

@@ -17,7 +17,7 @@ const WIRE_OVERHEAD: f64 = 1.0 + 66.0 / 1448.0;
 const MESSAGE_BYTES: u64 = 150;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Cause {
+pub(crate) struct Cause {
     pub what: What,
     /// The reason as text.
     pub because: String,
@@ -25,7 +25,7 @@ pub struct Cause {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub(crate) enum What {
     /// Every size held.
     Nothing,
     /// This host could not simulate a larger cluster; the server's limit is higher.
@@ -43,15 +43,15 @@ pub enum What {
 }
 
 impl Cause {
-    pub fn nothing() -> Cause {
+    pub(crate) fn nothing() -> Cause {
         cause(What::Nothing, "every size held".to_owned())
     }
 
-    pub fn of_this_host(why: String) -> Cause {
+    pub(crate) fn of_this_host(why: String) -> Cause {
         cause(What::Generator, why)
     }
 
-    pub fn of(report: &Report, link_bits_per_second: Option<u64>) -> Cause {
+    pub(crate) fn of(report: &Report, link_bits_per_second: Option<u64>) -> Cause {
         network(report, link_bits_per_second)
             .or_else(|| generator(report))
             .or_else(|| memory(report))

@@ -22,7 +22,7 @@ const DEFAULT_LIMITS: &str = "errors=0,pulse.max<1s,get.max<1s,pass.max<10s";
 
 /// The result of the search.
 #[derive(Debug, Serialize)]
-pub struct Found {
+pub(crate) struct Found {
     pub target: String,
     pub payload: String,
     pub expected: Vec<String>,
@@ -35,7 +35,7 @@ pub struct Found {
 
 /// One size that was tried.
 #[derive(Clone, Debug, Serialize)]
-pub struct Step {
+pub(crate) struct Step {
     pub supervisors: u32,
     pub workers: u32,
     pub passed: bool,
@@ -55,7 +55,7 @@ pub struct Step {
 }
 
 /// Searches and prints. Returns whether the server carried any size.
-pub fn find(mut settings: Settings) -> Result<bool, String> {
+pub(crate) fn find(mut settings: Settings) -> Result<bool, String> {
     if settings.expectations.is_empty() {
         settings.expectations =
             expect::parse(DEFAULT_LIMITS).expect("our own limits are well-formed");

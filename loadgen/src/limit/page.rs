@@ -4,7 +4,7 @@ use super::{Found, Step, text};
 use crate::record::Summary;
 use crate::report::html::{Axis, Plot, Quantity, Series, Shape, document, escape};
 
-pub fn render(found: &Found) -> String {
+pub(super) fn render(found: &Found) -> String {
     let title = format!("Supervisors that {} carries", found.target);
     let answer = match (found.last_good, found.first_bad) {
         (Some(good), Some(bad)) => format!("{good} supervisors. With {bad} it fails"),

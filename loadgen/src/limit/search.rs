@@ -13,7 +13,7 @@ const FAILURES: u32 = 2;
 const MOST: u32 = 1_000_000;
 
 #[derive(Debug)]
-pub struct Search {
+pub(super) struct Search {
     trying: u32,
     failures: u32,
     last_good: Option<u32>,
@@ -21,13 +21,13 @@ pub struct Search {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TrialResult {
+pub(super) enum TrialResult {
     Good,
     Bad,
 }
 
 impl Search {
-    pub fn from(first: u32) -> Search {
+    pub(super) fn from(first: u32) -> Search {
         Search {
             trying: first,
             failures: 0,
@@ -37,7 +37,7 @@ impl Search {
     }
 
     /// The next size to try; `None`: the limit is known.
-    pub fn next(&self) -> Option<u32> {
+    pub(super) fn next(&self) -> Option<u32> {
         let known = match (self.last_good, self.first_bad) {
             (Some(good), Some(bad)) => f64::from(bad) <= f64::from(good) * CLOSE || bad == good + 1,
             (None, Some(bad)) => bad == 1,
@@ -48,7 +48,7 @@ impl Search {
     }
 
     /// Takes the result of the size that `next` gave.
-    pub fn record(&mut self, verdict: TrialResult) {
+    pub(super) fn record(&mut self, verdict: TrialResult) {
         match verdict {
             TrialResult::Good => self.last_good = Some(self.trying),
             TrialResult::Bad => {
@@ -71,11 +71,11 @@ impl Search {
         };
     }
 
-    pub fn last_good(&self) -> Option<u32> {
+    pub(super) fn last_good(&self) -> Option<u32> {
         self.last_good
     }
 
-    pub fn first_bad(&self) -> Option<u32> {
+    pub(super) fn first_bad(&self) -> Option<u32> {
         self.first_bad
     }
 }

@@ -6,7 +6,7 @@ use super::{Found, Step};
 use crate::record::Summary;
 use crate::units::{show_bytes, show_time};
 
-pub fn render(found: &Found) -> String {
+pub(super) fn render(found: &Found) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write(found, &mut out);
@@ -47,7 +47,7 @@ fn heads() -> String {
     )
 }
 
-pub fn row(step: &Step) -> String {
+pub(super) fn row(step: &Step) -> String {
     let time = |summary: Option<Summary>, us: fn(Summary) -> u64| {
         summary.map_or("-".to_owned(), |summary| show_time(us(summary) as f64))
     };

@@ -48,7 +48,7 @@ const FREQUENCIES: [Event; 10] = [
 ];
 
 /// Adds all events of the plan.
-pub fn add(builder: &mut Builder, cluster: &Cluster) {
+pub(super) fn add(builder: &mut Builder, cluster: &Cluster) {
     let events =
         u128::from(cluster.churn_per_minute) * u128::from(cluster.end_us) / u128::from(MINUTE_US);
     let mut instants: Vec<u64> = (0..events)

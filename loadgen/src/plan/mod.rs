@@ -5,7 +5,7 @@ mod churn;
 mod names;
 mod sizes;
 
-pub use sizes::{Sizes, Style};
+pub(crate) use sizes::{Sizes, Style};
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::storm::{FIRST_SLOT_PORT, NIMBUS_PASS_EVERY_US, WORKER_BEATS};
 
 /// The shape of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// Workers at any time, each with its own connection and key.
     pub workers: u32,
     pub workers_per_supervisor: u32,
@@ -34,7 +34,7 @@ pub struct Cluster {
 
 /// When a worker pulses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// Open loop: at planned instants with this interval, whatever the server does.
     Every { interval_us: u64 },
     /// Closed loop: the next pulse as soon as the last one is answered.
@@ -42,7 +42,7 @@ pub enum Pace {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub topologies: Vec<PlannedTopology>,
     /// A worker that moves appears once for each place.
     pub workers: Vec<PlannedWorker>,
@@ -52,7 +52,7 @@ pub struct Plan {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedTopology {
+pub(crate) struct PlannedTopology {
     /// Its directory below `/workerbeats`.
     pub id: String,
     /// When Nimbus deletes that directory, if it does.
@@ -60,7 +60,7 @@ pub struct PlannedTopology {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedWorker {
+pub(crate) struct PlannedWorker {
     pub key: String,
     /// Index of its topology.
     pub topology: u32,
@@ -78,7 +78,7 @@ pub struct PlannedWorker {
 
 /// How a worker's life ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
+pub(crate) struct End {
     pub at_us: u64,
     pub how: Leaving,
     /// Nimbus stops reading its key.
@@ -86,7 +86,7 @@ pub struct End {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leaving {
+pub(crate) enum Leaving {
     /// Its shutdown hook deletes its key on all servers.
     Orderly,
     /// Its host is gone; the key stays.
@@ -94,7 +94,7 @@ pub enum Leaving {
 }
 
 impl Plan {
-    pub fn new(cluster: &Cluster, seed: u64) -> Plan {
+    pub(crate) fn new(cluster: &Cluster, seed: u64) -> Plan {
         let mut builder = Builder::new(cluster, seed);
         if cluster.churn_per_minute > 0 {
             churn::add(&mut builder, cluster);
@@ -111,7 +111,7 @@ impl Plan {
 
 impl Plan {
     /// The mean size of a pulse's details over all workers.
-    pub fn mean_bytes(&self) -> u64 {
+    pub(crate) fn mean_bytes(&self) -> u64 {
         let sum: u64 = self
             .workers
             .iter()
@@ -123,7 +123,7 @@ impl Plan {
 
 impl PlannedWorker {
     /// Whether Nimbus reads its key at this time.
-    pub fn is_assigned(&self, now_us: u64) -> bool {
+    pub(crate) fn is_assigned(&self, now_us: u64) -> bool {
         self.connect_us <= now_us && self.end.is_none_or(|end| now_us < end.unassigned_us)
     }
 }

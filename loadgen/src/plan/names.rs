@@ -18,14 +18,14 @@ const LATEST_START_S: u64 = 1_700_000_000;
 const STARTED_WITHIN_S: u64 = 6_000_000;
 
 /// `<name>-<n>-<epoch seconds>`, as Nimbus names them.
-pub fn topology_id(index: usize, random: &mut Random) -> String {
+pub(super) fn topology_id(index: usize, random: &mut Random) -> String {
     let name = TOPOLOGY_NAMES[index % TOPOLOGY_NAMES.len()];
     let started = LATEST_START_S - random.below(STARTED_WITHIN_S);
     format!("{name}-{}-{started}", index + 1)
 }
 
 /// A version 4 UUID.
-pub fn supervisor_id(random: &mut Random) -> String {
+pub(super) fn supervisor_id(random: &mut Random) -> String {
     let (high, low) = (random.next(), random.next());
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",

@@ -8,7 +8,7 @@ use crate::random::Random;
 use crate::units::show_bytes;
 
 /// The size for a worker that has just started, whose executors have counted nothing.
-pub const JUST_STARTED_BYTES: u32 = 200;
+pub(super) const JUST_STARTED_BYTES: u32 = 200;
 
 /// Executors, and the bytes of the pulse, with few streams and components.
 const SIMPLE: [(u32, u32); 3] = [(1, 600), (10, 4_000), (50, 18_000)];
@@ -18,7 +18,7 @@ const RICH: [(u32, u32); 3] = [(1, 1_200), (10, 12_000), (50, 62_000)];
 
 /// How the size of a worker's pulses is chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sizes {
+pub(crate) enum Sizes {
     /// All pulses have this size, including the first.
     Fixed(u32),
     /// The number of executors of each worker is drawn from this range.
@@ -28,14 +28,14 @@ pub enum Sizes {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     Simple,
     Rich,
 }
 
 impl Sizes {
     /// Draws the size of a worker's pulses, in bytes.
-    pub fn draw(&self, random: &mut Random) -> u32 {
+    pub(crate) fn draw(&self, random: &mut Random) -> u32 {
         match self {
             Sizes::Fixed(bytes) => *bytes,
             Sizes::Executors { least, most, style } => {
@@ -47,7 +47,7 @@ impl Sizes {
     }
 
     /// The size of the first pulse, given that of the others.
-    pub fn first(&self, bytes: u32) -> u32 {
+    pub(crate) fn first(&self, bytes: u32) -> u32 {
         match self {
             Sizes::Fixed(_) => bytes,
             Sizes::Executors { .. } | Sizes::Drawn(_) => bytes.min(JUST_STARTED_BYTES),
@@ -77,7 +77,7 @@ impl fmt::Display for Sizes {
 
 impl Style {
     /// Interpolated linearly between the measured points, and extrapolated beyond the last.
-    pub fn bytes(self, executors: u32) -> u32 {
+    pub(crate) fn bytes(self, executors: u32) -> u32 {
         let points = match self {
             Style::Simple => SIMPLE,
             Style::Rich => RICH,

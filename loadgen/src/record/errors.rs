@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// What can go wrong, as the cluster sees it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum ErrorKind {
+pub(crate) enum ErrorKind {
     /// A dial failed.
     ConnectFailed,
     /// The server or the network ended a connection.
@@ -41,7 +41,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    pub const ALL: [ErrorKind; 16] = [
+    pub(crate) const ALL: [ErrorKind; 16] = [
         ErrorKind::ConnectFailed,
         ErrorKind::ConnectionLost,
         ErrorKind::LoginFailed,
@@ -61,7 +61,7 @@ impl ErrorKind {
     ];
 
     /// Its name in reports and in `--expect`.
-    pub const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             ErrorKind::ConnectFailed => "connect_failed",
             ErrorKind::ConnectionLost => "connection_lost",
@@ -85,14 +85,14 @@ impl ErrorKind {
 
 /// Errors of the whole run, warm-up included.
 #[derive(Clone, Debug, Default)]
-pub struct Errors {
+pub(crate) struct Errors {
     counts: [u64; ErrorKind::ALL.len()],
     reasons: BTreeMap<Reason, u64>,
 }
 
 /// Why a dial or a login failed, or a connection was lost.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The operating system's error number.
     Os(i32),
     /// What was wrong with a login. There are few texts, as none names a single connection.
@@ -100,28 +100,28 @@ pub enum Reason {
 }
 
 impl Errors {
-    pub fn add(&mut self, kind: ErrorKind) {
+    pub(crate) fn add(&mut self, kind: ErrorKind) {
         self.counts[kind as usize] += 1;
     }
 
-    pub fn add_with_reason(&mut self, kind: ErrorKind, reason: Reason) {
+    pub(crate) fn add_with_reason(&mut self, kind: ErrorKind, reason: Reason) {
         self.add(kind);
         *self.reasons.entry(reason).or_default() += 1;
     }
 
-    pub fn count(&self, kind: ErrorKind) -> u64 {
+    pub(crate) fn count(&self, kind: ErrorKind) -> u64 {
         self.counts[kind as usize]
     }
 
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    pub fn reasons(&self) -> &BTreeMap<Reason, u64> {
+    pub(crate) fn reasons(&self) -> &BTreeMap<Reason, u64> {
         &self.reasons
     }
 
-    pub fn merge(&mut self, other: &Errors) {
+    pub(crate) fn merge(&mut self, other: &Errors) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
             *count += more;
         }

@@ -5,13 +5,13 @@ mod errors;
 mod second;
 mod times;
 
-pub use errors::{ErrorKind, Errors, Reason};
-pub use second::{Second, ServerSecond};
-pub use times::{Summary, Timed, Times};
+pub(crate) use errors::{ErrorKind, Errors, Reason};
+pub(crate) use second::{Second, ServerSecond};
+pub(crate) use times::{Summary, Timed, Times};
 
 /// Counts and times of the measured window, except where they say otherwise.
 #[derive(Clone, Debug, Default)]
-pub struct Record {
+pub(crate) struct Record {
     /// Pulses due in the window; next, those of them that were sent, and acknowledged.
     pub planned: u64,
     pub sent: u64,
@@ -28,15 +28,15 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn time(&mut self, timed: Timed, us: u64) {
+    pub(crate) fn time(&mut self, timed: Timed, us: u64) {
         self.times[timed as usize].record(us);
     }
 
-    pub fn times(&self, timed: Timed) -> &Times {
+    pub(crate) fn times(&self, timed: Timed) -> &Times {
         &self.times[timed as usize]
     }
 
-    pub fn merge(&mut self, other: &Record) {
+    pub(crate) fn merge(&mut self, other: &Record) {
         self.planned += other.planned;
         self.sent += other.sent;
         self.acknowledged += other.acknowledged;

@@ -6,7 +6,7 @@ use super::Summary;
 
 /// One second of the run, including the warm-up. Times are those of the answers that came in it.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Second {
+pub(crate) struct Second {
     /// Counted from the begin of the plan.
     pub second: u32,
     pub pulse: Option<Summary>,
@@ -22,7 +22,7 @@ pub struct Second {
 
 /// What the server process used in one second, if it is measured.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct ServerSecond {
+pub(crate) struct ServerSecond {
     /// In cores.
     pub busy: f64,
     pub resident_bytes: u64,

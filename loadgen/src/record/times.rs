@@ -8,7 +8,7 @@ const LONGEST_US: u64 = 600_000_000;
 
 /// What is timed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Timed {
+pub(crate) enum Timed {
     /// From a pulse's planned instant to its answer.
     Pulse,
     /// One read by Nimbus.
@@ -31,7 +31,7 @@ pub enum Timed {
 }
 
 impl Timed {
-    pub const ALL: [Timed; 10] = [
+    pub(crate) const ALL: [Timed; 10] = [
         Timed::Pulse,
         Timed::Get,
         Timed::List,
@@ -45,7 +45,7 @@ impl Timed {
     ];
 
     /// Its name in reports and in `--expect`.
-    pub const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Timed::Pulse => "pulse",
             Timed::Get => "get",
@@ -63,18 +63,18 @@ impl Timed {
 
 /// A histogram of microseconds, to three digits.
 #[derive(Clone, Debug)]
-pub struct Times(Histogram<u64>);
+pub(crate) struct Times(Histogram<u64>);
 
 impl Times {
-    pub fn record(&mut self, us: u64) {
+    pub(crate) fn record(&mut self, us: u64) {
         self.0.saturating_record(us);
     }
 
-    pub fn histogram(&self) -> &Histogram<u64> {
+    pub(crate) fn histogram(&self) -> &Histogram<u64> {
         &self.0
     }
 
-    pub fn merge(&mut self, other: &Times) {
+    pub(crate) fn merge(&mut self, other: &Times) {
         self.0.add(&other.0).expect("all histograms have one range");
     }
 }
@@ -87,7 +87,7 @@ impl Default for Times {
 
 /// The usual percentiles of a histogram. Microseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     pub count: u64,
     pub p50_us: u64,
     pub p90_us: u64,
@@ -98,7 +98,7 @@ pub struct Summary {
 
 impl Summary {
     /// The columns of tables: p50 to the maximum.
-    pub fn columns(&self) -> [u64; 5] {
+    pub(crate) fn columns(&self) -> [u64; 5] {
         [
             self.p50_us,
             self.p90_us,
@@ -108,7 +108,7 @@ impl Summary {
         ]
     }
 
-    pub fn of(times: &Times) -> Option<Summary> {
+    pub(crate) fn of(times: &Times) -> Option<Summary> {
         let histogram = times.histogram();
         if histogram.is_empty() {
             return None;

@@ -1,10 +1,10 @@
 //! The report of a run: numbers from its record, whether they are valid, and whether the limits were met.
 //! The same structure becomes text, a page and JSON.
 
-pub mod html;
+pub(crate) mod html;
 mod provenance;
 #[cfg(test)]
-pub mod sample;
+pub(crate) mod sample;
 mod text;
 mod validity;
 
@@ -21,7 +21,7 @@ use crate::settings::{Nimbus, Output, Settings};
 use provenance::Provenance;
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// All limits were met. Without limits: there was no error.
     pub passed: bool,
     /// The numbers are the server's and not the generator's own.
@@ -45,7 +45,7 @@ pub struct Report {
 
 /// What was run.
 #[derive(Clone, Debug, Serialize)]
-pub struct RunParameters {
+pub(crate) struct RunParameters {
     pub targets: Vec<String>,
     /// `None` with `--saturate`.
     pub supervisors: Option<u32>,
@@ -69,7 +69,7 @@ pub struct RunParameters {
 
 /// Pulses that were due in the window.
 #[derive(Clone, Debug, Serialize)]
-pub struct PulseCounts {
+pub(crate) struct PulseCounts {
     pub planned: u64,
     pub sent: u64,
     pub acknowledged: u64,
@@ -81,14 +81,14 @@ pub struct PulseCounts {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct ByteRates {
+pub(crate) struct ByteRates {
     pub sent_per_second: f64,
     pub received_per_second: f64,
 }
 
 /// Response times in microseconds. `None`: not measured.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Summaries {
+pub(crate) struct Summaries {
     pub pulse: Option<Summary>,
     pub get: Option<Summary>,
     pub list: Option<Summary>,
@@ -103,7 +103,7 @@ pub struct Summaries {
 
 /// Errors of the whole run, including the warm-up.
 #[derive(Clone, Debug, Serialize)]
-pub struct ErrorCounts {
+pub(crate) struct ErrorCounts {
     pub total: u64,
     /// Every kind by its name.
     pub kinds: BTreeMap<&'static str, u64>,
@@ -113,14 +113,14 @@ pub struct ErrorCounts {
 
 /// A driving thread's share of its core: used, and waited for while something else had it.
 #[derive(Clone, Debug, Serialize)]
-pub struct ThreadSummary {
+pub(crate) struct ThreadSummary {
     pub core: usize,
     pub busy: f64,
     pub waiting: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct ServerSummary {
+pub(crate) struct ServerSummary {
     /// All CPU time in the window, including reads, divided by the acknowledged pulses.
     pub cpu_us_per_pulse: Option<f64>,
     /// In cores.
@@ -132,7 +132,7 @@ pub struct ServerSummary {
 }
 
 impl Report {
-    pub fn new(settings: &Settings, plan: &Plan, measured: &drive::Measured) -> Report {
+    pub(crate) fn new(settings: &Settings, plan: &Plan, measured: &drive::Measured) -> Report {
         let record = &measured.record;
         // Counts are those of the planned window, so rates are per its seconds.
         let seconds = settings.duration_us as f64 / 1e6;
@@ -188,19 +188,19 @@ impl Report {
     }
 
     /// Prints it.
-    pub fn write(&self, output: Output) {
+    pub(crate) fn write(&self, output: Output) {
         print(output, self, text::render);
     }
 
     /// The report as a page. The record has the histograms for its plots.
-    pub fn page(&self, record: &Record) -> String {
+    pub(crate) fn page(&self, record: &Record) -> String {
         let times = Timed::ALL.map(|timed| (timed.label(), record.times(timed).histogram()));
         html::render(self, &times)
     }
 }
 
 /// Prints a result as text or as JSON. A closed standard output is no error.
-pub fn print<T: Serialize>(output: Output, result: &T, text: impl FnOnce(&T) -> String) {
+pub(crate) fn print<T: Serialize>(output: Output, result: &T, text: impl FnOnce(&T) -> String) {
     let text = match output {
         Output::Text => text(result),
         Output::Json => {
@@ -283,7 +283,7 @@ impl Summaries {
         }
     }
 
-    pub fn of(&self, timed: Timed) -> Option<Summary> {
+    pub(crate) fn of(&self, timed: Timed) -> Option<Summary> {
         match timed {
             Timed::Pulse => self.pulse,
             Timed::Get => self.get,
@@ -319,7 +319,7 @@ impl ErrorCounts {
         }
     }
 
-    pub fn count(&self, kind: ErrorKind) -> u64 {
+    pub(crate) fn count(&self, kind: ErrorKind) -> u64 {
         self.kinds[kind.label()]
     }
 }

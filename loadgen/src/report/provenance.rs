@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Provenance {
+pub(crate) struct Provenance {
     /// In UTC: `2026-01-31 13:05:09`.
     pub made_at: String,
     /// The words of the command line.
@@ -22,7 +22,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    pub fn of_this_process() -> Provenance {
+    pub(crate) fn of_this_process() -> Provenance {
         let name = rustix::system::uname();
         let [system, release, machine] = [name.sysname(), name.release(), name.machine()]
             .map(|part| part.to_string_lossy().into_owned());
@@ -42,7 +42,7 @@ impl Provenance {
     }
 
     /// The command line, quoted for a shell.
-    pub fn shell_command(&self) -> String {
+    pub(crate) fn shell_command(&self) -> String {
         let words: Vec<String> = self.command.iter().map(|word| quote(word)).collect();
         words.join(" ")
     }

@@ -14,14 +14,14 @@ use crate::report::{
     ThreadSummary,
 };
 
-pub struct Sample {
+pub(crate) struct Sample {
     pub report: Report,
     pub least_plots: usize,
     times: Vec<(&'static str, Histogram<u64>)>,
 }
 
 impl Sample {
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         let times: Vec<_> = self
             .times
             .iter()
@@ -31,7 +31,7 @@ impl Sample {
     }
 }
 
-pub fn all() -> [(&'static str, Sample); 4] {
+pub(crate) fn all() -> [(&'static str, Sample); 4] {
     [
         ("short", short()),
         ("day", day()),
@@ -41,7 +41,7 @@ pub fn all() -> [(&'static str, Sample); 4] {
 }
 
 /// 70 seconds with a stall in the 41st, a reader every 10 s, errors, and a missed limit.
-pub fn short() -> Sample {
+pub(crate) fn short() -> Sample {
     let mut sample = made(10, 60);
     let report = &mut sample.report;
     for second in &mut report.seconds[41..43] {
@@ -64,7 +64,7 @@ pub fn short() -> Sample {
 }
 
 /// With one bad second that must not get lost.
-pub fn day() -> Sample {
+pub(crate) fn day() -> Sample {
     let mut sample = made(60, 86_340);
     let worst = &mut sample.report.seconds[50_001];
     worst.pulse.as_mut().unwrap().max_us = 7_654_321;
@@ -72,7 +72,7 @@ pub fn day() -> Sample {
 }
 
 /// A server that is not there.
-pub fn silent() -> Sample {
+pub(crate) fn silent() -> Sample {
     let mut sample = empty();
     let report = &mut sample.report;
     report.seconds = (0..30)
@@ -91,7 +91,7 @@ pub fn silent() -> Sample {
 }
 
 /// Nothing at all was recorded.
-pub fn empty() -> Sample {
+pub(crate) fn empty() -> Sample {
     let mut sample = made(0, 30);
     let report = &mut sample.report;
     report.passed = false;

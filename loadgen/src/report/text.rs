@@ -6,7 +6,7 @@ use super::Report;
 use crate::record::{Summary, Timed};
 use crate::units::{show_bytes, show_time};
 
-pub fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write(report, &mut out);

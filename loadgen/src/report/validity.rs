@@ -12,7 +12,7 @@ const LATENESS_P99_US: u64 = 50_000;
 const BUSY: f64 = 0.95;
 
 /// Why the numbers may not be the server's. Empty: the run is valid.
-pub fn doubts(settings: &Settings, report: &Report) -> Vec<String> {
+pub(super) fn doubts(settings: &Settings, report: &Report) -> Vec<String> {
     let mut doubts = Vec::new();
     if let (Pace::Every { .. }, Some(lateness)) = (settings.cluster.pace, report.times.lateness)
         && lateness.p99_us > LATENESS_P99_US

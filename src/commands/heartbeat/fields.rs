@@ -4,14 +4,14 @@ use super::FieldName;
 
 /// What a value should look like. If the bytes differ, the bytes decide.
 #[derive(Clone, Copy)]
-pub enum Shape {
+pub(super) enum Shape {
     Plain,
     Struct(&'static [(i16, &'static str, Shape)]),
     Map(&'static Shape, &'static Shape),
 }
 
 impl Shape {
-    pub fn field(self, id: i16) -> (FieldName, Shape) {
+    pub(super) fn field(self, id: i16) -> (FieldName, Shape) {
         let fields = match self {
             Shape::Struct(fields) => fields,
             Shape::Plain | Shape::Map(..) => &[],
@@ -22,7 +22,7 @@ impl Shape {
         }
     }
 
-    pub fn entry(self) -> (Shape, Shape) {
+    pub(super) fn entry(self) -> (Shape, Shape) {
         match self {
             Shape::Map(key, value) => (*key, *value),
             Shape::Plain | Shape::Struct(_) => (Shape::Plain, Shape::Plain),
@@ -30,9 +30,9 @@ impl Shape {
     }
 }
 
-pub const TIME_SECS: i16 = 3;
+pub(super) const TIME_SECS: i16 = 3;
 
-pub const HEARTBEAT: Shape = Shape::Struct(&[
+pub(super) const HEARTBEAT: Shape = Shape::Struct(&[
     (1, "storm_id", Shape::Plain),
     (
         2,

@@ -15,12 +15,12 @@ use crate::wire::DecodeError;
 use crate::wire::thrift::{Cursor, code};
 use fields::Shape;
 
-pub use show::{json, write_text};
-pub use unpack::{Packing, Unpacked, unpack};
+pub(super) use show::{json, write_text};
+pub(super) use unpack::{Packing, Unpacked, unpack};
 
 /// Why details cannot be shown as a heartbeat.
 #[derive(Debug, PartialEq, Eq)]
-pub enum HeartbeatError {
+pub(super) enum HeartbeatError {
     /// It cannot be unpacked: the unpacker's message.
     Packed(Packing, String),
     TooLarge,
@@ -32,7 +32,7 @@ pub enum HeartbeatError {
 
 /// A Thrift value, borrowed from the unpacked bytes.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ThriftValue<'a> {
+pub(super) enum ThriftValue<'a> {
     Bool(bool),
     Integer(i64),
     Double(f64),
@@ -46,13 +46,13 @@ pub enum ThriftValue<'a> {
 
 /// A field's name, or its id if no known release of Storm has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldName {
+pub(super) enum FieldName {
     Known(&'static str),
     Field(i16),
 }
 
 /// Decodes an unpacked heartbeat. Bytes after it are ignored, as in Java.
-pub fn decode(bytes: &[u8]) -> Result<ThriftValue<'_>, HeartbeatError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<ThriftValue<'_>, HeartbeatError> {
     let mut reader = ValueReader {
         cursor: Cursor::new(bytes),
         values: 0,
@@ -66,7 +66,7 @@ pub fn decode(bytes: &[u8]) -> Result<ThriftValue<'_>, HeartbeatError> {
 
 /// When a worker made this heartbeat, in seconds since 1970 by the worker's clock. Decodes no more than
 /// it needs to.
-pub fn time_secs(details: &[u8]) -> Option<i64> {
+pub(super) fn time_secs(details: &[u8]) -> Option<i64> {
     let unpacked = unpack(details).ok()?;
     let mut cursor = Cursor::new(&unpacked.bytes);
     cursor.enter().ok()?;
@@ -81,7 +81,7 @@ pub fn time_secs(details: &[u8]) -> Option<i64> {
 
 impl<'a> ThriftValue<'a> {
     /// The field of a struct.
-    pub fn field(&self, name: &str) -> Option<&ThriftValue<'a>> {
+    pub(super) fn field(&self, name: &str) -> Option<&ThriftValue<'a>> {
         let ThriftValue::Struct(fields) = self else {
             return None;
         };
@@ -91,14 +91,14 @@ impl<'a> ThriftValue<'a> {
         found.map(|(_, value)| value)
     }
 
-    pub fn text(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         match self.field(name)? {
             ThriftValue::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub fn integer(&self, name: &str) -> Option<i64> {
+    pub(super) fn integer(&self, name: &str) -> Option<i64> {
         match self.field(name)? {
             ThriftValue::Integer(integer) => Some(*integer),
             _ => None,
@@ -106,7 +106,7 @@ impl<'a> ThriftValue<'a> {
     }
 
     /// The entries of a field that is a map; none if there is no such field.
-    pub fn entries(&self, name: &str) -> &[(ThriftValue<'a>, ThriftValue<'a>)] {
+    pub(super) fn entries(&self, name: &str) -> &[(ThriftValue<'a>, ThriftValue<'a>)] {
         match self.field(name) {
             Some(ThriftValue::Map(entries)) => entries,
             _ => &[],

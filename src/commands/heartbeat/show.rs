@@ -17,7 +17,7 @@ const ALL_TIME: &str = ":all-time";
 // ── For people ───────────────────────────────────────────────────────────────────────────────────
 
 /// Topology, times, and a line for each executor with its sums over all streams since it started.
-pub fn write_text(out: &mut impl Write, heartbeat: &ThriftValue<'_>) -> io::Result<()> {
+pub(crate) fn write_text(out: &mut impl Write, heartbeat: &ThriftValue<'_>) -> io::Result<()> {
     let storm_id = heartbeat.text("storm_id").unwrap_or_default();
     writeln!(out, "storm_id        {}", shown(storm_id))?;
     if let Some(time) = heartbeat.integer("time_secs") {
@@ -180,7 +180,7 @@ fn since(time: i64) -> String {
 
 /// The whole value. A map is an object if its keys are plain, else a list of objects with `key` and
 /// `value`; an unknown field is called `field_ID`; bytes that are not text are `{"base64": "..."}`.
-pub fn json(value: &ThriftValue<'_>) -> serde_json::Value {
+pub(crate) fn json(value: &ThriftValue<'_>) -> serde_json::Value {
     match value {
         ThriftValue::Bool(value) => (*value).into(),
         ThriftValue::Integer(value) => (*value).into(),

@@ -12,7 +12,7 @@ use crate::limits::UNPACKED_BYTES;
 
 /// How details are packed, as their first bytes show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
+pub(crate) enum Packing {
     /// `GzipThriftSerializationDelegate`, Storm's default up to 2.8.
     Gzip,
     /// The default after that.
@@ -22,12 +22,12 @@ pub enum Packing {
 }
 
 #[derive(Debug)]
-pub struct Unpacked<'a> {
+pub(crate) struct Unpacked<'a> {
     pub packing: Packing,
     pub bytes: Cow<'a, [u8]>,
 }
 
-pub fn unpack(details: &[u8]) -> Result<Unpacked<'_>, HeartbeatError> {
+pub(crate) fn unpack(details: &[u8]) -> Result<Unpacked<'_>, HeartbeatError> {
     let packing = Packing::of(details);
     let bytes = match packing {
         Packing::Plain => Cow::Borrowed(details),

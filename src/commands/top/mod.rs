@@ -25,7 +25,7 @@ const WORKERBEATS: &str = "/workerbeats";
 /// Watch which workers report, the longest silent first
 #[derive(Args, Clone, Debug)]
 #[command(after_help = HELP)]
-pub struct Top {
+pub(crate) struct Top {
     /// Time from one poll to the next
     #[arg(short = 'n', long, value_name = "TIME", default_value = "2s", value_parser = options::time)]
     interval: Duration,
@@ -73,7 +73,7 @@ Examples:
 const DRAWN_EVERY: Duration = Duration::from_millis(500);
 
 impl Top {
-    pub fn run(self, sources: Sources) -> Result<(), CommandError> {
+    pub(crate) fn run(self, sources: Sources) -> Result<(), CommandError> {
         let is_live = !self.once && !self.batch;
         if is_live && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
             let why = "top needs a terminal; --once or --batch print plain text";

@@ -13,13 +13,13 @@ use super::watch::{Now, Watch};
 
 /// The view, shared by the poller and the screen.
 #[derive(Clone, Debug)]
-pub struct SharedView {
+pub(super) struct SharedView {
     begin: Instant,
     view: Arc<Mutex<View>>,
 }
 
 #[derive(Debug, Default)]
-pub struct View {
+pub(super) struct View {
     pub watch: Watch,
     pub last_poll: Option<PollCost>,
     /// Why the last poll failed.
@@ -28,20 +28,20 @@ pub struct View {
 
 /// What one poll of everything has cost.
 #[derive(Clone, Copy, Debug)]
-pub struct PollCost {
+pub(super) struct PollCost {
     pub took: Duration,
     pub bytes: u64,
 }
 
 impl SharedView {
-    pub fn new() -> SharedView {
+    pub(super) fn new() -> SharedView {
         SharedView {
             begin: Instant::now(),
             view: Arc::default(),
         }
     }
 
-    pub fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         Now {
             ms: i64::try_from(self.begin.elapsed().as_millis()).unwrap_or(i64::MAX),
@@ -49,14 +49,14 @@ impl SharedView {
         }
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, View> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, View> {
         self.view.lock().expect("no panic while it is locked")
     }
 }
 
 /// What to poll and how often.
 #[derive(Clone, Debug)]
-pub struct PollOptions {
+pub(super) struct PollOptions {
     pub target: Target,
     /// From the start of one poll to the start of the next.
     pub interval: Duration,
@@ -66,7 +66,7 @@ pub struct PollOptions {
     pub topology: String,
 }
 
-pub struct Poller {
+pub(super) struct Poller {
     options: PollOptions,
     client: Option<Client>,
     /// Topologies that the server does not send whole.
@@ -79,7 +79,10 @@ impl Poller {
     ///
     /// # Errors
     /// The server cannot be reached, or refuses the login or the request.
-    pub fn connect(options: PollOptions, shared: SharedView) -> Result<Poller, CommandError> {
+    pub(super) fn connect(
+        options: PollOptions,
+        shared: SharedView,
+    ) -> Result<Poller, CommandError> {
         let mut client = Client::connect(options.target.clone())?;
         client.names(WORKERBEATS)?;
         Ok(Poller {
@@ -91,7 +94,7 @@ impl Poller {
     }
 
     /// Polls for ever. Errors go to the view.
-    pub fn run(mut self) -> ! {
+    pub(super) fn run(mut self) -> ! {
         loop {
             let begin = Instant::now();
             let error = self.poll().err().map(|error| error.to_string());
@@ -104,7 +107,7 @@ impl Poller {
     ///
     /// # Errors
     /// As [`Poller::connect`]. The view keeps what was received before.
-    pub fn poll(&mut self) -> Result<(), CommandError> {
+    pub(super) fn poll(&mut self) -> Result<(), CommandError> {
         let mut client = match self.client.take() {
             Some(client) => client,
             None => Client::connect(self.options.target.clone())?,

@@ -8,7 +8,7 @@ use super::poll::View;
 use super::watch::{Now, Totals, WorkerRow};
 use crate::units::{show_bytes, show_seconds};
 
-pub struct Table<'a> {
+pub(super) struct Table<'a> {
     pub server: &'a str,
     pub view: &'a View,
     pub now: Now,
@@ -18,13 +18,13 @@ pub struct Table<'a> {
 
 /// A line and its style.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Line {
+pub(super) struct Line {
     pub text: String,
     pub style: Style,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub(super) enum Style {
     Plain,
     Heading,
     Alarm,
@@ -32,7 +32,7 @@ pub enum Style {
 
 impl Table<'_> {
     /// All lines, at full length.
-    pub fn lines(&self) -> Vec<Line> {
+    pub(super) fn lines(&self) -> Vec<Line> {
         let rows = self.view.watch.rows(self.now);
         let mut lines = self.head();
         lines.extend(self.table(&rows, Widths::of(&rows)));
@@ -41,7 +41,12 @@ impl Table<'_> {
 
     /// The lines that fit on a screen when this many rows are scrolled past, and the number of rows
     /// that there are.
-    pub fn screen(&self, columns: usize, lines: usize, skipped: usize) -> (Vec<Line>, usize) {
+    pub(super) fn screen(
+        &self,
+        columns: usize,
+        lines: usize,
+        skipped: usize,
+    ) -> (Vec<Line>, usize) {
         let rows = self.view.watch.rows(self.now);
         let mut shown = wrapped(self.head(), columns);
         let room = lines.saturating_sub(shown.len() + 1);

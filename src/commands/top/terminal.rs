@@ -17,7 +17,7 @@ use super::table::{Line, Style};
 
 /// What a key or a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserAction {
+pub(super) enum UserAction {
     Quit,
     /// Lines down, or up if negative.
     Scroll(isize),
@@ -26,7 +26,7 @@ pub enum UserAction {
 }
 
 /// Owns the terminal until it is dropped.
-pub struct Terminal {
+pub(super) struct Terminal {
     /// A signal has asked us to quit.
     ended: Arc<AtomicBool>,
     /// Receives a byte for each signal.
@@ -45,7 +45,7 @@ const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 impl Terminal {
     /// # Errors
     /// Standard input or output is not a terminal, or cannot be configured.
-    pub fn take() -> io::Result<Terminal> {
+    pub(super) fn take() -> io::Result<Terminal> {
         let ended = Arc::new(AtomicBool::new(false));
         let (signals, sender) = UnixStream::pair()?;
         signals.set_nonblocking(true)?;
@@ -76,7 +76,7 @@ impl Terminal {
     }
 
     /// Columns and lines.
-    pub fn size(&self) -> (usize, usize) {
+    pub(super) fn size(&self) -> (usize, usize) {
         match termios::tcgetwinsize(io::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
                 (size.ws_col.into(), size.ws_row.into())
@@ -86,7 +86,7 @@ impl Terminal {
     }
 
     /// Fills the screen with these lines.
-    pub fn show(&self, lines: &[Line]) -> io::Result<()> {
+    pub(super) fn show(&self, lines: &[Line]) -> io::Result<()> {
         let mut text = String::from("\x1b[H");
         for (index, line) in lines.iter().enumerate() {
             if index > 0 {
@@ -105,7 +105,7 @@ impl Terminal {
     }
 
     /// Waits for a key or a signal, for `at_most`.
-    pub fn wait(&mut self, at_most: Duration) -> io::Result<Option<UserAction>> {
+    pub(super) fn wait(&mut self, at_most: Duration) -> io::Result<Option<UserAction>> {
         let stdin = io::stdin();
         let timeout = Timespec::try_from(at_most).ok();
         let mut fds = [

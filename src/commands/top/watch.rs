@@ -11,13 +11,13 @@ use crate::limits;
 
 /// Milliseconds since the watch began, and seconds since 1970, by this machine's clock.
 #[derive(Clone, Copy, Debug)]
-pub struct Now {
+pub(super) struct Now {
     pub ms: i64,
     pub unix_secs: i64,
 }
 
 #[derive(Debug, Default)]
-pub struct Watch {
+pub(super) struct Watch {
     keys: HashMap<Box<str>, WatchedKey>,
     hasher: RandomState,
     poll: u64,
@@ -40,7 +40,7 @@ struct WatchedKey {
 
 /// A key to show.
 #[derive(Debug, PartialEq)]
-pub struct WorkerRow<'a> {
+pub(super) struct WorkerRow<'a> {
     pub topology: &'a str,
     pub worker: &'a str,
     pub age_ms: u64,
@@ -52,7 +52,7 @@ pub struct WorkerRow<'a> {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub(super) struct Totals {
     pub workers: usize,
     pub topologies: usize,
     pub stale: usize,
@@ -62,7 +62,7 @@ pub struct Totals {
 
 impl Watch {
     /// Notes what is stored under a key now.
-    pub fn see(&mut self, key: &str, details: &[u8], now: Now) {
+    pub(super) fn see(&mut self, key: &str, details: &[u8], now: Now) {
         let hash = self.hasher.hash_one(details);
         let poll = self.poll;
         if let Some(seen) = self.keys.get_mut(key) {
@@ -94,7 +94,7 @@ impl Watch {
     }
 
     /// Ends a poll of all keys: those that it has not seen are gone.
-    pub fn end_poll(&mut self) {
+    pub(super) fn end_poll(&mut self) {
         let poll = self.poll;
         self.keys.retain(|_, seen| seen.poll == poll);
         self.is_full &= self.keys.len() >= limits::WATCHED_KEYS;
@@ -102,7 +102,7 @@ impl Watch {
     }
 
     /// The oldest first, and by name where the seconds are equal, so that lines keep their places.
-    pub fn rows(&self, now: Now) -> Vec<WorkerRow<'_>> {
+    pub(super) fn rows(&self, now: Now) -> Vec<WorkerRow<'_>> {
         let mut rows: Vec<WorkerRow<'_>> = self
             .keys
             .iter()
@@ -116,7 +116,7 @@ impl Watch {
         rows
     }
 
-    pub fn totals(&self, now: Now, stale_ms: u64) -> Totals {
+    pub(super) fn totals(&self, now: Now, stale_ms: u64) -> Totals {
         let mut topologies: Vec<&str> = self.keys.keys().map(|key| split(key).0).collect();
         topologies.sort_unstable();
         topologies.dedup();

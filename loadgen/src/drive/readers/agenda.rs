@@ -9,7 +9,7 @@ use crate::settings::Nimbus;
 use crate::storm;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Task {
+pub(super) enum Task {
     List,
     /// The pulse of this worker.
     Get(u32),
@@ -18,7 +18,7 @@ pub enum Task {
 }
 
 #[derive(Debug)]
-pub struct Agenda {
+pub(super) struct Agenda {
     who: Who,
     /// In order; `position` is the current one.
     tasks: Vec<Task>,
@@ -41,7 +41,7 @@ enum Who {
 }
 
 /// The agendas of all threads.
-pub fn all(stage: &Stage) -> Vec<Agenda> {
+pub(super) fn all(stage: &Stage) -> Vec<Agenda> {
     let mut all = Vec::new();
     let agenda = |who, next_us| Agenda {
         who,
@@ -69,12 +69,12 @@ pub fn all(stage: &Stage) -> Vec<Agenda> {
 }
 
 impl Agenda {
-    pub fn is_ui(&self) -> bool {
+    pub(super) fn is_ui(&self) -> bool {
         matches!(self.who, Who::Reader(_))
     }
 
     /// The next task and its server, or when there will be one.
-    pub fn next(&mut self, stage: &Stage, now_us: u64) -> Result<(Task, usize), u64> {
+    pub(super) fn next(&mut self, stage: &Stage, now_us: u64) -> Result<(Task, usize), u64> {
         if self.position == self.tasks.len() {
             if now_us < self.next_us {
                 return Err(self.next_us);
@@ -93,7 +93,7 @@ impl Agenda {
 
     /// The request is answered or given up. After the last one of a pass or a page, returns what to time, and
     /// its begin.
-    pub fn done(&mut self, now_us: u64) -> Option<(Timed, u64)> {
+    pub(super) fn done(&mut self, now_us: u64) -> Option<(Timed, u64)> {
         self.target += 1;
         if self.target < self.targets {
             return None;
@@ -108,7 +108,7 @@ impl Agenda {
     }
 
     /// The pass or page under way, and its begin.
-    pub fn unfinished(&self) -> Option<(Timed, u64)> {
+    pub(super) fn unfinished(&self) -> Option<(Timed, u64)> {
         (self.position < self.tasks.len()).then(|| (self.timed(), self.begun_us))
     }
 

@@ -6,14 +6,14 @@ use super::words::{short, trim};
 use crate::units::{show_bytes, show_time};
 
 #[derive(Clone, Copy, Debug)]
-pub struct Axis {
+pub(crate) struct Axis {
     pub quantity: Quantity,
     /// Decades instead of equal steps. A log axis cannot show 0.
     pub log: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quantity {
+pub(crate) enum Quantity {
     /// Microseconds.
     Time,
     Bytes,
@@ -29,38 +29,38 @@ pub enum Quantity {
 
 /// What values are divided by before they are drawn, so that ticks are round in the unit of their labels.
 #[derive(Clone, Copy, Debug)]
-pub struct TickUnit {
+pub(crate) struct TickUnit {
     factor: f64,
     name: &'static str,
 }
 
 impl TickUnit {
-    pub fn scale(&self, value: f64) -> f64 {
+    pub(crate) fn scale(&self, value: f64) -> f64 {
         value / self.factor
     }
 }
 
 impl Axis {
-    pub fn linear(quantity: Quantity) -> Axis {
+    pub(crate) fn linear(quantity: Quantity) -> Axis {
         Axis {
             quantity,
             log: false,
         }
     }
 
-    pub fn log(quantity: Quantity) -> Axis {
+    pub(crate) fn log(quantity: Quantity) -> Axis {
         Axis {
             quantity,
             log: true,
         }
     }
 
-    pub fn shows(&self, value: f64) -> bool {
+    pub(crate) fn shows(&self, value: f64) -> bool {
         value.is_finite() && (!self.log || value > 0.0)
     }
 
     /// A range to draw for values from `low` to `high`. A linear y begins at 0, so that heights compare.
-    pub fn range(&self, (low, high): (f64, f64)) -> (f64, f64) {
+    pub(crate) fn range(&self, (low, high): (f64, f64)) -> (f64, f64) {
         if self.log {
             let (low, high) = (round(low, f64::floor), round(high, f64::ceil));
             return if low < high {
@@ -78,7 +78,7 @@ impl Axis {
 
     /// Round values of a log axis: decades; with 2 and 5 between them, or with all digits, where the range
     /// is short.
-    pub fn ticks(&self, range: &Range<f64>) -> Vec<f64> {
+    pub(crate) fn ticks(&self, range: &Range<f64>) -> Vec<f64> {
         let decades = (range.end / range.start).log10();
         let digits: &[u32] = match decades {
             _ if self.quantity == Quantity::Quantile => &[1],
@@ -100,7 +100,7 @@ impl Axis {
     }
 
     /// The unit for an axis that ends at `high`.
-    pub fn unit(&self, high: f64) -> TickUnit {
+    pub(crate) fn unit(&self, high: f64) -> TickUnit {
         const KIB: f64 = 1024.0;
         let (factor, name) = match self.quantity {
             Quantity::Bytes | Quantity::BytesPerSecond => match high {
@@ -120,7 +120,7 @@ impl Axis {
     }
 
     /// The label of a tick, whose value is in `unit`.
-    pub fn label(&self, scaled: f64, unit: &TickUnit) -> String {
+    pub(crate) fn label(&self, scaled: f64, unit: &TickUnit) -> String {
         let scaled = (scaled * 1e6).round() / 1e6;
         match self.quantity {
             Quantity::Count if scaled.fract() != 0.0 => String::new(),

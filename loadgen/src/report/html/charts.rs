@@ -17,7 +17,7 @@ type Points = Vec<(f64, Option<f64>)>;
 type Statistic = fn(Summary) -> u64;
 
 /// The plots over the run. `seconds` are the report's, thinned.
-pub fn over_time(report: &Report, seconds: &[Second]) -> Vec<Plot> {
+pub(super) fn over_time(report: &Report, seconds: &[Second]) -> Vec<Plot> {
     let run = Timeline::new(report, seconds);
     let mut plots = Vec::new();
     plots.extend(run.times("Pulse response time", "pulse", |second| second.pulse));
@@ -196,7 +196,7 @@ impl Timeline<'_> {
 }
 
 /// The distribution of response times: all by percentile, then counts for each.
-pub fn spreads(histograms: &[(&str, &Histogram<u64>)]) -> Vec<Plot> {
+pub(super) fn spreads(histograms: &[(&str, &Histogram<u64>)]) -> Vec<Plot> {
     let measured = histograms.iter().filter(|(_, times)| !times.is_empty());
     let measured: Vec<_> = measured.take(SERIES_COLOURS).copied().collect();
     if measured.is_empty() {

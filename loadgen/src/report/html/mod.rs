@@ -12,13 +12,13 @@ use hdrhistogram::Histogram;
 
 use super::Report;
 
-pub use axis::{Axis, Quantity};
-pub use plot::{Plot, Series, Shape};
-pub use words::escape;
+pub(crate) use axis::{Axis, Quantity};
+pub(crate) use plot::{Plot, Series, Shape};
+pub(crate) use words::escape;
 
 /// The page. `histograms` are the response times in microseconds, with the names of the report's table;
 /// empty ones are left out.
-pub fn render(report: &Report, histograms: &[(&str, &Histogram<u64>)]) -> String {
+pub(crate) fn render(report: &Report, histograms: &[(&str, &Histogram<u64>)]) -> String {
     let seconds = thin::thin(&report.seconds);
     let parts = [
         sections::headline(report),
@@ -38,7 +38,7 @@ pub fn render(report: &Report, histograms: &[(&str, &Histogram<u64>)]) -> String
 }
 
 /// A page around its content.
-pub fn document(title: &str, body: &str) -> String {
+pub(crate) fn document(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

@@ -13,7 +13,7 @@ use super::escape;
 
 /// A plot takes at most this many series. After Okabe and Ito: each holds a contrast of 3:1 on its ground
 /// and differs from the others for colour-blind readers; `style.css` adds dashes.
-pub const SERIES_COLOURS: usize = 6;
+pub(super) const SERIES_COLOURS: usize = 6;
 const COLOURS: [RGBColor; SERIES_COLOURS] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0x00, 0x89, 0x6a),
@@ -45,7 +45,7 @@ const STRETCH_LOG: f64 = 10.0;
 const STRETCH_LINEAR: f64 = 1.5;
 
 #[derive(Clone, Debug)]
-pub struct Plot {
+pub(crate) struct Plot {
     pub title: String,
     /// For readers who cannot see it.
     pub description: String,
@@ -62,7 +62,7 @@ pub struct Plot {
 }
 
 #[derive(Clone, Debug)]
-pub struct Series {
+pub(crate) struct Series {
     pub name: String,
     pub shape: Shape,
     /// By rising x; `None` is a gap.
@@ -70,7 +70,7 @@ pub struct Series {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     Line,
     /// A line with a tint below it.
     Area,
@@ -83,7 +83,7 @@ type Drawn = Result<(), Box<dyn Error>>;
 
 impl Plot {
     /// The plot with its title and legend, as HTML.
-    pub fn figure(&self) -> String {
+    pub(crate) fn figure(&self) -> String {
         let dense = self.series.iter().any(|series| series.points.len() > DENSE);
         let class = if dense { " class=\"dense\"" } else { "" };
         let plot = match self.values() {

@@ -6,12 +6,12 @@ use crate::record::Timed;
 use crate::report::{Report, RunParameters};
 use crate::units::{show_bytes, show_time};
 
-pub fn title(report: &Report) -> String {
+pub(super) fn title(report: &Report) -> String {
     format!("Heartbeat load on {}", report.run.targets.join(", "))
 }
 
 /// What was run, and the verdict.
-pub fn headline(report: &Report) -> String {
+pub(super) fn headline(report: &Report) -> String {
     let badge = |good: bool, yes: &str, no: &str| {
         let (class, word) = if good { ("good", yes) } else { ("bad", no) };
         format!("<span class=\"badge {class}\">{word}</span>")
@@ -94,7 +94,7 @@ fn when(report: &Report) -> String {
 }
 
 /// A round duration: `500 ms`, `90 s`, `23 h 59 min`.
-pub fn duration(us: u64) -> String {
+pub(super) fn duration(us: u64) -> String {
     const MINUTE: u64 = 60_000_000;
     if us < 2 * MINUTE || !us.is_multiple_of(1_000_000) {
         return trim(&show_time(us as f64));
@@ -126,7 +126,7 @@ fn why_failed(report: &Report) -> String {
     }
 }
 
-pub fn limits(report: &Report) -> String {
+pub(super) fn limits(report: &Report) -> String {
     if report.limits.is_empty() {
         return "<h2>Limits</h2>\n<p>There were no limits: a run passes if it has no errors.</p>\n"
             .to_owned();
@@ -149,7 +149,7 @@ pub fn limits(report: &Report) -> String {
 }
 
 /// The most important numbers.
-pub fn tiles(report: &Report) -> String {
+pub(super) fn tiles(report: &Report) -> String {
     let (pulses, times) = (&report.pulses, &report.times);
     let p99 = |summary: Option<Summary>| match summary {
         Some(summary) => (
@@ -229,7 +229,7 @@ fn bytes(report: &Report) -> (String, String) {
     )
 }
 
-pub fn times(report: &Report) -> String {
+pub(super) fn times(report: &Report) -> String {
     let times = &report.times;
     let row = |timed: Timed| {
         let summary = times.of(timed)?;
@@ -255,7 +255,7 @@ pub fn times(report: &Report) -> String {
     )
 }
 
-pub fn errors(report: &Report) -> String {
+pub(super) fn errors(report: &Report) -> String {
     let errors = &report.errors;
     let mut out = "<h2>Errors</h2>\n".to_owned();
     if errors.total == 0 {
@@ -285,7 +285,7 @@ fn count_row(name: &str, count: u64) -> String {
 }
 
 /// The load on the generator itself.
-pub fn generator(report: &Report) -> String {
+pub(super) fn generator(report: &Report) -> String {
     let percent = |share: f64| format!("<td>{:.1} %</td>", share * 100.0);
     let rows: String = report
         .generator

@@ -8,11 +8,11 @@ use crate::record::{Second, ServerSecond};
 const MAX_POINTS: usize = 600;
 
 /// The number of seconds that each point of `thin` stands for.
-pub fn stretch(seconds: &[Second]) -> usize {
+pub(super) fn stretch(seconds: &[Second]) -> usize {
     seconds.len().div_ceil(MAX_POINTS).max(1)
 }
 
-pub fn thin(seconds: &[Second]) -> Vec<Second> {
+pub(super) fn thin(seconds: &[Second]) -> Vec<Second> {
     seconds.chunks(stretch(seconds)).map(merge).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Text and numbers as the page shows them.
 
 /// Text for HTML. Characters that XML cannot have become the replacement character.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -20,7 +20,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// `10.0 ms` as `10 ms`: for values that are round, not measured.
-pub fn trim(shown: &str) -> String {
+pub(super) fn trim(shown: &str) -> String {
     match shown.split_once(' ') {
         Some((number, unit)) if number.contains('.') => {
             let number = number.trim_end_matches('0').trim_end_matches('.');
@@ -31,7 +31,7 @@ pub fn trim(shown: &str) -> String {
 }
 
 /// `0.25`, `12 000`.
-pub fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     if value.fract() != 0.0 {
         return value.to_string();
     }
@@ -39,7 +39,7 @@ pub fn short(value: f64) -> String {
 }
 
 /// Groups of three digits, separated by a space that does not break. Four digits stay together.
-pub fn group(count: u64) -> String {
+pub(super) fn group(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() * 2);
     for (index, digit) in digits.chars().enumerate() {
