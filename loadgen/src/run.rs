@@ -1,4 +1,4 @@
-//! One run from settings to report.
+//! One run, from settings to report.
 
 use std::fs;
 use std::path::Path;
@@ -11,16 +11,16 @@ use crate::record::Record;
 use crate::report::Report;
 use crate::settings::Settings;
 
-/// What a run has come to.
-pub struct Run {
+/// The result of a run.
+pub(crate) struct Run {
     pub report: Report,
     pub record: Record,
-    /// Whether the HdrHistogram log, if one was wanted, is complete.
+    /// An error if the HdrHistogram log was asked for and could not be written.
     pub logged: Result<(), String>,
 }
 
-/// Plays the plan, prints the report, and tells whether all that was expected came true.
-pub fn once(settings: Settings) -> Result<bool, String> {
+/// Plays the plan, prints the report, and returns whether the run passed.
+pub(crate) fn once(settings: Settings) -> Result<bool, String> {
     let (output, page) = (settings.output, settings.page.clone());
     let run = measure(settings)?;
     run.report.write(output);
@@ -31,13 +31,13 @@ pub fn once(settings: Settings) -> Result<bool, String> {
     Ok(run.report.passed)
 }
 
-pub fn write_page(path: &Path, page: &str) -> Result<(), String> {
+pub(crate) fn write_page(path: &Path, page: &str) -> Result<(), String> {
     fs::write(path, page)
         .map_err(|error| format!("--report: cannot write {}: {error}", path.display()))
 }
 
-/// Plays the plan, and takes it off the servers again.
-pub fn measure(settings: Settings) -> Result<Run, String> {
+/// Plays the plan and deletes its pulses from the servers.
+pub(crate) fn measure(settings: Settings) -> Result<Run, String> {
     let plan = Plan::new(&settings.cluster, settings.seed);
     let (log, sender) = match &settings.hdr_log {
         Some(path) => {
@@ -47,7 +47,7 @@ pub fn measure(settings: Settings) -> Result<Run, String> {
         None => (None, None),
     };
     let (stage, measured) = drive::run(settings, plan, sender)?;
-    // A log that could not be written must not cost the rest of the run.
+    // The run still has a report if its log could not be written.
     let logged = log.map_or(Ok(()), HdrLog::finish);
     if !stage.settings.keep {
         clean_up(&stage.settings, &stage.plan);

@@ -5,15 +5,14 @@
 use bytes::Bytes;
 
 use super::nodes::{CursorId, NodeId, ROOT};
-use super::{Store, top_of};
+use super::{Store, directory_of};
 
 /// A list under way. It must be given back to [`Store::end_list`].
 #[derive(Debug)]
 pub struct ListScan {
-    path: Box<str>,
-    /// Empty segments behind the path that the list has passed.
-    level: usize,
     cursor: Option<CursorId>,
+    /// The names behind an empty segment, which come next.
+    below_empty: Option<CursorId>,
 }
 
 /// A collection of records under way. It must be given back to [`Store::end_records`].
@@ -29,9 +28,8 @@ impl Store {
     pub fn begin_list(&mut self, path: &str) -> ListScan {
         let top = self.top(path);
         ListScan {
-            path: path.into(),
-            level: 0,
             cursor: top.map(|node| self.directory.open_children(node)),
+            below_empty: None,
         }
     }
 
@@ -50,7 +48,9 @@ impl Store {
             {
                 left -= 1;
                 let name = self.directory.name(node);
-                if !name.is_empty() {
+                if name.is_empty() {
+                    scan.below_empty = Some(self.directory.open_children(node));
+                } else {
                     each(name);
                 }
             }
@@ -58,16 +58,13 @@ impl Store {
                 return true;
             }
             self.directory.close(cursor);
-            scan.level += 1;
-            let top = self.top(&scan.path);
-            let below = top.and_then(|top| self.directory.behind_empty(top, scan.level));
-            scan.cursor = below.map(|node| self.directory.open_children(node));
+            scan.cursor = scan.below_empty.take();
         }
         false
     }
 
     pub fn end_list(&mut self, scan: ListScan) {
-        if let Some(cursor) = scan.cursor {
+        for cursor in [scan.cursor, scan.below_empty].into_iter().flatten() {
             self.directory.close(cursor);
         }
     }
@@ -114,7 +111,7 @@ impl Store {
     /// a '/' at its end: the key `path` and all below it. That is Storm's rule to the letter; "" is
     /// the same as "/". Says whether there is more.
     pub fn delete_below(&mut self, path: &str, most: usize) -> bool {
-        let Some(top) = self.directory.walk(top_of(path)) else {
+        let Some(top) = self.directory.find_path(directory_of(path)) else {
             return false;
         };
         let accounting = &mut self.accounting;
@@ -123,7 +120,7 @@ impl Store {
             .remove_below(top, most, &mut |key_bytes, pulse| {
                 accounting.removed(key_bytes.into(), pulse.details.len() as u64);
             });
-        self.give_memory_back();
+        self.shrink_if_sparse();
         !finished
     }
 
@@ -131,7 +128,7 @@ impl Store {
         if path.is_empty() {
             Some(ROOT)
         } else {
-            self.directory.walk(top_of(path))
+            self.directory.find_path(directory_of(path))
         }
     }
 }

@@ -1,6 +1,6 @@
-//! A request as Storm's client makes one: written once, written again every second while no answer
-//! comes, given up after eleven tries. All tries go to the connection of the first one, even when
-//! that is gone and another one stands: so does `PacemakerClient.send`.
+//! A request as `PacemakerClient.send` makes it: written, repeated every second without an answer, given up
+//! after eleven tries. All tries go to the connection of the first one, even if that is gone and there is a
+//! new one.
 
 use std::collections::VecDeque;
 
@@ -10,29 +10,29 @@ use crate::storm;
 
 /// One request under way.
 #[derive(Clone, Debug)]
-pub struct Request<W> {
+pub(super) struct Request<W> {
     pub id: i32,
     pub what: W,
-    /// From when its response time counts.
+    /// Its response time counts from here.
     pub planned_us: u64,
     tries: u32,
-    /// The connection of the first try, once it is written.
+    /// The connection of the first try, once written.
     on: Option<ConnectionId>,
-    /// That connection is gone, and the request with it.
+    /// That connection is gone.
     lost: bool,
 }
 
-/// What a try comes to.
+/// What to do for a try.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Try {
+pub(super) enum Try {
     First,
     Again,
-    /// There is no connection to write it to.
+    /// Nothing: there is no connection to write to, or it was written already.
     Nowhere,
 }
 
 impl<W> Request<W> {
-    pub fn new(id: i32, what: W, planned_us: u64) -> Request<W> {
+    pub(super) fn new(id: i32, what: W, planned_us: u64) -> Request<W> {
         Request {
             id,
             what,
@@ -43,8 +43,8 @@ impl<W> Request<W> {
         }
     }
 
-    /// Whether it is to be written now, given the connection that stands.
-    pub fn attempt(&mut self, up: Option<ConnectionId>) -> Try {
+    /// Decides whether to write it now, given the current connection.
+    pub(super) fn attempt(&mut self, up: Option<ConnectionId>) -> Try {
         match (self.on, up) {
             (None, Some(_)) => {
                 self.on = up;
@@ -55,44 +55,44 @@ impl<W> Request<W> {
         }
     }
 
-    /// A second is over without an answer. False when it was the last one.
-    pub fn try_again(&mut self) -> bool {
+    /// A second has passed without an answer. False after the last try.
+    pub(super) fn try_again(&mut self) -> bool {
         self.tries += 1;
         self.tries <= storm::TRIES
     }
 
-    pub fn was_written(&self) -> bool {
+    pub(super) fn was_written(&self) -> bool {
         self.on.is_some()
     }
 
-    /// A connection is gone. True if that loses the request, which is told once.
-    pub fn lose(&mut self, connection: ConnectionId) -> bool {
+    /// A connection is gone. True the first time, if the request was written to it.
+    pub(super) fn lose(&mut self, connection: ConnectionId) -> bool {
         let lost_now = self.on == Some(connection) && !self.lost;
         self.lost |= lost_now;
         lost_now
     }
 
-    pub fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         self.lost
     }
 }
 
-/// When requests are due for their next try. All wait equally long, so a queue will do.
+/// When requests are due for their next try. All wait the same time, so a queue is enough.
 #[derive(Debug, Default)]
-pub struct Retries {
+pub(super) struct Retries {
     queue: VecDeque<Retry>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Retry {
+pub(super) struct Retry {
     at_us: u64,
     pub owner: u32,
-    /// Of the request; one that is answered meanwhile is not there any more.
+    /// Of the request, which may have been answered meanwhile.
     pub id: i32,
 }
 
 impl Retries {
-    pub fn add(&mut self, now_us: u64, owner: u32, id: i32) {
+    pub(super) fn add(&mut self, now_us: u64, owner: u32, id: i32) {
         self.queue.push_back(Retry {
             at_us: now_us + storm::RESEND_AFTER_US,
             owner,
@@ -100,11 +100,11 @@ impl Retries {
         });
     }
 
-    pub fn take(&mut self, now_us: u64) -> Option<Retry> {
+    pub(super) fn take(&mut self, now_us: u64) -> Option<Retry> {
         self.queue.pop_front_if(|retry| retry.at_us <= now_us)
     }
 
-    pub fn next_us(&self) -> Option<u64> {
+    pub(super) fn next_us(&self) -> Option<u64> {
         self.queue.front().map(|retry| retry.at_us)
     }
 }
@@ -123,11 +123,11 @@ mod tests {
     };
 
     #[test]
-    fn is_written_eleven_times_to_one_connection() {
+    fn a_request_is_written_eleven_times_to_one_connection() {
         let mut request = Request::new(1, (), 0);
         assert_eq!(request.attempt(None), Try::Nowhere);
         assert_eq!(request.attempt(Some(ONE)), Try::First);
-        assert_eq!(request.attempt(Some(ONE)), Try::Nowhere); // not before its second is over
+        assert_eq!(request.attempt(Some(ONE)), Try::Nowhere); // its second is not over
         let mut written = 1;
         while request.try_again() {
             assert_eq!(request.attempt(Some(ONE)), Try::Again);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_does_not_save_it() {
+    fn a_new_connection_does_not_save_a_request() {
         let mut request = Request::new(1, (), 0);
         request.attempt(Some(ONE));
         assert!(!request.lose(OTHER));

@@ -1,5 +1,5 @@
-//! A thread's part of each second of the run. Every thread hands over one slice for every second, so
-//! that whoever puts them together knows when a second is complete.
+//! A thread's part of each second of the run. Each thread sends one slice for each second, so that the
+//! receiver knows when a second is complete.
 
 use std::sync::mpsc::Sender;
 
@@ -9,7 +9,7 @@ const SECOND_US: u64 = 1_000_000;
 
 /// What one thread has seen in one second.
 #[derive(Clone, Debug, Default)]
-pub struct Slice {
+pub(crate) struct Slice {
     pub second: u32,
     pub pulse: Times,
     pub get: Times,
@@ -21,7 +21,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    pub fn merge(&mut self, other: &Slice) {
+    pub(crate) fn merge(&mut self, other: &Slice) {
         self.pulse.merge(&other.pulse);
         self.get.merge(&other.get);
         self.acknowledged += other.acknowledged;
@@ -32,17 +32,17 @@ impl Slice {
     }
 }
 
-/// The slice in the making.
+/// The current slice, and the channel for finished ones.
 #[derive(Debug)]
-pub struct Slices {
+pub(super) struct Slices {
     pub now: Slice,
-    /// All errors of the thread when the slice began.
+    /// The thread's errors before this slice.
     errors_before: u64,
     done: Sender<Slice>,
 }
 
 impl Slices {
-    pub fn new(done: Sender<Slice>) -> Slices {
+    pub(super) fn new(done: Sender<Slice>) -> Slices {
         Slices {
             now: Slice::default(),
             errors_before: 0,
@@ -50,20 +50,20 @@ impl Slices {
         }
     }
 
-    /// Hands over the seconds that are over. `errors` is the thread's total.
-    pub fn roll(&mut self, now_us: u64, errors: u64) {
+    /// Sends the slices of past seconds. `errors` is the thread's total.
+    pub(super) fn send_finished(&mut self, now_us: u64, errors: u64) {
         while u64::from(self.now.second) < now_us / SECOND_US {
-            self.hand_over(errors);
+            self.send(errors);
         }
     }
 
-    /// Hands over the last one as well.
-    pub fn finish(mut self, now_us: u64, errors: u64) {
-        self.roll(now_us, errors);
-        self.hand_over(errors);
+    /// Sends all slices, including the last one.
+    pub(super) fn finish(mut self, now_us: u64, errors: u64) {
+        self.send_finished(now_us, errors);
+        self.send(errors);
     }
 
-    fn hand_over(&mut self, errors: u64) {
+    fn send(&mut self, errors: u64) {
         let next = Slice {
             second: self.now.second + 1,
             ..Slice::default()
@@ -71,7 +71,7 @@ impl Slices {
         let mut over = std::mem::replace(&mut self.now, next);
         over.errors = errors - self.errors_before;
         self.errors_before = errors;
-        // If nobody collects any more then the run is being cut short.
+        // Without a receiver the run is being aborted.
         let _ = self.done.send(over);
     }
 }
@@ -81,12 +81,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_second_is_handed_over_once() {
+    fn every_second_is_sent_once() {
         let (done, slices) = std::sync::mpsc::channel();
         let mut mine = Slices::new(done);
         mine.now.acknowledged = 3;
-        mine.roll(999_999, 0);
-        mine.roll(3_000_000, 2);
+        mine.send_finished(999_999, 0);
+        mine.send_finished(3_000_000, 2);
         mine.now.acknowledged = 4;
         mine.finish(3_100_000, 5);
         let seen: Vec<_> = slices

@@ -1,4 +1,4 @@
-//! Names as Storm gives them, so that keys have the 80 to 110 bytes that they have in real clusters.
+//! Names like Storm's, so that keys are 80 to 110 bytes long, as in real clusters.
 
 use crate::random::Random;
 
@@ -13,19 +13,19 @@ const TOPOLOGY_NAMES: [&str; 8] = [
     "search-index-updates",
 ];
 
-/// Topologies were started over the ten weeks before this instant (seconds since 1970).
+/// Topologies were started in the ten weeks before this instant (seconds since 1970).
 const LATEST_START_S: u64 = 1_700_000_000;
 const STARTED_WITHIN_S: u64 = 6_000_000;
 
 /// `<name>-<n>-<epoch seconds>`, as Nimbus names them.
-pub fn topology_id(index: usize, random: &mut Random) -> String {
+pub(super) fn topology_id(index: usize, random: &mut Random) -> String {
     let name = TOPOLOGY_NAMES[index % TOPOLOGY_NAMES.len()];
     let started = LATEST_START_S - random.below(STARTED_WITHIN_S);
     format!("{name}-{}-{started}", index + 1)
 }
 
-/// A uuid of version 4.
-pub fn supervisor_id(random: &mut Random) -> String {
+/// A version 4 UUID.
+pub(super) fn supervisor_id(random: &mut Random) -> String {
     let (high, low) = (random.next(), random.next());
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",

@@ -1,28 +1,28 @@
-//! The names in Storm's `storm.thrift` of what a heartbeat holds. They have been the same since 1.0.
+//! The fields of a heartbeat and their names in Storm's `storm.thrift`, the same since 1.0.
 
-use super::Name;
+use super::FieldName;
 
-/// What is known of a value beforehand. It need not be so: what comes decides.
+/// What a value should look like. If the bytes differ, the bytes decide.
 #[derive(Clone, Copy)]
-pub enum Shape {
+pub(super) enum Shape {
     Plain,
     Struct(&'static [(i16, &'static str, Shape)]),
     Map(&'static Shape, &'static Shape),
 }
 
 impl Shape {
-    pub fn field(self, id: i16) -> (Name, Shape) {
+    pub(super) fn field(self, id: i16) -> (FieldName, Shape) {
         let fields = match self {
             Shape::Struct(fields) => fields,
             Shape::Plain | Shape::Map(..) => &[],
         };
         match fields.iter().find(|(known, ..)| *known == id) {
-            Some((_, name, shape)) => (Name::Known(name), *shape),
-            None => (Name::Field(id), Shape::Plain),
+            Some((_, name, shape)) => (FieldName::Known(name), *shape),
+            None => (FieldName::Field(id), Shape::Plain),
         }
     }
 
-    pub fn entry(self) -> (Shape, Shape) {
+    pub(super) fn entry(self) -> (Shape, Shape) {
         match self {
             Shape::Map(key, value) => (*key, *value),
             Shape::Plain | Shape::Struct(_) => (Shape::Plain, Shape::Plain),
@@ -30,9 +30,9 @@ impl Shape {
     }
 }
 
-pub const TIME_SECS: i16 = 3;
+pub(super) const TIME_SECS: i16 = 3;
 
-pub const HEARTBEAT: Shape = Shape::Struct(&[
+pub(super) const HEARTBEAT: Shape = Shape::Struct(&[
     (1, "storm_id", Shape::Plain),
     (
         2,
