@@ -1,8 +1,6 @@
 //! 3 000 supervisors against the real daemon: 12 000 connections opened at once, each pulsing every
 //! 3 s for a minute, with Nimbus's reader beside them. No error, no answer over 1 s.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,0 +1,49 @@
+//! Every input that the fuzzers have kept still holds what must hold. `make fuzz` looks for new ones.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[path = "../../fuzz/src/lib.rs"]
+mod checks;
+
+/// Fewer inputs than this mean that the corpus was not found, or not committed.
+const LEAST: usize = 20;
+
+fn replay(target: &str, check: fn(&[u8])) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
+    let entries = fs::read_dir(&directory).expect("the target's corpus");
+    let mut inputs: Vec<PathBuf> = entries.map(|entry| entry.expect("a file").path()).collect();
+    inputs.sort();
+    assert!(
+        inputs.len() >= LEAST,
+        "{target} has {} inputs",
+        inputs.len()
+    );
+    for input in inputs {
+        // Where a check fails the test's output ends with the input's name.
+        println!("{}", input.display());
+        check(&fs::read(&input).expect("an input"));
+    }
+}
+
+#[test]
+fn frames() {
+    replay("frames", checks::frames);
+}
+
+#[test]
+fn digest() {
+    replay("digest", checks::digest);
+}
+
+#[test]
+fn jaas() {
+    replay("jaas", checks::jaas);
+}
+
+#[test]
+fn storm_yaml() {
+    replay("storm_yaml", checks::storm_yaml);
+}

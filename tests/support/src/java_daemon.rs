@@ -1,0 +1,72 @@
+//! Storm's own daemon as a child process, to compare with.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::holds_within;
+
+pub struct JavaDaemon {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl JavaDaemon {
+    /// Starts on a free port, without logins.
+    pub fn start() -> JavaDaemon {
+        Self::start_with(&[], "")
+    }
+
+    /// Starts with further settings of storm.yaml and further options of the JVM.
+    pub fn start_with(settings: &[(&str, &str)], jvm_options: &str) -> JavaDaemon {
+        let script = super::repository().join("tests/storm/java-pacemaker");
+        let directory = TempDir::new().expect("a directory for its logs");
+        // It cannot choose a port by itself.
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let address = free.expect("a free port");
+        let settings = settings.iter().map(|(key, value)| format!("{key}={value}"));
+        let child = Command::new(script)
+            .arg(address.port().to_string())
+            .arg(directory.path())
+            .args(settings)
+            .env("JAVA_OPTS", jvm_options)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Storm's daemon starts");
+        let daemon = JavaDaemon {
+            child,
+            address,
+            _directory: directory,
+        };
+        let listens = || TcpStream::connect(address).is_ok();
+        assert!(
+            holds_within(Duration::from_secs(60), listens),
+            "Storm's daemon does not listen"
+        );
+        daemon
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether STORM_PACEMAKER_JAVA=1 says that `tests/storm` has been built.
+    pub fn is_there() -> bool {
+        std::env::var_os("STORM_PACEMAKER_JAVA").is_some_and(|value| value == "1")
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("our child").is_none()
+    }
+}
+
+impl Drop for JavaDaemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
