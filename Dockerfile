@@ -1,5 +1,5 @@
-# The daemon in an image of its own: the binary, the libraries that it is linked with, and nothing else.
-# No shell, no package manager, a user without rights.
+# The image contains the binary and the libraries it is linked with, and nothing else: no shell, no package manager.
+# It runs as an unprivileged user.
 #
 #   docker build -t storm-pacemaker .
 #   docker run --security-opt seccomp=packaging/seccomp.json --ulimit nofile=131072 \
@@ -7,21 +7,20 @@
 #       -v /etc/storm/storm.yaml:/conf/storm.yaml:ro -p 6699:6699 -p 127.0.0.1:6698:6698 \
 #       storm-pacemaker serve -c admin.address=0.0.0.0:6698
 #
-# By default the page and the metrics are on 127.0.0.1 alone, which in a container is the container's own:
-# hence admin.address. They have no login, so -p gives them to the host and not to its network.
+# By default the page and the metrics listen on 127.0.0.1, which is the container's own loopback, so the
+# command sets admin.address. They have no login, so -p publishes them on the host's loopback only.
 #
-# io_uring must be allowed where it runs: Docker's default seccomp profile forbids it, and
-# packaging/seccomp.json is that profile with io_uring's three calls added. Without it the daemon says so
-# and exits with code 1.
+# Docker's default seccomp profile forbids io_uring. packaging/seccomp.json is that profile plus io_uring's three
+# calls. Without it the daemon says what is forbidden and exits with code 1.
 ARG BUILD_IMAGE=docker.io/library/rust:1.95-bookworm
-# Where the libraries come from, and who they are patched by: the Debian release that BUILD_IMAGE has.
+# The libraries come from this image. It must be the Debian release of BUILD_IMAGE.
 ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
-# A binary below the build context to take instead of compiling, built on the same Debian release:
-# `make image` does so. Empty: compile.
+# Path of a binary in the build context to copy instead of compiling one. It must be built on the same Debian
+# release. packaging/image sets it. Empty: compile.
 ARG PREBUILT=
-# git is what glommio's build calls, in vain and without harm, but it must be there.
+# glommio's build script calls git. The call fails without harm, but git must exist.
 RUN if [ -z "$PREBUILT" ]; then \
         apt-get -qq update && \
         apt-get -qq install -y --no-install-recommends git libkrb5-dev libclang-dev pkg-config >/dev/null; \
@@ -32,7 +31,7 @@ RUN set -eu; \
     if [ -z "$PREBUILT" ]; then \
         cargo build --release --locked --bin storm-pacemaker; \
         PREBUILT=target/release/storm-pacemaker; \
-        # Without line numbers, with the names of functions.
+        # Drop line numbers, keep the names of functions.
         strip --strip-debug "$PREBUILT"; \
     fi; \
     install -D "$PREBUILT" /made/storm-pacemaker; \
@@ -47,21 +46,22 @@ RUN /image-root /made /root-of-image
 
 FROM scratch
 COPY --from=files /root-of-image /
-# Fixed, so that volumes and Kubernetes can name it; as easy to remember as the port.
+# A fixed number, so that volumes and Kubernetes can name it. It equals the port.
 USER 6699:6699
-# Where the official Storm image keeps storm.yaml.
+# The directory of storm.yaml in the official Storm image.
 ENV STORM_CONF_DIR=/conf
-# Kerberos' replay cache must be writable: give the container a volume or a tmpfs there.
+# Kerberos needs a writable replay cache: mount a volume or a tmpfs here.
 ENV KRB5RCACHEDIR=/var/tmp
 EXPOSE 6699
 STOPSIGNAL SIGTERM
-# With the same file, for the port may be set there or in storm.yaml.
+# The check needs the same configuration, because it may set the port.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=5s --retries=3 \
     CMD ["/usr/local/bin/storm-pacemaker", "--config", "/etc/storm-pacemaker/pacemaker.toml", "healthcheck"]
 ARG VERSION=
 LABEL org.opencontainers.image.title="storm-pacemaker" \
       org.opencontainers.image.description="The heartbeat daemon for Apache Storm clusters: a drop-in replacement for Storm's Pacemaker" \
       org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.source="https://github.com/storm-pacemaker/storm-pacemaker" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENTRYPOINT ["/usr/local/bin/storm-pacemaker", "--config", "/etc/storm-pacemaker/pacemaker.toml"]
 CMD ["serve"]

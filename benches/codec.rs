@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use storm_pacemaker::wire::message::{self, decode};
-use storm_pacemaker::wire::{Flow, FrameReader, MessageType};
+use storm_pacemaker::wire::{FrameReader, MessageType};
 
 const KEY: &str =
     "/workerbeats/wordcount-17-1795449600/0b6f1f9e-6d3c-4f5e-9d5a-3f2b7c1d9e0a-10.0.0.1-6700";
@@ -21,10 +21,8 @@ fn codec(criterion: &mut Criterion) {
         group.bench_function(format!("cut out a frame of {details_bytes} B"), |bencher| {
             let mut reader = FrameReader::new(1 << 20);
             bencher.iter(|| {
-                reader.feed(black_box(&frame), &mut |body| {
-                    black_box(body);
-                    Flow::Continue
-                })
+                let mut chunk = black_box(&frame[..]);
+                black_box(reader.next_from(&mut chunk)).is_some()
             });
         });
     }

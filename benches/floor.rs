@@ -10,10 +10,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use storm_pacemaker::ring::{Bells, EventLoop, Gather, Handler, Rest, listen_at, local_address};
-use storm_pacemaker::shard::pace::{ENOUGH, Pace};
-use storm_pacemaker::wire::{Flow, FrameReader, MessageType, message};
+use storm_pacemaker::connection::{
+    Batching, Closed, Command, Commands, ConnectionId, Ending, Outbox, SleepPlan,
+};
+use storm_pacemaker::ring::{Bells, EventLoop, Handler, listen_at, local_address};
+use storm_pacemaker::shard::pace::{BATCH_FULL, Pace};
+use storm_pacemaker::wire::{FrameReader, MessageType, message};
 
 /// As in config/pacemaker.toml.
 const MINIMUM_WAIT: Duration = Duration::from_millis(5);
@@ -55,19 +57,21 @@ impl Handler for Floor {
     fn received(&mut self, id: ConnectionId, bytes: &[u8], commands: &mut Commands) {
         let Some(peer) = self.peer(id) else { return };
         let outbox = &mut peer.outbox;
-        let flow = peer.reader.feed(bytes, &mut |body| {
+        let mut chunk = bytes;
+        let command = loop {
+            let body = match peer.reader.next_from(&mut chunk) {
+                None => break Command::Send(id),
+                Some(Err(_)) => break Command::Close(id, Ending::Reset),
+                Some(Ok(body)) => body,
+            };
             // The id is all that the client looks at: the last field, and the stop byte.
             let at = body.len().saturating_sub(5);
             let message_id = body[at..]
                 .first_chunk()
                 .map_or(-1, |id| i32::from_be_bytes(*id));
             message::encode_plain(outbox.text(), MessageType::SendPulseResponse, message_id);
-            Flow::Continue
-        });
-        commands.push(match flow {
-            Ok(_) => Command::Send(id),
-            Err(_) => Command::Close(id, Ending::Reset),
-        });
+        };
+        commands.push(command);
     }
 
     fn finished(&mut self, id: ConnectionId, commands: &mut Commands) {
@@ -88,7 +92,7 @@ impl Handler for Floor {
             .unwrap_or_default()
     }
 
-    fn has_mail(&self) -> bool {
+    fn has_messages(&self) -> bool {
         false
     }
 
@@ -114,17 +118,20 @@ fn main() -> io::Result<()> {
         now_us: 0,
     };
     loop {
-        let gather = floor.pace.gather(floor.now_us).map(|at_least| Gather {
-            completions: ENOUGH,
-            at_least,
-        });
-        let rest = Rest {
+        let batching = floor
+            .pace
+            .minimum_wait(floor.now_us)
+            .map(|at_least| Batching {
+                completions: BATCH_FULL,
+                at_least,
+            });
+        let plan = SleepPlan {
             at_most: Duration::from_millis(100),
-            gather,
+            batching,
         };
-        let completions = ring.turn(&mut floor, rest)?;
+        let completions = ring.turn(&mut floor, plan)?;
         floor
             .pace
-            .note_wake(completions, gather.is_some(), floor.now_us);
+            .note_wake(completions, batching.is_some(), floor.now_us);
     }
 }

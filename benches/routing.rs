@@ -10,9 +10,8 @@ use std::time::Duration;
 use ahash::RandomState;
 use criterion::{Criterion, criterion_group, criterion_main};
 use storm_pacemaker::connection::{Commands, ConnectionId};
-use storm_pacemaker::shard::{
-    Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard,
-};
+use storm_pacemaker::limits::{Ageing, Limits};
+use storm_pacemaker::shard::{Context, Incident, Incidents, Mailbox, Settings, Shard};
 use storm_pacemaker::wire::MessageType;
 use storm_pacemaker::wire::message::encode_pulse;
 
@@ -41,7 +40,7 @@ impl World {
         let settings = Settings {
             shards,
             key_hasher: RandomState::with_seeds(1, 2, 3, 4),
-            bounds: Bounds::wide(),
+            limits: Limits::wide(),
             ageing: Ageing {
                 stale_after: Duration::from_secs(30),
                 expire_after: Duration::ZERO,
@@ -77,7 +76,7 @@ impl World {
     /// The other shard takes the letter, and shard 0 its answer.
     fn deliver(&mut self) -> usize {
         for shard in [1, 0] {
-            self.call(shard, |shard, cx| shard.mail(cx));
+            self.call(shard, |shard, cx| shard.exchange_messages(cx));
         }
         self.take_answer()
     }

@@ -1,8 +1,8 @@
-# What the scripts of this folder share; to be sourced by bash scripts that run at the repository's root.
+# Shared by the scripts in this directory. Source it from bash scripts that run at the repository's root.
 
-# The Debian release that image and package are made for.
+# The Debian release that the image and the package are built for.
 release=bookworm
-# What takes long and does not change.
+# Root file systems take long to make and do not change.
 cache=.make/packaging
 binary=target/release/storm-pacemaker
 
@@ -16,10 +16,10 @@ fail() {
 }
 
 need_root() {
-    ((EUID == 0)) || fail "this needs root: it makes root file systems and name spaces"
+    ((EUID == 0)) || fail "run this as root: it makes root file systems and namespaces"
 }
 
-# expect WHAT TEXT PATTERN: the text has the pattern.
+# expect WHAT TEXT PATTERN: fails unless TEXT matches PATTERN.
 expect() { grep -qE -- "$3" <<<"$2" || fail "$1: expected '$3' in: $2"; }
 
 # ── Cleaning up ──────────────────────────────────────────────────────────────────────────────────
@@ -27,7 +27,7 @@ expect() { grep -qE -- "$3" <<<"$2" || fail "$1: expected '$3' in: $2"; }
 scratch=$(mktemp -d -t storm-pacemaker-packaging.XXXXXX)
 at_end=()
 
-# Commands to run at the end, the last one first, whatever happens.
+# finally COMMAND: runs COMMAND when the script ends, even after a failure. The last one added runs first.
 finally() { at_end=("$1" "${at_end[@]}"); }
 
 clean_up() {
@@ -39,16 +39,16 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# ── What checks start from ───────────────────────────────────────────────────────────────────────
+# ── Root file systems ───────────────────────────────────────────────────────────────────────
 
-# debian NAME PACKAGE...: a root file system as $cache/NAME.tar, made once.
+# debian NAME PACKAGE...: makes a root file system, $cache/NAME.tar, unless it exists.
 debian() {
     local name=$1 tar=$cache/$1.tar unfinished=$cache/unfinished.$1.tar
     shift
     [[ -f $tar ]] && return
     say "making a root file system of Debian $release: $name"
     mkdir -p "$cache"
-    # Neither manuals nor translations are wanted; licences are.
+    # Without manuals and translations, but with the licences.
     mmdebstrap --quiet --variant=minbase --include="$(IFS=,; echo "$*")" \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
@@ -58,15 +58,15 @@ debian() {
     mv "$unfinished" "$tar"
 }
 
-# One for both the image's libraries and the package's installation: making it takes longer than they do.
+# Shared by the image's libraries and the package's installation, because making it takes longer than either check.
 debian_system() { debian system systemd-sysv libgssapi-krb5-2; }
 
-# podman with a storage that goes away with the script. It asks for nothing but root: no overlay, and runc
-# because crun does not stand hybrid cgroups.
+# podman with temporary storage. It needs nothing but root: no overlay file system, and runc because crun does not
+# support hybrid cgroups.
 podman() {
     command podman --root "$scratch/containers" --runroot "$scratch/run" --tmpdir "$scratch/tmp" \
         --storage-driver vfs --cgroup-manager cgroupfs --runtime runc --events-backend none "$@"
 }
 
-# Whether the daemon has a command, such as healthcheck.
+# has_command NAME: whether the binary has this command.
 has_command() { "$binary" --help | grep -qE "^ +$1( |\$)"; }

@@ -2,12 +2,11 @@
 //! generator and for the commands that ask a server. Frames in, frames out; no socket.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use crate::auth::digest_md5;
 #[cfg(feature = "kerberos")]
 use crate::auth::kerberos::{self, ClientStep};
-use crate::auth::{DigestCredentials, LoginFailure};
+use crate::auth::{DigestCredentials, LoginFailure, TicketSource};
 use crate::wire::control::{self, ControlCode};
 use crate::wire::message::{self, Data, MessageType};
 
@@ -26,19 +25,7 @@ pub enum ClientMethod {
     /// With tickets from elsewhere.
     KerberosWith {
         service: String,
-        tickets: Tickets,
-    },
-}
-
-/// Where a Kerberos client's tickets come from, if not from the default credential cache.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tickets {
-    /// A credential cache's name; a path is a file's.
-    Cache(PathBuf),
-    /// From the KDC, for a principal's key in this file, or for its first key; they are not kept.
-    Keytab {
-        path: PathBuf,
-        principal: Option<String>,
+        tickets: TicketSource,
     },
 }
 

@@ -1,7 +1,7 @@
-//! Every bound of the daemon in one place: its unit, the reason for it, and how far an operator may
-//! move it. Defaults live in `config/pacemaker.toml`; this file holds what no configuration may pass
-//! and what is not configurable at all. The checks at the end hold the bounds' relations at compile
-//! time.
+//! Every bound of the daemon, with its unit and its reason. [`Limits`] holds the bounds that the
+//! configuration sets; the ranges below say how far an operator may move them. Defaults are in
+//! `config/pacemaker.toml`. Bounds that nobody can configure are constants. The checks at the end hold
+//! the relations between bounds at compile time.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,122 +10,181 @@ pub const KIB: u64 = 1024;
 pub const MIB: u64 = 1024 * KIB;
 pub const GIB: u64 = 1024 * MIB;
 
-// ── What configuration may choose ────────────────────────────────────────────────────────────────
+// ── What the configuration sets ──────────────────────────────────────────────────────────────────
 
-/// Bytes of one frame's body. Storm's `pacemaker.thrift.message.size.max` is an `int`, and so is the
-/// length on the wire.
+/// The limits of one process. The configuration fills them and every shard goes by them. Where a limit
+/// is for the whole process, each shard enforces an equal share.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of one frame's body. Storm's `pacemaker.thrift.message.size.max` is an `int`, and so is
+    /// the length on the wire.
+    pub frame_bytes: u32,
+    /// Bytes of one path. A worker's key has 80 to 110; the limit keeps the directory small.
+    pub path_bytes: u64,
+    /// Segments of one path. A worker's key has three; each segment is a node of the directory.
+    pub path_depth: u64,
+    /// Open connections of the process. Each costs 100 bytes to 1 KiB and a file descriptor.
+    pub connections: u64,
+    /// Connections of one address, so that no single host can take them all. `None`: half of
+    /// `connections`; read it with [`Limits::connections_per_address`].
+    pub connections_per_address: Option<u64>,
+    /// Requests of one connection that other shards have not answered yet. Storm's client has 100
+    /// message slots.
+    pub in_flight: usize,
+    /// Bytes of answers queued for one connection before the server stops reading its requests. At
+    /// least `frame_bytes`: one answer of that size must fit.
+    pub output_bytes: usize,
+    /// How long a peer may take no byte of the answers queued for it. Storm's client gives up a
+    /// request after 11 s.
+    pub output_deadline: Duration,
+    /// Bytes of half-received requests and unread answers of all connections: what peers can make the
+    /// process hold besides what it stores.
+    pub buffered_bytes: u64,
+    /// Keys of the process.
+    pub stored_keys: u64,
+    /// Bytes of keys and details of the process.
+    pub stored_bytes: u64,
+    /// How long a login may take. Kerberos asks a KDC between two of our messages; Storm's client gives
+    /// up a request after 11 s.
+    pub handshake_deadline: Duration,
+    /// Bytes of all messages of one login. DIGEST needs less than 1 KiB; a Kerberos ticket that carries
+    /// a user's groups can have 48 KiB.
+    pub handshake_bytes: u64,
+    /// Connections of one address that have not logged in, where a login method is set. The workers of
+    /// a host never log in, and a gateway may stand for many hosts.
+    pub unauthenticated_per_address: u64,
+    /// Logins of one address that fail or are under way before further ones wait.
+    pub failed_logins: u64,
+}
+
+impl Limits {
+    /// Connections that one address may hold.
+    pub fn connections_per_address(&self) -> u64 {
+        let half = (self.connections / 2).max(LEAST_PER_ADDRESS);
+        self.connections_per_address.unwrap_or(half)
+    }
+
+    /// Limits that tests and measurements do not reach; each narrows the one that it is about.
+    pub fn wide() -> Limits {
+        Limits {
+            frame_bytes: 10 << 20,
+            path_bytes: 4096,
+            path_depth: 32,
+            connections: 1000,
+            connections_per_address: Some(1000),
+            in_flight: 1024,
+            output_bytes: 16 << 20,
+            output_deadline: Duration::from_secs(30),
+            buffered_bytes: GIB,
+            stored_keys: 1 << 20,
+            stored_bytes: GIB,
+            handshake_deadline: Duration::from_secs(10),
+            handshake_bytes: 64 * KIB,
+            unauthenticated_per_address: 1000,
+            failed_logins: 20,
+        }
+    }
+}
+
+/// When a key that nobody refreshes is stale, and when it is deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct Ageing {
+    pub stale_after: Duration,
+    /// Zero: never.
+    pub expire_after: Duration,
+}
+
+// ── How far the configuration may go ─────────────────────────────────────────────────────────────
+
 pub const FRAME_BYTES: RangeInclusive<u64> = KIB..=i32::MAX as u64;
-
-/// Bytes of one path. A worker's key is 80 to 110 bytes; the bound keeps the directory small.
 pub const PATH_BYTES: RangeInclusive<u64> = 128..=64 * KIB;
-
-/// Segments of one path. A worker's key has three; each segment is a node of the directory.
 pub const PATH_DEPTH: RangeInclusive<u64> = 4..=1024;
-
-/// Open connections of the process. 100 bytes to 1 KiB each, and a file descriptor.
 pub const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
-
-/// Requests of one connection that other shards have not answered yet. Storm's client has 100
-/// message slots.
 pub const IN_FLIGHT: RangeInclusive<u64> = 1..=65_536;
-
-/// Bytes of answers queued for one connection before its requests are left unread.
 pub const OUTPUT_BYTES: RangeInclusive<u64> = 4 * KIB..=4 * GIB;
-
-/// How long a connection may take no byte of the answers queued for it. Storm's client gives a
-/// request up after 11 s.
-pub const OUTPUT_DEADLINE: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(3600);
-
-/// Bytes of half-received requests and unread answers of all connections: what peers can make the
-/// process hold besides what it stores.
+pub const OUTPUT_DEADLINE: RangeInclusive<Duration> = seconds(1)..=seconds(3600);
 pub const BUFFERED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
+pub const STORED_KEYS: RangeInclusive<u64> = 1..=100_000_000;
+pub const STORED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
+pub const HANDSHAKE_DEADLINE: RangeInclusive<Duration> = seconds(1)..=seconds(300);
+pub const HANDSHAKE_BYTES: RangeInclusive<u64> = 4 * KIB..=MIB;
+pub const UNAUTHENTICATED_PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
+pub const FAILED_LOGINS: RangeInclusive<u64> = 1..=10_000;
 
-/// What one connection may buffer even when all buffers together are full: a request that comes in
-/// two pieces is no offence.
+/// [`Ageing::expire_after`]. Above zero, less than [`LEAST_EXPIRE_AFTER`] is refused: Nimbus gives a
+/// worker 30 s, and a worker that misses a few pulses is not dead.
+pub const EXPIRE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=seconds(24 * 3600);
+pub const LEAST_EXPIRE_AFTER: Duration = seconds(60);
+pub const STALE_AFTER: RangeInclusive<Duration> = seconds(1)..=seconds(3600);
+
+/// How long a shutdown may take to answer what is in flight.
+pub const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=seconds(60);
+
+/// How long a pulse may wait for others (see `shard::pace`).
+pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_millis(100);
+
+/// Shards of the process. More than cores works, and helps only tests.
+pub const SHARDS: RangeInclusive<u64> = 1..=256;
+
+/// `server.max_threads`. Storm's key is an `int`, and 0 lets Netty choose there.
+pub const MAX_THREADS: RangeInclusive<u64> = 0..=i32::MAX as u64;
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+// ── What is fixed ────────────────────────────────────────────────────────────────────────────────
+
+/// Connections that one address may hold at least, unless the configuration says otherwise.
+const LEAST_PER_ADDRESS: u64 = 1000;
+
+/// Bytes that one connection may buffer even when all buffers together are full: a request that comes
+/// in two pieces is no offence.
 pub const SMALL_BUFFER_BYTES: usize = 16 * KIB as usize;
 
 /// How long a connection may leave a request half sent while buffers run short, in microseconds.
 pub const STALLED_US: u64 = 5_000_000;
 
-/// How long a login may take. Kerberos asks a KDC between two messages of ours; Storm's client gives a
-/// request up after 11 s.
-pub const HANDSHAKE_DEADLINE: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(300);
-
-/// Bytes of all messages of one login. DIGEST needs under 1 KiB; a Kerberos ticket that carries a
-/// user's groups may have 48 KiB.
-pub const HANDSHAKE_BYTES: RangeInclusive<u64> = 4 * KIB..=MIB;
-
-/// Connections of one address that have not logged in, where a method is set: workers of one host
-/// never log in, and a gateway may stand for many hosts.
-pub const UNAUTHENTICATED_PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
-
-/// Logins of one address that fail or are under way before further ones wait.
-pub const FAILED_LOGINS: RangeInclusive<u64> = 1..=10_000;
-
-/// Keys of the process.
-pub const STORED_KEYS: RangeInclusive<u64> = 1..=100_000_000;
-
-/// Bytes of keys and details of the process.
-pub const STORED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
-
-/// How long a shutdown may take to answer what is in flight.
-pub const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(60);
-
-/// The longest a pulse may wait for company (see `shard::pace`).
-pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_millis(100);
-
-/// How long a key is kept that nobody refreshes; zero keeps it for ever, and less than a minute is
-/// refused: Nimbus gives a worker 30 s, and a pause of a few pulses is no death.
-pub const EXPIRE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(24 * 3600);
-pub const LEAST_EXPIRE_AFTER: Duration = Duration::from_secs(60);
-
-/// From which age on a key counts as stale.
-pub const STALE_AFTER: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(3600);
-
-/// Shards of the process. More than cores works, and is of use to tests only.
-pub const SHARDS: RangeInclusive<u64> = 1..=256;
-
-// ── What is fixed ────────────────────────────────────────────────────────────────────────────────
-
-/// In this time an address is forgiven one failed login, and one that waits is judged.
+/// In this time, in microseconds, an address is forgiven one failed login, and one waiting login is
+/// judged.
 pub const LOGIN_FORGIVEN_US: u64 = 1_000_000;
 
-/// Bytes of a file of the configuration: far more than any has, and little enough to read while the
-/// daemon runs.
+/// Bytes of one configuration file: far more than any has, and few enough to read while the daemon
+/// runs.
 pub const CONFIG_FILE_BYTES: u64 = 4 * MIB;
 
 /// Nesting of Thrift structs and containers in one message. A real message nests four deep; Java's
 /// reader overflows its stack at 200 000.
 pub const THRIFT_DEPTH: u32 = 64;
 
-/// Requests, or answers, that wait in one shard's mailbox. What does not fit stays with the sender,
-/// in a queue that the connections' in-flight bound keeps short.
+/// Requests, or answers, that wait in one shard's mailbox. The rest stays with the sender, in a queue
+/// that [`Limits::in_flight`] keeps short.
 pub const MAILBOX_SLOTS: usize = 4096;
 
-/// TCP keep-alive of accepted connections: a host that has lost its power says no goodbye, and the
-/// server never speaks first. Found out after ten minutes; a healthy idle connection stays.
-pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(300);
-pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+/// TCP keep-alive of accepted connections. A host that loses power sends no FIN, and the server never
+/// speaks first: keep-alive finds such a connection after ten minutes. A healthy idle one stays.
+pub const KEEPALIVE_IDLE: Duration = seconds(300);
+pub const KEEPALIVE_INTERVAL: Duration = seconds(60);
 pub const KEEPALIVE_PROBES: u32 = 5;
 
-/// Keys of the process that the admin page shows: what a browser can hold.
-pub const SHOWN_KEYS: usize = 200_000;
+/// Keys of the process that one scan for the admin page collects: what a browser can hold.
+pub const SCANNED_KEYS: usize = 200_000;
 
-/// Bytes of those keys as JSON, in all: ten times what the largest cluster's need. Peers choose them, and
-/// a control character takes six bytes there.
-pub const SHOWN_BYTES: usize = 32 * MIB as usize;
+/// Bytes of memory that the keys of one scan take, in all: the text of the paths, and what is kept
+/// beside each. It is enough for `SCANNED_KEYS` keys of 130 bytes; a worker's key has 80 to 110.
+pub const SCANNED_BYTES: usize = 32 * MIB as usize;
 
-/// Letters that a shard takes from a lane before it looks at its sockets again.
+/// Bytes of `/cluster.json`. Peers choose the keys, and a control character takes six bytes in JSON.
+pub const CLUSTER_JSON_BYTES: usize = 32 * MIB as usize;
+
+/// Messages that a shard takes from its mailbox before it looks at its sockets again.
 pub const MAILBOX_BURST: usize = 1024;
 
 /// Bytes of one receive buffer: a 4 KiB pulse and its key fit.
 pub const RECEIVE_BUFFER_BYTES: usize = 8 * KIB as usize;
 
-/// Receive buffers of a shard, a power of two: 4 MiB. They are in use only while their completion
-/// is being worked on.
+/// Receive buffers of a shard, a power of two; 4 MiB in all. A buffer is in use only while its
+/// completion is being processed.
 pub const RECEIVE_BUFFERS: u16 = 512;
 
 /// File descriptors that are not connections: rings, listeners, logs, the executor's own.
@@ -134,22 +193,21 @@ pub const SPARE_FILES_PER_SHARD: u64 = 16;
 
 // ── Commands at a terminal ───────────────────────────────────────────────────────────────────────
 
-/// Where a server is that nothing says where it is, and bytes of the largest frame that Storm's
-/// clients take: Storm's defaults.
+/// Storm's default port, and the bytes of the largest frame that its clients accept by default.
 pub const STORMS_PORT: u16 = 6699;
 pub const STORMS_FRAME_BYTES: u32 = 10 * MIB as u32;
 
-/// Requests of a command in one batch, and bytes of their paths. The server takes them all before it
-/// must have sent an answer.
+/// Requests of a command in one batch, and bytes of their paths. The server accepts that many before
+/// the command must read an answer.
 pub const COMMAND_BATCH: usize = 64;
 pub const COMMAND_BATCH_BYTES: usize = 16 * KIB as usize;
 
-/// Bytes of a heartbeat once it is unpacked, and values in it. One of 50 executors has under 1 MiB and
+/// Bytes of an unpacked heartbeat, and values in it. A worker of 50 executors sends less than 1 MiB and
 /// 20 000 values.
 pub const UNPACKED_BYTES: u64 = 64 * MIB;
 pub const HEARTBEAT_VALUES: usize = 1 << 20;
 
-/// Segments of a path below which a listing looks no further: a server may go on for ever.
+/// Segments of a path at which a recursive listing stops: a server's answers may never end.
 pub const LISTED_DEPTH: usize = *PATH_DEPTH.end() as usize;
 
 /// Keys that `top` watches, at some 250 bytes each.
@@ -161,6 +219,8 @@ pub const COMMAND_RECEIVE_BYTES: usize = 64 * KIB as usize;
 const _: () = {
     assert!(RECEIVE_BUFFERS.is_power_of_two());
     assert!(*FRAME_BYTES.end() <= i32::MAX as u64);
+    assert!(*OUTPUT_BYTES.end() >= *FRAME_BYTES.end());
+    assert!(*IN_FLIGHT.end() <= usize::MAX as u64 && *OUTPUT_BYTES.end() <= usize::MAX as u64);
     assert!(*PATH_BYTES.end() < *FRAME_BYTES.end());
     assert!(*PATH_DEPTH.end() <= *PATH_BYTES.end());
     assert!(*HANDSHAKE_BYTES.end() <= *FRAME_BYTES.end());

@@ -11,11 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
-use storm_pacemaker::shard::{
-    Ageing, Bounds, Context, Incident, Incidents, Mailbox, Settings, Shard,
-};
+use storm_pacemaker::limits::{Ageing, Limits};
+use storm_pacemaker::shard::{Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::wire::FrameReader;
 use storm_pacemaker::wire::message::{MessageType, encode_path, encode_plain, encode_pulse};
-use storm_pacemaker::wire::{Flow, FrameReader};
 use support::Random;
 use support::expected::{Expected, check};
 
@@ -82,12 +81,12 @@ impl World {
         let settings = Settings {
             shards: count,
             key_hasher: ahash::RandomState::with_seeds(seed, 1, 2, 3),
-            bounds: Bounds {
+            limits: Limits {
                 frame_bytes: FRAME_BYTES,
                 in_flight: 1 + random.below(20),
                 output_bytes: 64 * 1024 + random.below(64 * 1024),
                 output_deadline: Duration::from_secs(3600),
-                ..Bounds::wide()
+                ..Limits::wide()
             },
             ageing: Ageing {
                 stale_after: Duration::from_secs(30),
@@ -258,7 +257,7 @@ impl World {
             3 | 4 => {
                 let shard = self.random.below(self.shards.len());
                 if self.planted != Planted::DeafShard || shard != 0 {
-                    self.call(shard, |shard, cx| shard.mail(cx));
+                    self.call(shard, |shard, cx| shard.exchange_messages(cx));
                 }
             }
             5 => self.take_an_outbox()?,
@@ -328,16 +327,12 @@ impl World {
         if !peer.good {
             return Ok(());
         }
-        let expected = &mut peer.expected;
-        let mut outcome = Ok(());
-        let fed = peer.reader.feed(bytes, &mut |body| {
-            if outcome.is_ok() {
-                outcome = check(expected, body);
-            }
-            Flow::Continue
-        });
-        let _ = fed.map_err(|error| error.to_string())?;
-        outcome.map_err(|why| format!("peer {index}: {why}"))
+        peer.reader.push(bytes);
+        while let Some(body) = peer.reader.next() {
+            let body = body.map_err(|error| error.to_string())?;
+            check(&mut peer.expected, body).map_err(|why| format!("peer {index}: {why}"))?;
+        }
+        Ok(())
     }
 
     fn settled(&self) -> bool {
@@ -346,7 +341,7 @@ impl World {
                 || (peer.to_send.is_empty() && peer.on_the_way.is_empty() && {
                     !peer.good || peer.expected.is_empty()
                 })
-        }) && self.shards.iter().all(|shard| !shard.has_mail())
+        }) && self.shards.iter().all(|shard| !shard.has_messages())
     }
 }
 

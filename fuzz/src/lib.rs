@@ -8,8 +8,8 @@ use storm_pacemaker::auth::secret::Secret;
 use storm_pacemaker::auth::{Authenticator, Credentials, DigestCredentials, jaas};
 use storm_pacemaker::config::{self, Cores};
 use storm_pacemaker::session::{LoginContext, Received, Session};
-use storm_pacemaker::wire::frame::{Flow, FrameError, FrameReader};
 use storm_pacemaker::wire::message;
+use storm_pacemaker::wire::{FrameError, FrameReader};
 
 /// Bytes of the largest frame; small, so that the fuzzer finds both sides of it.
 const FRAME_BYTES: u32 = 4096;
@@ -63,15 +63,17 @@ fn cut_into_frames(chunks: &[&[u8]]) -> (Vec<Vec<u8>>, Option<FrameError>) {
     let mut reader = FrameReader::new(FRAME_BYTES);
     let mut frames = Vec::new();
     for chunk in chunks {
-        let fed = reader.feed(chunk, &mut |body| {
-            assert!(body.len() <= FRAME_BYTES as usize);
-            frames.push(body.to_vec());
-            Flow::Continue
-        });
-        assert!(reader.buffered_bytes() <= FRAME_BYTES as usize + 4);
-        if let Err(error) = fed {
-            return (frames, Some(error));
+        let mut chunk = *chunk;
+        while let Some(frame) = reader.next_from(&mut chunk) {
+            match frame {
+                Ok(body) => {
+                    assert!(body.len() <= FRAME_BYTES as usize);
+                    frames.push(body.to_vec());
+                }
+                Err(error) => return (frames, Some(error)),
+            }
         }
+        assert!(reader.buffered_bytes() <= FRAME_BYTES as usize + 4);
     }
     (frames, None)
 }
@@ -159,7 +161,7 @@ pub fn storm_yaml(data: &[u8]) {
         Ok(config) => {
             assert!((1..=256).contains(&config.server.shards.get()));
             assert!(config.limits.frame_bytes >= 1024);
-            assert!(config.limits.output_bytes >= config.limits.frame_bytes);
+            assert!(config.limits.output_bytes >= config.limits.frame_bytes as usize);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One connection over a plain blocking socket: logs in, asks, takes the answer. For what is no part of
 //! the plan.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::net::sockopt::set_socket_linger;
 use storm_pacemaker::client_login::{ClientLogin, ClientMethod};
 use storm_pacemaker::wire::message::encode_path;
-use storm_pacemaker::wire::{Flow, FrameReader, MessageType, decode};
+use storm_pacemaker::wire::{FrameReader, MessageType, decode};
 
 use crate::storm;
 
@@ -19,8 +18,6 @@ const PATIENCE: Duration = Duration::from_micros(storm::GIVE_UP_AFTER_US);
 pub struct Connection {
     socket: TcpStream,
     frames: FrameReader,
-    /// Whole frames that have not been taken.
-    received: VecDeque<Vec<u8>>,
 }
 
 impl Connection {
@@ -34,7 +31,6 @@ impl Connection {
         Ok(Connection {
             socket,
             frames: FrameReader::new(storm::FRAME_BYTES),
-            received: VecDeque::new(),
         })
     }
 
@@ -75,8 +71,9 @@ impl Connection {
     fn frame(&mut self) -> Result<Vec<u8>, String> {
         let mut bytes = [0; 4096];
         loop {
-            if let Some(body) = self.received.pop_front() {
-                return Ok(body);
+            if let Some(body) = self.frames.next() {
+                let body = body.map_err(|_| "its answer is no message".to_owned())?;
+                return Ok(body.to_vec());
             }
             let length = match self.socket.read(&mut bytes) {
                 Ok(0) => return Err("it has closed the connection".to_owned()),
@@ -84,14 +81,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(told(error)),
             };
-            let received = &mut self.received;
-            let fed = self.frames.feed(&bytes[..length], &mut |body| {
-                received.push_back(body.to_vec());
-                Flow::Continue
-            });
-            if fed.is_err() {
-                return Err("its answer is no message".to_owned());
-            }
+            self.frames.push(&bytes[..length]);
         }
     }
 }

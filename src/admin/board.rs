@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::shard::{Keys, Snapshot};
+use crate::shard::{ScannedKeys, Snapshot};
 
 #[derive(Debug)]
 pub struct Board {
@@ -27,7 +27,7 @@ pub struct Place {
     /// The shard's thread, as the kernel calls it.
     thread: AtomicI32,
     report: Mutex<Option<Report>>,
-    keys: Mutex<Option<Keys>>,
+    keys: Mutex<Option<ScannedKeys>>,
 }
 
 /// What a shard publishes a few times a second.
@@ -120,7 +120,7 @@ impl Place {
     }
 
     /// Gives the keys back if somebody is reading just now.
-    pub fn try_show(&self, keys: Keys) -> Result<(), Keys> {
+    pub fn try_show(&self, keys: ScannedKeys) -> Result<(), ScannedKeys> {
         match self.keys.try_lock() {
             Ok(mut place) => {
                 *place = Some(keys);
@@ -149,7 +149,7 @@ impl Place {
     }
 
     /// The keys of the latest look, once.
-    pub fn take_keys(&self) -> Option<Keys> {
+    pub fn take_keys(&self) -> Option<ScannedKeys> {
         lock(&self.keys).take()
     }
 }
@@ -171,7 +171,7 @@ mod tests {
         drop(reading);
         let reading = lock(&place.keys);
         let keys = place
-            .try_show(Keys::default())
+            .try_show(ScannedKeys::default())
             .expect_err("it is being read");
         drop(reading);
         assert!(place.try_show(keys).is_ok());

@@ -146,17 +146,17 @@ impl Shards {
 
     /// Those in force, to hold the other numbers against.
     fn limits(&self, out: &mut Encoder<'_>) -> fmt::Result {
-        let bounds = &self.facts.bounds;
+        let limits = &self.facts.limits;
         let help =
             "Open connections that are allowed: limits.connections, or what open files allow";
-        out.gauge("limit_connections", None, help, [([], bounds.connections)])?;
+        out.gauge("limit_connections", None, help, [([], limits.connections)])?;
         let help = "Keys that are allowed: limits.stored_keys";
-        out.gauge("limit_keys", None, help, [([], bounds.stored_keys)])?;
+        out.gauge("limit_keys", None, help, [([], limits.stored_keys)])?;
         let help = "Stored bytes that are allowed: limits.stored_bytes";
         let bytes = Some(&Unit::Bytes);
-        out.gauge("limit_stored", bytes, help, [([], bounds.stored_bytes)])?;
+        out.gauge("limit_stored", bytes, help, [([], limits.stored_bytes)])?;
         let help = "Buffered bytes that are allowed: limits.buffered";
-        out.gauge("limit_buffered", bytes, help, [([], bounds.buffered_bytes)])
+        out.gauge("limit_buffered", bytes, help, [([], limits.buffered_bytes)])
     }
 }
 
@@ -325,7 +325,7 @@ fn faults(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
         help,
         logins.into_iter().map(labelled("result")),
     )?;
-    let held_back: u64 = counters().map(|counters| counters.logins_held_back).sum();
+    let held_back: u64 = counters().map(|counters| counters.logins_deferred).sum();
     let help = "Logins that had to wait, because others of their address had failed";
     out.counter("logins_held_back", None, help, [([], held_back)])
 }
@@ -333,12 +333,12 @@ fn faults(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
 fn inner_works(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
     let wakes = of_each(reports, |shard| shard.counters.wakes);
     out.counter("wakes", None, "Wakes of the event loop", wakes)?;
-    let gathered = of_each(reports, |shard| shard.counters.gathered_wakes);
+    let gathered = of_each(reports, |shard| shard.counters.batched_wakes);
     let help = "Wakes that had let pulses gather (server.minimum_wait)";
     out.counter("wakes_gathered", None, help, gathered)?;
-    let letters = of_each(reports, |shard| shard.counters.letters);
+    let letters = of_each(reports, |shard| shard.counters.forwarded_requests);
     out.counter("letters", None, "Requests handed to other shards", letters)?;
-    let waiting = of_each(reports, |shard| shard.mailbox_letters);
+    let waiting = of_each(reports, |shard| shard.mailbox_messages);
     let help = "Letters of other shards that the shard has not read";
     out.gauge("mailbox_letters", None, help, waiting)?;
     let doorbells = reports

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
-use crate::shard::{Ageing, Bounds};
+use crate::limits::{Ageing, Limits};
 use board::Board;
 use site::Site;
 
@@ -41,7 +41,7 @@ pub struct Facts {
     /// The core of each shard.
     pub cores: Vec<usize>,
     pub login_method: &'static str,
-    pub bounds: Bounds,
+    pub limits: Limits,
     pub ageing: Ageing,
     /// Settings that may be shown to everyone, with their values.
     pub settings: Vec<(&'static str, String)>,

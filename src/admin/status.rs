@@ -50,7 +50,7 @@ pub(super) fn json(facts: &Facts, board: &Board) -> String {
         "stopping": board.is_stopping(),
         "login_method": facts.login_method,
         "connections": sum(open_connections),
-        "connections_allowed": facts.bounds.connections,
+        "connections_allowed": facts.limits.connections,
         "keys": sum(|shard| shard.usage.keys),
         "stale_keys": sum(|shard| shard.counters.stale_keys),
         "expired_keys": sum(|shard| shard.counters.expired_keys),
@@ -88,10 +88,10 @@ fn of_shard(shard: &Snapshot) -> Value {
         "refusals": counters.refusals,
         "faults": counters.faults,
         "logins": counters.logins,
-        "logins_held_back": counters.logins_held_back,
-        "letters": counters.letters,
-        "mailbox_letters": shard.mailbox_letters,
+        "logins_held_back": counters.logins_deferred,
+        "letters": counters.forwarded_requests,
+        "mailbox_letters": shard.mailbox_messages,
         "wakes": counters.wakes,
-        "gathered_wakes": counters.gathered_wakes,
+        "gathered_wakes": counters.batched_wakes,
     })
 }

@@ -79,3 +79,16 @@ pub enum Realms {
     /// Those of every realm that the KDC trusts, as with Storm's daemon.
     Any,
 }
+
+/// Where a Kerberos client takes its tickets from, when not from the default credential cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TicketSource {
+    /// A credential cache, by its name in the Kerberos library's syntax. A plain path names a file.
+    Cache(PathBuf),
+    /// The KDC, with the key of `principal` from this keytab, or with the first key if there is no
+    /// principal. The tickets stay in memory.
+    Keytab {
+        path: PathBuf,
+        principal: Option<String>,
+    },
+}

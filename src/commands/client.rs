@@ -1,7 +1,6 @@
 //! One blocking connection to a server: connects, logs in, asks. Requests go out in batches, answers
 //! are matched by their ids. Whatever the server does, every call ends within its time.
 
-use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use super::trouble::{Asked, Failure, Trouble};
 use crate::client_login::{ClientLogin, ClientMethod};
 use crate::limits;
 use crate::wire::message::{self, Message, MessageType};
-use crate::wire::{Data, Flow, FrameReader};
+use crate::wire::{Data, FrameReader};
 
 /// How to reach a server and what to expect of it.
 #[derive(Clone, Debug)]
@@ -31,8 +30,6 @@ pub struct Client {
     target: Target,
     stream: TcpStream,
     reader: FrameReader,
-    /// Bodies that have come and not been looked at.
-    frames: VecDeque<Vec<u8>>,
     chunk: Box<[u8]>,
     next_id: i32,
     received_bytes: u64,
@@ -56,7 +53,6 @@ impl Client {
             reader: FrameReader::new(target.frame_bytes),
             target,
             stream,
-            frames: VecDeque::new(),
             chunk: vec![0; limits::COMMAND_RECEIVE_BYTES].into(),
             next_id: 0,
             received_bytes: 0,
@@ -185,8 +181,8 @@ impl Client {
     /// The next frame's body.
     fn receive(&mut self, deadline: Instant) -> Result<Vec<u8>, Trouble> {
         loop {
-            if let Some(frame) = self.frames.pop_front() {
-                return Ok(frame);
+            if let Some(frame) = self.reader.next() {
+                return frame.map(<[u8]>::to_vec).map_err(Trouble::BadFrame);
             }
             let left = self.left(deadline)?;
             self.stream
@@ -199,16 +195,7 @@ impl Client {
                 Err(error) => return Err(self.told(error)),
             };
             self.received_bytes += count as u64;
-            let frames = &mut self.frames;
-            let mut each = |body: &[u8]| {
-                frames.push_back(body.to_vec());
-                Flow::Continue
-            };
-            match self.reader.feed(&self.chunk[..count], &mut each) {
-                Ok(Flow::Continue) => {}
-                Ok(Flow::Pause) => unreachable!("nothing asks for a pause"),
-                Err(error) => return Err(Trouble::BadFrame(error)),
-            }
+            self.reader.push(&self.chunk[..count]);
         }
     }
 

@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 use super::client::{Client, Target};
 use super::server::Server;
 use super::trouble::Failure;
+use crate::auth::TicketSource;
 use crate::auth::jaas::ClientSection;
-use crate::client_login::{ClientMethod, Tickets};
+use crate::client_login::ClientMethod;
 use crate::config::{self, ForClient, Login, Sources};
 
 #[derive(Args, Clone, Debug)]
@@ -103,8 +104,8 @@ impl ServerOptions {
             }
         };
         let tickets = match (keytab, ticket_cache) {
-            (Some(path), _) => Tickets::Keytab { path, principal },
-            (None, Some(cache)) => Tickets::Cache(cache),
+            (Some(path), _) => TicketSource::Keytab { path, principal },
+            (None, Some(cache)) => TicketSource::Cache(cache),
             (None, None) => return Some(ClientMethod::Kerberos { service }),
         };
         Some(ClientMethod::KerberosWith { service, tickets })

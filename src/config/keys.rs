@@ -15,15 +15,12 @@ pub struct Key {
     pub kind: Kind,
 }
 
-/// What `server.max_threads` may be. Storm's key is an `int`; 0 or less lets Netty choose there.
-const MAX_THREADS: std::ops::RangeInclusive<u64> = 0..=i32::MAX as u64;
-
 /// Every setting, in the order of `config/pacemaker.toml` and of `check-config`'s output.
 pub static KEYS: &[Key] = &[
     key("server.bind", Kind::Address),
     key("server.port", Kind::Port).storm("pacemaker.port"),
     key("server.shards", Kind::AutoOrCount(limits::SHARDS)),
-    key("server.max_threads", Kind::Count(MAX_THREADS)).storm("pacemaker.max.threads"),
+    key("server.max_threads", Kind::Count(limits::MAX_THREADS)).storm("pacemaker.max.threads"),
     key(
         "server.shutdown_deadline",
         Kind::Time(limits::SHUTDOWN_DEADLINE),

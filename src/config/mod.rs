@@ -35,7 +35,7 @@ pub use unit::{Size, Time, parse_size, parse_time};
 
 use crate::access::{Need, Rules};
 use crate::auth::Credentials;
-use crate::shard::Ageing;
+use crate::limits::{Ageing, Limits};
 
 use settle::Settled;
 
@@ -113,28 +113,6 @@ pub struct Kerberos {
     pub krb5_conf: Option<PathBuf>,
 }
 
-/// See `config/pacemaker.toml` for each; all are counts or bytes.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    pub frame_bytes: u64,
-    pub path_bytes: u64,
-    pub path_depth: u64,
-    pub connections: u64,
-    /// None: half of the connections that there is room for.
-    pub connections_per_address: Option<u64>,
-    pub in_flight: u64,
-    /// Never less than `frame_bytes`.
-    pub output_bytes: u64,
-    pub output_deadline: Duration,
-    pub buffered_bytes: u64,
-    pub handshake_deadline: Duration,
-    pub handshake_bytes: u64,
-    pub unauthenticated_per_address: u64,
-    pub failed_logins: u64,
-    pub stored_keys: u64,
-    pub stored_bytes: u64,
-}
-
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// Where metrics, health and the page are served; `None`: nowhere.
@@ -195,13 +173,14 @@ impl Config {
                     .to_owned(),
             },
             limits: Limits {
-                frame_bytes: settled.size("limits.frame_size"),
+                frame_bytes: u32::try_from(settled.size("limits.frame_size"))
+                    .expect("limits::FRAME_BYTES"),
                 path_bytes: settled.size("limits.path_length"),
                 path_depth: settled.count("limits.path_depth"),
                 connections: settled.count("limits.connections"),
                 connections_per_address: settled.auto_or_count("limits.connections_per_address"),
-                in_flight: settled.count("limits.in_flight"),
-                output_bytes: settled.size("limits.output"),
+                in_flight: settled.count("limits.in_flight") as usize,
+                output_bytes: settled.size("limits.output") as usize,
                 output_deadline: settled.time("limits.output_deadline"),
                 buffered_bytes: settled.size("limits.buffered"),
                 handshake_deadline: settled.time("limits.handshake_deadline"),

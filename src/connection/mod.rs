@@ -1,22 +1,24 @@
-//! What the event loop and the logic above it say to each other about one connection: who it is,
-//! what is queued for it, what shall happen to it. Plain data; it touches no socket.
+//! What the event loop and the logic above it tell each other: which connection, what is queued for
+//! it, what shall happen to it, and how the loop may sleep. Plain data; it touches no socket.
 
 mod outbox;
 
 pub use outbox::Outbox;
 
-/// Names one connection of one event loop. The slot is small and reused, the generation tells a
-/// slot's tenants apart, so that an answer that comes late never reaches the wrong peer.
+use std::time::Duration;
+
+/// Names one connection of one event loop. Slots are small and reused; the generation tells the
+/// connections of a slot apart, so that a late answer never reaches the wrong peer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ConnectionId {
     pub slot: u32,
     pub generation: u32,
 }
 
-/// How a connection is ended from our side.
+/// How we end a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// A RST. Storm's 2.x clients act on it at once, while they sleep through a FIN for 11 to 13 s.
+    /// A RST. Storm's 2.x clients act on it at once, but notice a FIN only after 11 to 13 s.
     Reset,
     /// A FIN, for a peer that has sent its own.
     Orderly,
@@ -33,16 +35,16 @@ pub enum Closed {
     NotConnected(i32),
 }
 
-/// What the logic wants done. The event loop carries commands out after each call, in order.
+/// What the logic wants done. The event loop applies commands after each call, in order.
 #[derive(Debug)]
 pub enum Command {
-    /// The connection's outbox has something. One send carries all of a wake's answers.
+    /// The connection's outbox is not empty. One send carries all answers of a wake.
     Send(ConnectionId),
-    /// Read no more from it until told to.
+    /// Read no more from it until `Resume`.
     Pause(ConnectionId),
     Resume(ConnectionId),
     Close(ConnectionId, Ending),
-    /// Wake another event loop if it sleeps: it has mail.
+    /// Wake another event loop if it sleeps: it has messages.
     RingBell(usize),
 }
 
@@ -64,4 +66,20 @@ impl Commands {
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
+}
+
+/// How the event loop may sleep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SleepPlan {
+    /// Sleep no longer than this.
+    pub at_most: Duration,
+    /// Let completions gather, so that one wake serves many. None: the first one wakes the loop.
+    pub batching: Option<Batching>,
+}
+
+/// Sleep until `completions` have arrived, or until one has and `at_least` is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Batching {
+    pub completions: u32,
+    pub at_least: Duration,
 }

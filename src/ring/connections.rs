@@ -15,13 +15,13 @@ pub(super) struct Connection {
     /// Whether the logic wants bytes from it.
     pub(super) wanted: bool,
     pub(super) receive: Receive,
-    /// In the list of outboxes to send.
-    pub(super) dirty: bool,
+    /// It is in the list of outboxes to send.
+    pub(super) pending_send: bool,
     /// A send that waits for room.
     pub(super) blocked: Option<Box<Sending>>,
     /// A connect is under way.
     pub(super) connecting: bool,
-    /// We are done with it; it goes when nothing is under way any more.
+    /// We are done with it. It is closed when the kernel holds no request for it.
     pub(super) ending: Option<Ending>,
 }
 
@@ -44,7 +44,7 @@ impl Connection {
     }
 }
 
-/// Connections by slot. A slot's generation goes up with each tenant.
+/// Connections by slot. A slot's generation goes up with each connection.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     slots: Vec<Slot>,
@@ -54,7 +54,7 @@ pub(super) struct Connections {
 #[derive(Debug)]
 struct Slot {
     generation: u32,
-    tenant: Option<Box<Connection>>,
+    connection: Option<Box<Connection>>,
 }
 
 impl Connections {
@@ -62,21 +62,21 @@ impl Connections {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 generation: 0,
-                tenant: None,
+                connection: None,
             });
             self.slots.len() as u32 - 1
         });
-        let place = &mut self.slots[slot as usize];
-        debug_assert!(place.tenant.is_none());
-        place.tenant.insert(Box::new(Connection {
+        let slot_entry = &mut self.slots[slot as usize];
+        debug_assert!(slot_entry.connection.is_none());
+        slot_entry.connection.insert(Box::new(Connection {
             id: ConnectionId {
                 slot,
-                generation: place.generation,
+                generation: slot_entry.generation,
             },
             socket,
             wanted: true,
             receive: Receive::Idle,
-            dirty: false,
+            pending_send: false,
             blocked: None,
             connecting: false,
             ending: None,
@@ -84,22 +84,22 @@ impl Connections {
     }
 
     pub(super) fn get(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        let tenant = self
+        let connection = self
             .slots
             .get_mut(id.slot as usize)?
-            .tenant
+            .connection
             .as_deref_mut()?;
-        (tenant.id == id).then_some(tenant)
+        (connection.id == id).then_some(connection)
     }
 
-    /// Gives the slot free and the connection back.
+    /// Frees the slot, and returns its connection.
     pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Box<Connection>> {
         self.get(id)?;
-        let place = &mut self.slots[id.slot as usize];
-        let tenant = place.tenant.take();
-        place.generation = (place.generation + 1) & GENERATION_MASK;
+        let slot_entry = &mut self.slots[id.slot as usize];
+        let connection = slot_entry.connection.take();
+        slot_entry.generation = (slot_entry.generation + 1) & GENERATION_MASK;
         self.free.push(id.slot);
-        tenant
+        connection
     }
 
     pub(super) fn len(&self) -> usize {
@@ -107,6 +107,8 @@ impl Connections {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
-        self.slots.iter().filter_map(|slot| slot.tenant.as_deref())
+        self.slots
+            .iter()
+            .filter_map(|slot| slot.connection.as_deref())
     }
 }

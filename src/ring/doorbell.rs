@@ -1,9 +1,9 @@
-//! Doorbells: how a thread wakes another thread's event loop, through IORING_OP_MSG_RING, and only
-//! if that one sleeps. They carry nothing; the mail is elsewhere.
+//! Doorbells: how a thread wakes another thread's event loop, by IORING_OP_MSG_RING, and only if that
+//! loop sleeps. A doorbell carries nothing; the messages are in the mailbox.
 //!
-//! The rule against lost wakes, on both sides of a sequentially consistent fence: a sender puts its
-//! letter down and then looks whether the owner sleeps; an owner says that it sleeps and then looks
-//! for letters. At least one of them sees the other.
+//! No wake is lost, because both sides have a sequentially consistent fence between two steps. A
+//! sender puts its message down, then looks whether the owner sleeps. An owner says that it sleeps,
+//! then looks for messages. At least one of them sees the other.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -14,17 +14,17 @@ use io_uring::{IoUring, opcode, types};
 
 use super::operation::{Operation, UserData};
 
-/// One bell an event loop, shared by all threads of the process.
+/// One doorbell for each event loop, shared by all threads of the process.
 #[derive(Debug)]
 pub struct Bells {
     bells: Box<[Bell]>,
 }
 
-/// On a cache line of its own: owners write theirs at every sleep.
+/// On a cache line of its own: an owner writes its bell at every sleep.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Bell {
-    /// The ring's descriptor; -1 while there is no ring.
+    /// The ring's descriptor, or -1 while there is no ring.
     ring: AtomicI32,
     asleep: AtomicBool,
 }
@@ -49,7 +49,7 @@ impl Bells {
         self.bells[owner].ring.store(-1, Ordering::SeqCst);
     }
 
-    /// From here on a letter rings. The owner must look for letters once more before it sleeps.
+    /// From here on a message rings. The owner must look for messages once more before it sleeps.
     pub(super) fn fall_asleep(&self, owner: usize) {
         self.bells[owner].asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -59,12 +59,12 @@ impl Bells {
         self.bells[owner].asleep.store(false, Ordering::SeqCst);
     }
 
-    /// The owner did not get the bell that `entry_if_asleep` was to ring: the next one must ring.
+    /// The doorbell of `entry_if_asleep` did not reach the owner: the next sender must ring again.
     pub(super) fn failed(&self, owner: usize) {
         self.bells[owner].asleep.store(true, Ordering::SeqCst);
     }
 
-    /// What to submit so that the owner wakes; None if it is awake and will look by itself.
+    /// The entry that wakes the owner. None if it is awake: it will look for messages by itself.
     pub(super) fn entry_if_asleep(&self, owner: usize) -> Option<Entry> {
         fence(Ordering::SeqCst);
         let bell = &self.bells[owner];
@@ -90,7 +90,7 @@ impl Bells {
     }
 }
 
-/// Rings from a thread that has no event loop, such as the one that waits for signals.
+/// Rings from a thread without an event loop, such as the one that waits for signals.
 #[expect(missing_debug_implementations, reason = "IoUring has none")]
 pub struct Ringer {
     ring: IoUring,

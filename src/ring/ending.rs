@@ -1,5 +1,5 @@
-//! How connections end: requests under way are cancelled first, since they hold the socket open, and
-//! only then is it closed, which resets it unless a FIN was asked for.
+//! How connections end. Requests in the ring hold the socket open, so they are cancelled first; then
+//! the socket is closed, with a RST unless a FIN was asked for.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use super::{EventLoop, Handler, socket};
 use crate::connection::{Closed, ConnectionId, Ending};
 
 impl EventLoop {
-    /// The peer or the network ended it.
+    /// The peer or the network ended the connection.
     pub(super) fn lost(
         &mut self,
         handler: &mut impl Handler,
@@ -41,7 +41,7 @@ impl EventLoop {
             connection.connecting,
         );
         handler.closed(id, why, &mut self.commands);
-        // A request under way holds the socket open: only when all are gone does a close reset it.
+        // Only when the ring holds no request for it does closing the socket reset it.
         if receive == Receive::Armed {
             self.cancel_receive(id)?;
         }
@@ -51,12 +51,12 @@ impl EventLoop {
         if connecting {
             self.cancel(UserData::of(Operation::Connect, id))?;
         }
-        self.bury(id)?;
-        self.obey_all(handler)
+        self.release(id)?;
+        self.apply_queued(handler)
     }
 
-    /// Closes the socket and gives the slot free, once the kernel holds nothing of it.
-    pub(super) fn bury(&mut self, id: ConnectionId) -> io::Result<()> {
+    /// Closes the socket and frees the slot, once the kernel holds no request for it.
+    pub(super) fn release(&mut self, id: ConnectionId) -> io::Result<()> {
         let Some(connection) = self.connections.get(id) else {
             return Ok(());
         };

@@ -1,8 +1,8 @@
 //! The data plane of one thread: an io_uring that accepts, receives, sends and sleeps. It knows
-//! sockets, bytes and doorbells; what the bytes mean is its handler's business.
+//! sockets, bytes and doorbells. What the bytes mean is the handler's business.
 //!
 //! One call of [`EventLoop::turn`] is one wake: it submits what the last one queued, sleeps, and
-//! hands each completion to the handler. Everything that the handler queued for one connection
+//! hands each completion to the handler. Everything that the handler queues for one connection
 //! during a turn leaves in one send.
 
 mod buffers;
@@ -28,7 +28,7 @@ use io_uring::squeue::Entry;
 use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue};
 
-use crate::connection::{Closed, Command, Commands, ConnectionId, Outbox};
+use crate::connection::{Batching, Closed, Command, Commands, ConnectionId, Outbox, SleepPlan};
 use buffers::ReceiveBuffers;
 use connections::{Connections, Receive};
 use opening::Listener;
@@ -41,50 +41,33 @@ const SUBMISSIONS: u32 = 2048;
 /// Entries of the completion queue. What does not fit waits in the kernel (IORING_FEAT_NODROP).
 const COMPLETIONS: u32 = 16_384;
 
-/// The logic that an event loop serves. All calls come from its thread.
+/// The logic that an event loop serves. The loop calls it on its own thread.
 pub trait Handler {
-    /// The loop has slept, and will tell what has come: the time to read the clock.
+    /// The loop has woken up; the completions follow. The time to read the clock.
     fn woke(&mut self);
-    /// A connection has come (accepted, or dialled before). Bytes are read from it unless the
+    /// A connection is open: accepted, or dialled before. Bytes are read from it unless the
     /// handler pauses or closes it.
     fn opened(&mut self, id: ConnectionId, peer: SocketAddr, commands: &mut Commands);
     fn received(&mut self, id: ConnectionId, bytes: &[u8], commands: &mut Commands);
-    /// The peer has said that it will send no more. The handler closes the connection when it
-    /// owes no more answers.
+    /// The peer has sent its FIN. The handler closes the connection when it owes no more answers.
     fn finished(&mut self, id: ConnectionId, commands: &mut Commands);
-    /// So many bytes of what `take_outbox` gave have gone to the kernel.
+    /// The kernel has taken `bytes` of what `take_outbox` gave.
     fn sent(&mut self, id: ConnectionId, bytes: usize, commands: &mut Commands);
-    /// Not all of a send could go at once: the peer does not take its bytes.
+    /// The kernel did not take all of a send: the peer does not read as fast.
     fn blocked(&mut self, id: ConnectionId);
-    /// The connection is gone; its id will not come again.
+    /// The connection is gone. Its id is never used again.
     fn closed(&mut self, id: ConnectionId, why: Closed, commands: &mut Commands);
-    /// What is queued for the connection; it is the loop's from here on.
+    /// What is queued for the connection. It belongs to the loop from here on.
     fn take_outbox(&mut self, id: ConnectionId) -> Outbox;
-    /// Whether something waits for `sent`, so that the loop must wake for it. Otherwise it is told
-    /// at the next wake, whatever that is for.
+    /// Whether something waits for `sent`, so that the loop must wake for it. If not, `sent` is
+    /// called at the next wake, whatever that is for.
     fn awaits_sent(&mut self, _id: ConnectionId) -> bool {
         false
     }
-    /// Whether letters have come that no bell will tell of.
-    fn has_mail(&self) -> bool;
-    /// Accepting rests for a moment: no descriptors or no memory left.
+    /// Whether other threads have left messages that no doorbell will tell of.
+    fn has_messages(&self) -> bool;
+    /// The loop stops accepting for a moment: no descriptors or no memory are left.
     fn accept_failed(&mut self, error: io::Error);
-}
-
-/// How the next turn may sleep.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Rest {
-    /// Sleep no longer than this.
-    pub at_most: Duration,
-    /// Let completions gather, so that one wake serves many.
-    pub gather: Option<Gather>,
-}
-
-/// Sleep until `completions` have come, or until one has and `at_least` is over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Gather {
-    pub completions: u32,
-    pub at_least: Duration,
 }
 
 pub struct EventLoop {
@@ -92,18 +75,18 @@ pub struct EventLoop {
     ring: IoUring,
     buffers: ReceiveBuffers,
     connections: Connections,
-    /// Their places do not change; `None` is one that listens no more.
+    /// Their indexes do not change. None: it no longer listens.
     listeners: Vec<Option<Listener>>,
     /// Connections whose outbox is to be sent.
-    dirty: Vec<ConnectionId>,
-    /// The sends of the submission under way, and how those that fell short ended.
+    pending_send: Vec<ConnectionId>,
+    /// The sends of the current submission, and the results of those that fell short.
     sends: Vec<(Sending, Option<i32>)>,
     completions: Vec<(UserData, i32, u32)>,
     commands: Commands,
     bells: Arc<Bells>,
     /// Which bell is ours.
     index: usize,
-    can_gather: bool,
+    can_batch: bool,
     bells_rung: u64,
 }
 
@@ -120,26 +103,26 @@ impl EventLoop {
             .build(SUBMISSIONS)?;
         let buffers = ReceiveBuffers::register(&ring)?;
         bells.hang(index, ring.as_raw_fd());
-        let can_gather = ring.params().is_feature_min_timeout();
+        let can_batch = ring.params().is_feature_min_timeout();
         Ok(EventLoop {
             ring,
             buffers,
             connections: Connections::default(),
             listeners: Vec::new(),
-            dirty: Vec::new(),
+            pending_send: Vec::new(),
             sends: Vec::new(),
             completions: Vec::new(),
             commands: Commands::default(),
             bells,
             index,
-            can_gather,
+            can_batch,
             bells_rung: 0,
         })
     }
 
-    /// Whether the kernel knows the minimum wait (Linux 6.12).
-    pub fn can_gather(&self) -> bool {
-        self.can_gather
+    /// Whether the kernel has the minimum wait (Linux 6.12).
+    pub fn can_batch(&self) -> bool {
+        self.can_batch
     }
 
     /// Bells rung so far, at loops that slept.
@@ -175,35 +158,35 @@ impl EventLoop {
 
     /// Whether all that was handed over for sending has reached the peers.
     pub fn all_delivered(&self) -> bool {
-        self.dirty.is_empty()
+        self.pending_send.is_empty()
             && self.connections.iter().all(|connection| {
                 connection.blocked.is_none()
                     && socket::unacknowledged_bytes(&connection.socket) == 0
             })
     }
 
-    /// Carries out commands that were not queued by a handler's call.
-    pub fn carry_out(
+    /// Applies commands that were queued outside of a handler's call.
+    pub fn apply_commands(
         &mut self,
         handler: &mut impl Handler,
         commands: &mut Commands,
     ) -> io::Result<()> {
         for command in commands.drain() {
-            self.obey(handler, command)?;
+            self.apply(handler, command)?;
         }
         Ok(())
     }
 
-    /// One wake: submits, sleeps as `rest` allows, and tells the handler what has come. Returns the
-    /// number of completions.
+    /// One wake: submits, sleeps as `plan` allows, and hands the completions to the handler. Returns their
+    /// number.
     ///
     /// An error is one of the ring itself; it never stems from a peer.
-    pub fn turn(&mut self, handler: &mut impl Handler, rest: Rest) -> io::Result<usize> {
+    pub fn turn(&mut self, handler: &mut impl Handler, plan: SleepPlan) -> io::Result<usize> {
         self.wake_accept(Instant::now())?;
         self.prepare_sends(handler)?;
-        self.sleep(handler, rest)?;
+        self.sleep(handler, plan)?;
         handler.woke();
-        self.settle_sends(handler)?;
+        self.finish_sends(handler)?;
         let mut completions = std::mem::take(&mut self.completions);
         let count = completions.len();
         for (data, result, flags) in completions.drain(..) {
@@ -216,38 +199,38 @@ impl EventLoop {
 
     // ── Sleeping ─────────────────────────────────────────────────────────────────────────────────
 
-    fn sleep(&mut self, handler: &impl Handler, rest: Rest) -> io::Result<()> {
+    fn sleep(&mut self, handler: &impl Handler, plan: SleepPlan) -> io::Result<()> {
         self.bells.fall_asleep(self.index);
-        let awake = self.dirty_again() || handler.has_mail();
-        let at_most = if awake { Duration::ZERO } else { rest.at_most };
-        // Less than the kernel's microsecond would be no minimum at all, and wait for the count; a
-        // minimum beyond the longest sleep would be waited for all the same.
-        let gather = rest.gather.filter(|gather| {
-            let sound = (Duration::from_micros(1)..=at_most).contains(&gather.at_least);
-            self.can_gather && !awake && sound
+        let awake = !self.pending_send.is_empty() || handler.has_messages();
+        let at_most = if awake { Duration::ZERO } else { plan.at_most };
+        // Below the kernel's microsecond there is no minimum, and it would wait for the count. It
+        // would also wait for a minimum that is longer than the longest sleep.
+        let batching = plan.batching.filter(|batching| {
+            let sound = (Duration::from_micros(1)..=at_most).contains(&batching.at_least);
+            self.can_batch && !awake && sound
         });
-        let outcome = self.submit_and_sleep(at_most, gather);
+        let outcome = self.submit_and_sleep(at_most, batching);
         self.bells.wake_up(self.index);
         outcome
     }
 
-    fn dirty_again(&self) -> bool {
-        !self.dirty.is_empty()
-    }
-
-    fn submit_and_sleep(&mut self, at_most: Duration, gather: Option<Gather>) -> io::Result<()> {
+    fn submit_and_sleep(
+        &mut self,
+        at_most: Duration,
+        batching: Option<Batching>,
+    ) -> io::Result<()> {
         let timeout = Timespec::from(at_most);
         let no_time = Timespec::new();
         let mut arguments = SubmitArgs::new().timespec(&timeout);
         let mut want = 1;
-        if let Some(gather) = gather {
-            arguments = arguments.min_wait_usec(gather.at_least.as_micros() as u32);
-            want = gather.completions as usize;
+        if let Some(batching) = batching {
+            arguments = arguments.min_wait_usec(batching.at_least.as_micros() as u32);
+            want = batching.completions as usize;
         }
         loop {
             match self.ring.submitter().submit_with_args(want, &arguments) {
                 Ok(_) => {}
-                // Not errors: nothing came in time; a signal came; completions must be taken first.
+                // Not errors: a timeout, a signal, or completions that must be taken first.
                 Err(error)
                     if matches!(
                         error.raw_os_error(),
@@ -256,7 +239,7 @@ impl EventLoop {
                 Err(error) => return Err(error),
             }
             self.collect();
-            // A send may be settled only when the kernel has taken its entry and every failure has
+            // A send counts as sent only when the kernel has taken its entry and every failure has
             // been seen.
             let queue = self.ring.submission();
             if queue.is_empty() && !queue.cq_overflow() {
@@ -291,11 +274,11 @@ impl EventLoop {
             }
             Operation::Connect => self.connected(handler, data.id(), result),
             Operation::SendLater => self.sent_later(handler, data.id(), result),
-            // Settled already.
+            // `finish_sends` has dealt with it.
             Operation::SendNow => Ok(()),
-            // What was cancelled completes by itself; what could not be found has done so already.
+            // What was cancelled completes by itself, or has done so already.
             Operation::Cancel => Ok(()),
-            // The turn looks for mail in any case.
+            // The turn looks for messages in any case.
             Operation::Rung => Ok(()),
             Operation::Ring => {
                 let owner = data.slot() as usize;
@@ -307,21 +290,21 @@ impl EventLoop {
 
     // ── Commands ─────────────────────────────────────────────────────────────────────────────────
 
-    fn obey_all(&mut self, handler: &mut impl Handler) -> io::Result<()> {
+    fn apply_queued(&mut self, handler: &mut impl Handler) -> io::Result<()> {
         if self.commands.is_empty() {
             return Ok(());
         }
         let mut commands = std::mem::take(&mut self.commands);
-        self.carry_out(handler, &mut commands)?;
+        self.apply_commands(handler, &mut commands)?;
         if self.commands.is_empty() {
             self.commands = commands; // keep its memory
         }
         Ok(())
     }
 
-    fn obey(&mut self, handler: &mut impl Handler, command: Command) -> io::Result<()> {
+    fn apply(&mut self, handler: &mut impl Handler, command: Command) -> io::Result<()> {
         match command {
-            Command::Send(id) => self.mark_dirty(id),
+            Command::Send(id) => self.queue_send(id),
             Command::Pause(id) => {
                 if let Some(connection) = self.connections.get(id) {
                     connection.wanted = false;
@@ -363,7 +346,7 @@ fn push_entry(ring: &mut IoUring, entry: &Entry) -> io::Result<()> {
     loop {
         // SAFETY: an entry points at nothing (accept, cancel, doorbell, poll, a receive from the
         // buffer ring, which lives as long as the ring) or into a `Sending`, which the event loop
-        // keeps until the kernel is done with it: `sends` until they are settled, `blocked` until
+        // keeps until the kernel is done with it: `sends` until they are finished, `blocked` until
         // its completion. They outlive the ring, and its requests: see `drop`.
         if unsafe { ring.submission().push(entry) }.is_ok() {
             return Ok(());

@@ -1,5 +1,5 @@
-//! How the event loop comes by connections: it accepts them with one multishot accept, which rests
-//! while the process or the host has run out of what a connection takes, or it dials.
+//! How connections are opened: the event loop accepts them with one multishot accept, which pauses
+//! while descriptors or memory run short, or it dials.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,13 +13,13 @@ use super::operation::{Operation, UserData};
 use super::{EventLoop, Handler, socket};
 use crate::connection::{Closed, ConnectionId};
 
-/// How long accepting rests when the process or the host has run out of what a connection takes.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// How long the loop stops accepting when descriptors or memory have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: OwnedFd,
-    /// Somebody else has opened it, and connections may have come before it had our options.
+    /// The service manager opened it; connections may have arrived before it had our options.
     adopted: bool,
     state: Accept,
 }
@@ -28,8 +28,8 @@ pub(super) struct Listener {
 enum Accept {
     Armed,
     /// Try again then.
-    RestingUntil(Instant),
-    /// Not wanted any more; the armed accept is being cancelled.
+    PausedUntil(Instant),
+    /// The armed accept is being cancelled.
     Stopping,
 }
 
@@ -53,18 +53,18 @@ impl EventLoop {
         self.arm_accept(self.listeners.len() - 1)
     }
 
-    /// Accepts no more. Connections that nobody has accepted are reset with the listening socket, unless
-    /// another process has it as well.
+    /// Stops accepting. Connections that are not accepted yet are reset with the listening socket,
+    /// unless another process holds it, too.
     pub fn stop_listening(&mut self) -> io::Result<()> {
         for index in 0..self.listeners.len() {
-            let place = &mut self.listeners[index];
-            let Some(listener) = place else { continue };
+            let entry = &mut self.listeners[index];
+            let Some(listener) = entry else { continue };
             match listener.state {
                 Accept::Armed => {
                     listener.state = Accept::Stopping;
                     self.cancel(accept_of(index))?;
                 }
-                Accept::RestingUntil(_) => *place = None,
+                Accept::PausedUntil(_) => *entry = None,
                 Accept::Stopping => {}
             }
         }
@@ -98,7 +98,7 @@ impl EventLoop {
     pub(super) fn wake_accept(&mut self, now: Instant) -> io::Result<()> {
         for index in 0..self.listeners.len() {
             if let Some(listener) = &self.listeners[index]
-                && let Accept::RestingUntil(then) = listener.state
+                && let Accept::PausedUntil(then) = listener.state
                 && now >= then
             {
                 self.arm_accept(index)?;
@@ -116,7 +116,7 @@ impl EventLoop {
         more: bool,
     ) -> io::Result<()> {
         if result >= 0 {
-            // SAFETY: the kernel has just made this descriptor for us, and says so only once.
+            // SAFETY: the kernel has just made this descriptor for us, and reports it only once.
             let socket = unsafe { OwnedFd::from_raw_fd(result) };
             let wanted = match &self.listeners[index] {
                 Some(listener) if listener.adopted => {
@@ -126,32 +126,32 @@ impl EventLoop {
                 Some(listener) => listener.state == Accept::Armed,
                 None => false,
             };
-            // A peer that has gone already has no address: nothing to serve. One that comes while we
-            // stop is reset.
+            // A peer that is gone already has no address, and needs no service. A peer that arrives
+            // while we stop is reset.
             if wanted && let Ok(peer) = socket::peer_address(&socket) {
                 let id = self.connections.insert(socket).id;
                 handler.opened(id, peer, &mut self.commands);
-                self.obey_all(handler)?;
+                self.apply_queued(handler)?;
                 self.arm_receive(id)?;
             }
         }
         if more {
             return Ok(());
         }
-        let place = &mut self.listeners[index];
-        let Some(listener) = place else {
+        let entry = &mut self.listeners[index];
+        let Some(listener) = entry else {
             return Ok(());
         };
         if listener.state == Accept::Stopping {
-            *place = None;
+            *entry = None;
             return Ok(());
         }
         match -result {
             // The completion queue was full, or a peer went away while it was being accepted.
             ..=0 | libc::ECONNABORTED | libc::EINTR | libc::ECANCELED => self.arm_accept(index),
-            // No descriptors or no memory left, or worse: never spin on it.
+            // Out of descriptors or memory, or worse: do not spin on it.
             error => {
-                listener.state = Accept::RestingUntil(Instant::now() + ACCEPT_REST);
+                listener.state = Accept::PausedUntil(Instant::now() + ACCEPT_PAUSE);
                 handler.accept_failed(io::Error::from_raw_os_error(error));
                 Ok(())
             }
@@ -169,7 +169,7 @@ impl EventLoop {
         };
         connection.connecting = false;
         if connection.ending.is_some() {
-            return self.bury(id);
+            return self.release(id);
         }
         let outcome = match result {
             0.. => socket::dialled(&connection.socket)
@@ -179,14 +179,14 @@ impl EventLoop {
         match outcome {
             Ok(peer) => {
                 handler.opened(id, peer, &mut self.commands);
-                self.obey_all(handler)?;
+                self.apply_queued(handler)?;
                 self.arm_receive(id)
             }
             Err(error) => {
                 self.connections.remove(id);
                 let number = error.raw_os_error().unwrap_or(0);
                 handler.closed(id, Closed::NotConnected(number), &mut self.commands);
-                self.obey_all(handler)
+                self.apply_queued(handler)
             }
         }
     }

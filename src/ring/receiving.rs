@@ -1,5 +1,5 @@
-//! The event loop's receiving: one multishot receive a connection, armed for as long as bytes are
-//! wanted from it.
+//! The event loop's receiving: one multishot receive for each connection, armed while bytes are wanted
+//! from it.
 
 use std::io;
 
@@ -21,7 +21,7 @@ impl EventLoop {
     ) -> io::Result<()> {
         let buffer = cqueue::buffer_select(flags);
         let Some(connection) = self.connections.get(id) else {
-            unreachable!("a receive completed on a connection that was buried before");
+            unreachable!("a receive completed on a connection that was released before");
         };
         if !cqueue::more(flags) {
             connection.receive = Receive::Idle;
@@ -35,7 +35,7 @@ impl EventLoop {
             self.buffers.give_back(buffer);
         }
         if ended {
-            return self.bury(id);
+            return self.release(id);
         }
         if result == 0 {
             if let Some(connection) = self.connections.get(id) {
@@ -45,7 +45,7 @@ impl EventLoop {
         } else if result < 0 && ![libc::ENOBUFS, libc::ECANCELED, libc::EINTR].contains(&-result) {
             return self.lost(handler, id, -result);
         }
-        self.obey_all(handler)?;
+        self.apply_queued(handler)?;
         self.arm_receive(id)
     }
 
@@ -61,7 +61,7 @@ impl EventLoop {
         let entry = opcode::RecvMulti::new(connection.fd(), ReceiveBuffers::GROUP)
             .build()
             .user_data(UserData::of(Operation::Receive, id).into());
-        // Buffers given back in this turn must be there when the kernel looks for one.
+        // Buffers returned in this turn must be visible when the kernel looks for one.
         self.buffers.publish();
         self.push(&entry)
     }

@@ -1,5 +1,5 @@
-//! The event loop's sending. A [`Sending`] is one send under way: the bytes, how far it has come, and
-//! the structures that point the kernel at them. They must stay where they are until the kernel is
+//! The event loop's sending. A [`Sending`] is one send under way: the bytes, how many of them are
+//! sent, and the structures that point the kernel at them. They must not move until the kernel is
 //! done with them.
 
 #![allow(unsafe_code)] // iovec and msghdr are pointers
@@ -25,11 +25,11 @@ pub(super) struct Sending {
     sent: usize,
     /// Bytes that the last entry asked for.
     asked: usize,
-    gather: Option<Box<Gather>>,
+    vector: Option<Box<SendVector>>,
 }
 
 /// What IORING_OP_SENDMSG reads. Boxed, so that it stays put when a `Sending` moves.
-struct Gather {
+struct SendVector {
     header: msghdr,
     slices: Vec<iovec>,
 }
@@ -42,7 +42,7 @@ impl Sending {
             outbox,
             sent: 0,
             asked: 0,
-            gather: None,
+            vector: None,
         }
     }
 
@@ -51,18 +51,18 @@ impl Sending {
         self.asked
     }
 
-    /// Counts bytes as sent; true when none are left.
+    /// Counts bytes as sent. True when none are left.
     pub(super) fn advance(&mut self, bytes: usize) -> bool {
         self.sent += bytes;
         assert!(self.sent <= self.outbox.len());
         self.sent == self.outbox.len()
     }
 
-    /// An entry that sends all it can while it is being submitted and never waits. No completion
-    /// comes unless it falls short: MSG_WAITALL makes a short send a failure, MSG_DONTWAIT keeps it
-    /// from waiting for room, and SKIP_SUCCESS leaves the rest unsaid. So when io_uring_enter(2) has
-    /// taken the entry and no failure is in the completion queue, it has been sent. `report` asks
-    /// for a completion in any case, which wakes whoever waits for this.
+    /// An entry that sends all it can while it is submitted, and never waits. It completes only if it
+    /// falls short: MSG_WAITALL makes a short send a failure, MSG_DONTWAIT keeps it from waiting for
+    /// room, and SKIP_SUCCESS suppresses the completion of a success. So everything is sent when
+    /// io_uring_enter(2) has taken the entry and no failure is in the completion queue. `report`
+    /// asks for a completion in any case, which ends the loop's next sleep.
     ///
     /// The caller keeps `self` alive and its outbox unchanged until then.
     pub(super) fn entry_now(&mut self, fd: Fd, data: UserData, report: bool) -> Entry {
@@ -91,25 +91,25 @@ impl Sending {
                 .flags(flags)
                 .build();
         }
-        let gather = self.gather.get_or_insert_with(|| {
-            Box::new(Gather {
+        let vector = self.vector.get_or_insert_with(|| {
+            Box::new(SendVector {
                 // SAFETY: a msghdr of zeros names no address, no slices and no control data.
                 header: unsafe { std::mem::zeroed() },
                 slices: Vec::new(),
             })
         });
-        gather.slices.clear();
+        vector.slices.clear();
         self.asked = 0;
         for slice in self.outbox.slices(self.sent).take(MAX_SLICES) {
             self.asked += slice.len();
-            gather.slices.push(iovec {
+            vector.slices.push(iovec {
                 iov_base: ptr::from_ref(slice).cast_mut().cast(),
                 iov_len: slice.len(),
             });
         }
-        gather.header.msg_iov = gather.slices.as_mut_ptr();
-        gather.header.msg_iovlen = gather.slices.len() as _;
-        opcode::SendMsg::new(fd, &raw const gather.header)
+        vector.header.msg_iov = vector.slices.as_mut_ptr();
+        vector.header.msg_iovlen = vector.slices.len() as _;
+        opcode::SendMsg::new(fd, &raw const vector.header)
             .flags(flags as u32)
             .build()
     }
@@ -117,12 +117,12 @@ impl Sending {
 
 impl EventLoop {
     pub(super) fn prepare_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for id in dirty.drain(..) {
+        let mut pending = std::mem::take(&mut self.pending_send);
+        for id in pending.drain(..) {
             let Some(connection) = self.connections.get(id) else {
                 continue;
             };
-            connection.dirty = false;
+            connection.pending_send = false;
             if connection.blocked.is_some() || connection.ending.is_some() {
                 continue;
             }
@@ -134,7 +134,7 @@ impl EventLoop {
             let report = handler.awaits_sent(id);
             self.send_now(fd, Sending::new(id, outbox), report)?;
         }
-        self.dirty = dirty;
+        self.pending_send = pending;
         Ok(())
     }
 
@@ -151,8 +151,8 @@ impl EventLoop {
         self.push(&entry)
     }
 
-    /// The submission is through: what did not fail was sent.
-    pub(super) fn settle_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
+    /// The submission is complete: every send that did not fail was sent.
+    pub(super) fn finish_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
         if self.sends.is_empty() {
             return Ok(());
         }
@@ -180,7 +180,7 @@ impl EventLoop {
             }
             if bytes > 0 {
                 handler.sent(id, bytes, &mut self.commands);
-                self.obey_all(handler)?;
+                self.apply_queued(handler)?;
             }
         }
         if self.sends.is_empty() {
@@ -214,29 +214,29 @@ impl EventLoop {
             return Ok(());
         };
         let Some(mut sending) = connection.blocked.take() else {
-            unreachable!("a blocked send completed that nobody keeps");
+            unreachable!("a blocked send completed that the connection does not have");
         };
         if connection.ending.is_some() {
-            return self.bury(id);
+            return self.release(id);
         }
         if result < 0 {
             return self.lost(handler, id, -result);
         }
         if sending.advance(result as usize) {
-            self.mark_dirty(id);
+            self.queue_send(id);
         } else {
             self.send_later(*sending)?;
         }
         handler.sent(id, result as usize, &mut self.commands);
-        self.obey_all(handler)
+        self.apply_queued(handler)
     }
 
-    pub(super) fn mark_dirty(&mut self, id: ConnectionId) {
+    pub(super) fn queue_send(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get(id)
-            && !connection.dirty
+            && !connection.pending_send
         {
-            connection.dirty = true;
-            self.dirty.push(id);
+            connection.pending_send = true;
+            self.pending_send.push(id);
         }
     }
 }

@@ -14,14 +14,14 @@ use rustix::net::{
 
 use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
 
-/// More than any kernel grants: it caps the backlog at net.core.somaxconn, which is the operator's
-/// word on how many workers may dial in at once.
+/// More than any kernel grants. The kernel caps the backlog at net.core.somaxconn, by which the operator
+/// chooses how many workers may dial in at once.
 const BACKLOG: i32 = 65_535;
 
-/// A listening socket; port 0 lets the kernel choose one, which `local_address` tells.
+/// A listening socket. Port 0 lets the kernel choose a port; `local_address` tells which.
 ///
-/// Accepted sockets inherit its options (Linux does so for SO_LINGER, TCP_NODELAY and keep-alive), so that even
-/// a connection that nobody has accepted yet ends with a RST when the process dies.
+/// Accepted sockets inherit its options: Linux does so for SO_LINGER, TCP_NODELAY and keep-alive. So even
+/// a connection that is not accepted yet ends with a RST when the process dies.
 ///
 /// With `shared`, further sockets may listen at the same address (SO_REUSEPORT) and the kernel
 /// spreads connections over them.
@@ -38,10 +38,11 @@ pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Makes a listening socket that somebody else has opened into one as `listen_at` makes them; an error
-/// of kind `InvalidInput` if it does not listen.
+/// Gives a listening socket that another process opened the options of `listen_at`'s. All holders of
+/// the socket see the change: they share its description.
 ///
-/// Whoever else holds it sees the change: they share its description.
+/// # Errors
+/// Of kind `InvalidInput` if the socket does not listen.
 pub fn adopt_listener(socket: &OwnedFd) -> io::Result<()> {
     if !sockopt::socket_acceptconn(socket)? {
         return Err(io::Error::new(
@@ -50,9 +51,9 @@ pub fn adopt_listener(socket: &OwnedFd) -> io::Result<()> {
         ));
     }
     set_connection_options(socket)?;
-    // io_uring itself waits, and it must.
+    // io_uring waits itself; with O_NONBLOCK it would not.
     fcntl_setfl(socket, fcntl_getfl(socket)? - OFlags::NONBLOCK)?;
-    // On a socket that listens this sets the backlog, and nothing else.
+    // On a listening socket this sets the backlog, and nothing else.
     Ok(listen(socket, BACKLOG)?)
 }
 
@@ -65,11 +66,11 @@ fn set_connection_options(socket: &OwnedFd) -> io::Result<()> {
     Ok(sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?)
 }
 
-/// Gives a connection the options that it has not inherited, because it came before its listening socket
-/// had them.
+/// Gives a connection the options that it did not inherit, because it arrived before its listening
+/// socket had them.
 pub(super) fn complete_options(socket: &OwnedFd) {
     if matches!(sockopt::socket_linger(socket), Ok(None)) {
-        // If they cannot be set then the peer has gone.
+        // If they cannot be set, the peer is gone.
         let _ = set_connection_options(socket);
     }
 }
@@ -77,16 +78,16 @@ pub(super) fn complete_options(socket: &OwnedFd) {
 /// Gives the calling thread a descriptor table of its own, a copy of the process's as it is now, and
 /// returns its copies of `taken`. The limit on open files (RLIMIT_NOFILE) is one on each table.
 ///
-/// From here on no descriptor may be handed to or from this thread: what it opens it must close itself,
-/// and what others open it cannot use. `taken` must be open; whoever owns them closes its own copies,
-/// on a thread that shares its table.
-#[allow(unsafe_code)] // no crate at hand has a safe one
+/// From here on no descriptor may pass to or from this thread: it must close what it opens, and cannot
+/// use what others open. `taken` must be open; their owner closes its own copies, on a thread that
+/// shares its table.
+#[allow(unsafe_code)] // no crate in use has a safe one
 pub fn own_descriptors(taken: &[RawFd]) -> io::Result<Vec<OwnedFd>> {
-    // A range in which nothing is open: what counts is the flag. unshare(CLONE_FILES) does the same, but
-    // Docker's seccomp profile keeps that call for containers with CAP_SYS_ADMIN, whatever its flags.
+    // A range without open descriptors: only the flag counts. unshare(CLONE_FILES) does the same, but
+    // Docker's seccomp profile allows it only with CAP_SYS_ADMIN, whatever its flags.
     let nothing = libc::c_long::from(i32::MAX);
-    // SAFETY: it closes nothing. Every descriptor that is open now stays valid, in both tables. One that
-    // were handed from one thread to another later would not be; rings and their sockets never are.
+    // SAFETY: it closes nothing. Every descriptor that is open now stays valid in both tables. One that
+    // passed between threads later would not be valid; rings and their sockets never do.
     let result = unsafe {
         libc::syscall(
             libc::SYS_close_range,
@@ -98,15 +99,15 @@ pub fn own_descriptors(taken: &[RawFd]) -> io::Result<Vec<OwnedFd>> {
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: they are open in this table, which is new: nobody owns its copies yet.
+    // SAFETY: they are open in this table, which is new: its copies have no owner yet.
     let copies = taken
         .iter()
         .map(|socket| unsafe { OwnedFd::from_raw_fd(*socket) });
     Ok(copies.collect())
 }
 
-/// Starts to dial, from the source address where one is given. The socket turns writable when the
-/// connection stands or has failed; `dialled` tells which.
+/// Starts to dial, from the source address if one is given. The socket becomes writable when the
+/// connection is open or has failed; `dialled` tells which.
 pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<OwnedFd> {
     let socket = open(to)?;
     sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;

@@ -1,7 +1,6 @@
 //! Start, run, stop: from a validated configuration to listening shards, and from a signal to a clean
 //! end. The only place that knows threads.
 
-mod core;
 mod incident_log;
 mod listeners;
 pub mod logging;
@@ -9,6 +8,7 @@ mod manager;
 pub mod preflight;
 mod publisher;
 mod reload;
+mod shard_thread;
 mod shutdown;
 
 use std::fmt;
@@ -27,20 +27,18 @@ use tracing::info;
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
 use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Size, Sources};
+use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
-use crate::shard::{Bounds, Mailbox, Settings, Shard};
-use core::{Core, Shared};
+use crate::shard::{Mailbox, Settings, Shard};
 use incident_log::IncidentLog;
 use logging::Log;
 use reload::{Publication, Reloader};
+use shard_thread::{ShardThread, Shared};
 use shutdown::{Shutdown, Starting};
 
 /// The least that glommio makes do with: it does no I/O here.
 const EXECUTOR_IO_MEMORY_BYTES: usize = 64 * 1024;
 const EXECUTOR_RING_DEPTH: usize = 16;
-
-/// Connections that one address may have at least, where it is not configured.
-const LEAST_PER_ADDRESS: u64 = 1000;
 
 /// Why the daemon did not start, or had to stop.
 #[derive(Debug)]
@@ -139,7 +137,7 @@ pub fn serve(
             .spawn(move || async move {
                 let mut shard = Shard::new(index, settings, mailbox);
                 shard.set_policy(policy);
-                Core::run(shard, index, shared, starting).await
+                ShardThread::run(shard, index, shared, starting).await
             })
             .map_err(internal("starting a shard"))?;
         threads.push(thread);
@@ -158,7 +156,7 @@ pub fn serve(
         cores = ?config.server.cores,
         connections = preflight.connections,
         stored_bytes = %Size(config.limits.stored_bytes),
-        frame_size = %Size(config.limits.frame_bytes),
+        frame_size = %Size(config.limits.frame_bytes.into()),
         minimum_wait = ?config.server.minimum_wait,
         login = ?config.auth.method,
         "storm-pacemaker {} serves on {address}",
@@ -207,29 +205,13 @@ pub fn serve(
 }
 
 fn settings(config: &Config, connections: u64) -> Settings {
-    let limits = &config.limits;
     Settings {
         shards: config.server.shards.get(),
         // Fresh seeds from the operating system: nobody can choose keys that collide.
         key_hasher: RandomState::new(),
-        bounds: Bounds {
-            frame_bytes: u32::try_from(limits.frame_bytes).expect("limits::FRAME_BYTES"),
-            path_bytes: limits.path_bytes,
-            path_depth: limits.path_depth,
+        limits: Limits {
             connections,
-            in_flight: limits.in_flight as usize,
-            output_bytes: limits.output_bytes as usize,
-            output_deadline: limits.output_deadline,
-            buffered_bytes: limits.buffered_bytes,
-            stored_keys: limits.stored_keys,
-            stored_bytes: limits.stored_bytes,
-            handshake_deadline: limits.handshake_deadline,
-            handshake_bytes: limits.handshake_bytes,
-            connections_per_address: limits
-                .connections_per_address
-                .unwrap_or((connections / 2).max(LEAST_PER_ADDRESS)),
-            unauthenticated_per_address: limits.unauthenticated_per_address,
-            failed_logins: limits.failed_logins,
+            ..config.limits.clone()
         },
         ageing: config.ageing,
         minimum_wait: config.server.minimum_wait,
@@ -253,7 +235,7 @@ fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str
             AuthMethod::Digest => "DIGEST",
             AuthMethod::Kerberos => "KERBEROS",
         },
-        bounds: settings.bounds.clone(),
+        limits: settings.limits.clone(),
         ageing: settings.ageing,
         settings: origins
             .map(|origin| (origin.key, origin.value.clone()))

@@ -1,45 +1,45 @@
 //! What a shard's thread puts on the board: signs of life and its counters a few times a second, and
-//! its keys while somebody looks at them. It never waits: what cannot be put there now is put there
+//! its keys while somebody watches them. It never waits: what cannot be put there now is put there
 //! later.
 
 use std::sync::Arc;
 
 use crate::admin::board::{Board, Place, Report};
-use crate::limits::{SHOWN_BYTES, SHOWN_KEYS};
-use crate::shard::{Keys, Look, Most, Shard};
+use crate::limits::{SCANNED_BYTES, SCANNED_KEYS};
+use crate::shard::{KeyScan, ScanLimits, ScannedKeys, Shard};
 
-/// Between two slices of a look at the keys. With the time that one takes, a few percent of a core.
+/// Between two slices of a key scan. With the time that a slice takes, a few percent of a core.
 pub(super) const SLICE_EVERY_US: u64 = 2_000;
 
-/// Between two looks.
-const LOOK_EVERY_US: u64 = 1_000_000;
+/// Between two scans.
+const SCAN_EVERY_US: u64 = 1_000_000;
 
 pub(super) struct Publisher {
     board: Arc<Board>,
     shard: usize,
-    most: Most,
+    scan_limits: ScanLimits,
     /// There are counters to be put on the board.
     due: bool,
-    look: Option<Look>,
+    scan: Option<KeyScan>,
     next_slice_us: u64,
-    next_look_us: u64,
+    next_scan_us: u64,
     /// Keys to be put on the board.
-    found: Option<Keys>,
+    found: Option<ScannedKeys>,
 }
 
 impl Publisher {
     pub(super) fn new(board: Arc<Board>, shard: usize) -> Publisher {
         Publisher {
-            most: Most {
-                keys: SHOWN_KEYS.div_ceil(board.places().len()),
-                bytes: SHOWN_BYTES.div_ceil(board.places().len()),
+            scan_limits: ScanLimits {
+                keys: SCANNED_KEYS.div_ceil(board.places().len()),
+                bytes: SCANNED_BYTES.div_ceil(board.places().len()),
             },
             board,
             shard,
             due: false,
-            look: None,
+            scan: None,
             next_slice_us: 0,
-            next_look_us: 0,
+            next_scan_us: 0,
             found: None,
         }
     }
@@ -58,10 +58,10 @@ impl Publisher {
     pub(super) fn tick(&mut self, now_us: u64) {
         self.place().alive(now_us / 1000);
         self.due = true;
-        let idle = self.look.is_none() && self.found.is_none();
-        if idle && now_us >= self.next_look_us && self.board.is_watched(now_us / 1000) {
-            self.next_look_us = now_us + LOOK_EVERY_US;
-            self.look = Some(Look::default());
+        let idle = self.scan.is_none() && self.found.is_none();
+        if idle && now_us >= self.next_scan_us && self.board.is_watched(now_us / 1000) {
+            self.next_scan_us = now_us + SCAN_EVERY_US;
+            self.scan = Some(KeyScan::default());
         }
     }
 
@@ -81,13 +81,13 @@ impl Publisher {
             };
             self.due = !self.place().try_publish(report);
         }
-        if let Some(look) = &mut self.look
+        if let Some(scan) = &mut self.scan
             && now_us >= self.next_slice_us
         {
             self.next_slice_us = now_us + SLICE_EVERY_US;
-            self.found = shard.look(look, self.most, now_us);
+            self.found = shard.scan_keys(scan, self.scan_limits, now_us);
             if self.found.is_some() {
-                self.look = None;
+                self.scan = None;
             }
         }
         if let Some(keys) = self.found.take() {
@@ -97,6 +97,6 @@ impl Publisher {
 
     /// Something waits for the next wake.
     pub(super) fn has_work(&self) -> bool {
-        self.due || self.look.is_some() || self.found.is_some()
+        self.due || self.scan.is_some() || self.found.is_some()
     }
 }

@@ -1,15 +1,15 @@
-//! Outcomes as answers: encodes them into a peer's outbox. A stored pulse goes in as it lies.
+//! Encodes outcomes into a peer's outbox. A stored pulse is spliced in, not copied.
 
 use bytes::Bytes;
 
-use super::letters::Outcome;
 use super::merge;
+use super::work::Outcome;
 use crate::connection::Outbox;
 use crate::fault::Refusal;
 use crate::wire::message::{self, MessageType, RECORD_TAIL};
 
-/// Encodes the answer to the request for `path` that carried `message_id`. A refusal is encoded as
-/// well, and returned, to be counted and logged.
+/// Encodes the answer to the request for `path` that carried `message_id`. A refusal is encoded
+/// too, and returned to be counted and logged.
 pub(super) fn encode(
     outbox: &mut Outbox,
     path: &str,
@@ -41,7 +41,7 @@ pub(super) fn encode(
         Outcome::Records(found) => return records(outbox, message_id, found, frame_limit),
         Outcome::Refused(why) => {
             match why {
-                // Java's own answer to this request: whoever asks falls back to single reads.
+                // Java's own answer to this request; the client falls back to single reads.
                 Refusal::RecordsTooLarge { .. } => {
                     plain(outbox, MessageType::GetAllPulseForPathResponse);
                 }

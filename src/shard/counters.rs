@@ -1,11 +1,11 @@
-//! What a shard counts. Plain numbers of one thread: nobody else writes them, snapshots are copies.
+//! What a shard counts: plain numbers that one thread writes. Snapshots are copies.
 
 use std::collections::BTreeMap;
 
 use super::histogram::Histogram;
 use crate::access::RequestKind;
 
-/// Powers of two from 256 bytes to 16 MiB: Storm's own heartbeats have 200 bytes to 62 KB.
+/// Powers of two from 256 bytes to 16 MiB. Storm's own heartbeats have 200 bytes to 62 KB.
 pub static PULSE_SIZE_BOUNDS: [u64; 17] = {
     let mut bounds = [256; 17];
     let mut index = 1;
@@ -16,34 +16,34 @@ pub static PULSE_SIZE_BOUNDS: [u64; 17] = {
     bounds
 };
 
-/// Of pulses that were stored, in bytes of their details.
+/// Sizes of stored pulses, in bytes of their details.
 pub type PulseSizes = Histogram<{ PULSE_SIZE_BOUNDS.len() }>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Requests received, by kind, whether carried out or refused.
+    /// Requests received by kind, carried out or refused.
     pub requests: BTreeMap<&'static str, u64>,
     pub received_bytes: u64,
     pub sent_bytes: u64,
     pub connections_opened: u64,
     pub connections_closed: u64,
-    /// The largest pulse that was stored, in bytes of its details.
+    /// The largest stored pulse, in bytes of its details.
     pub largest_pulse_bytes: u64,
-    /// Bytes of details that GET_PULSE was answered with.
+    /// Bytes of details in answers to GET_PULSE.
     pub read_pulse_bytes: u64,
-    /// GET_PULSE for keys that are not there.
+    /// GET_PULSE requests for keys that do not exist.
     pub get_pulse_misses: u64,
-    /// Wakes of the event loop, and those of them that let completions gather.
+    /// Wakes of the event loop, and those of them that waited for a batch.
     pub wakes: u64,
-    pub gathered_wakes: u64,
+    pub batched_wakes: u64,
     /// Requests sent to other shards.
-    pub letters: u64,
+    pub forwarded_requests: u64,
     pub logins: u64,
     /// Logins that had to wait, because others of their address had failed.
-    pub logins_held_back: u64,
-    /// Keys that went because nobody had refreshed them.
+    pub logins_deferred: u64,
+    /// Keys deleted because they were not refreshed.
     pub expired_keys: u64,
-    /// Keys that nobody has refreshed for a while, as of the last look at all of them.
+    /// Keys not refreshed for a while, as of the last pass over all keys.
     pub stale_keys: u64,
     /// By label of `fault::Fault`.
     pub faults: BTreeMap<&'static str, u64>,
@@ -61,7 +61,7 @@ impl Counters {
     }
 }
 
-/// Requests by kind, on the way of every pulse.
+/// Requests by kind. Every pulse is counted here, so this is an array.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestCounts([u64; RequestKind::ALL.len()]);
 

@@ -1,16 +1,18 @@
-//! Logins and guests as a shard keeps them: who may try to log in when, whose time is up, and whose
-//! connections count as unauthenticated. The logins themselves are the session's.
+//! Logins as a shard keeps them: which peers may connect, which logins wait and which are too slow,
+//! and which connections count as unauthenticated. The logins themselves are the session's.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::guests::Excess;
-use super::peer::Peer;
-use super::{Context, Incident, Shard};
+use super::address_accounts::{AddressAccounts, Excess, PerAddressLimits};
+use super::peer::{LoginStage, Peer, Slot};
+use super::{Context, Incident, Shard, peers, serve};
 use crate::access::Rules;
 use crate::auth::{Authenticator, Identity};
 use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::Fault;
+use crate::limits::Limits;
 use crate::session::{LoginContext, Received, Session};
 use crate::wire::message::{Message, MessageType};
 
@@ -18,29 +20,52 @@ use crate::wire::message::{Message, MessageType};
 #[derive(Debug, Default)]
 pub struct Policy {
     pub rules: Arc<Rules>,
-    /// None: `pacemaker.auth.method` is NONE. Of this shard alone.
+    /// None where `pacemaker.auth.method` is NONE. Each shard has its own.
     pub authenticator: Option<Authenticator>,
 }
 
-/// A peer's first token, that waits to be judged.
+/// The first token of a login that waits to be judged.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct DeferredLogin {
     body: Vec<u8>,
     /// When it has waited too long.
-    until_us: u64,
+    deadline_us: u64,
 }
 
-impl Held {
+impl DeferredLogin {
     pub(super) fn bytes(&self) -> usize {
         self.body.len()
     }
 }
 
-impl Shard {
-    /// Takes over new credentials and rules, and returns the old ones, whose end may take a while. Who has logged in stays so; requests go by the new rules
-    /// from now on.
-    pub fn set_policy(&mut self, policy: Policy) -> Policy {
-        std::mem::replace(&mut self.policy, policy)
+#[derive(Debug)]
+pub(super) struct Logins {
+    pub(super) policy: Policy,
+    accounts: AddressAccounts,
+    /// When logins must be over, the next one first. Those that are over stay until then.
+    deadlines: VecDeque<(ConnectionId, u64)>,
+    /// Peers whose login waits for its turn.
+    deferred: Vec<ConnectionId>,
+    /// False while the shard stops: nobody waits any more.
+    defers: bool,
+    limits: Arc<Limits>,
+}
+
+impl Logins {
+    /// Lets everyone do everything until the policy is replaced.
+    pub(super) fn new(shards: u64, limits: Arc<Limits>) -> Logins {
+        Logins {
+            policy: Policy::default(),
+            accounts: AddressAccounts::new(PerAddressLimits {
+                connections: limits.connections_per_address().div_ceil(shards),
+                unauthenticated: limits.unauthenticated_per_address.div_ceil(shards),
+                failed_logins: limits.failed_logins.div_ceil(shards),
+            }),
+            deadlines: VecDeque::new(),
+            deferred: Vec::new(),
+            defers: true,
+            limits,
+        }
     }
 
     pub(super) fn new_session(&self) -> Session {
@@ -50,81 +75,87 @@ impl Shard {
         }
     }
 
-    /// Whether a new connection may be here, as far as its address is concerned.
-    pub(super) fn admit(&mut self, id: ConnectionId, now_us: u64) -> Result<(), Fault> {
-        let Some(peer) = super::peer(&mut self.peers, id) else {
-            return Ok(());
-        };
+    /// Counts a new connection on its address's account.
+    ///
+    /// # Errors
+    /// The address has too many connections, or may not connect at all.
+    pub(super) fn admit(&mut self, peer: &mut Peer, now_us: u64) -> Result<(), Fault> {
         let address = peer.address.ip();
-        let bounds = &self.settings.bounds;
-        peer.counts_as_guest = self.policy.authenticator.is_some();
-        self.guests
-            .arrived(address, peer.counts_as_guest, now_us)
+        peer.counts_as_unauthenticated = self.policy.authenticator.is_some();
+        self.accounts
+            .opened(address, peer.counts_as_unauthenticated, now_us)
             .map_err(|excess| match excess {
-                Excess::Connections => Fault::TooManyOfAddress(bounds.connections_per_address),
+                Excess::Connections => {
+                    Fault::TooManyOfAddress(self.limits.connections_per_address())
+                }
                 Excess::Unauthenticated => {
-                    Fault::TooManyUnauthenticated(bounds.unauthenticated_per_address)
+                    Fault::TooManyUnauthenticated(self.limits.unauthenticated_per_address)
                 }
             })?;
-        match self.policy.rules.connect_from.include(address) {
-            true => Ok(()),
-            false => Err(Fault::AddressNotListed),
+        if self.policy.rules.connect_from.include(address) {
+            Ok(())
+        } else {
+            Err(Fault::AddressNotListed)
         }
     }
 
-    /// The peer has logged in or stored something that it may, or it is gone.
-    pub(super) fn no_longer_a_guest(&mut self, peer: &mut Peer) {
-        if std::mem::take(&mut peer.counts_as_guest) {
-            self.guests.known(peer.address.ip());
+    /// The peer has logged in or stored a pulse: it no longer counts as unauthenticated.
+    pub(super) fn authenticated(&mut self, peer: &mut Peer) {
+        if std::mem::take(&mut peer.counts_as_unauthenticated) {
+            self.accounts.authenticated(peer.address.ip());
         }
     }
 
-    /// The peer is gone: its address has one less of everything.
+    /// The peer is gone: takes it off its address's account.
     pub(super) fn forget(&mut self, peer: &mut Peer) {
-        self.no_longer_a_guest(peer);
+        self.authenticated(peer);
         self.release(peer);
-        self.guests.left(peer.address.ip());
+        self.accounts.closed(peer.address.ip());
     }
 
-    /// Whether the message is a login's first token, and has to wait since others of its address have
-    /// failed. It is kept then.
-    pub(super) fn holds_back(
+    /// Whether the message is a login's first token that has to wait, because other logins of its
+    /// address have failed.
+    pub(super) fn must_defer(&self, peer: &Peer, message: &Message<'_>, now_us: u64) -> bool {
+        message.kind == MessageType::SaslMessageToken
+            && self.defers
+            && peer.session.may_log_in()
+            && matches!(peer.login, LoginStage::NoToken)
+            && !self.accounts.may_log_in(peer.address.ip(), now_us)
+    }
+
+    /// Keeps the message until its address may log in again.
+    ///
+    /// # Errors
+    /// It is too large, or too many logins of its address wait already.
+    pub(super) fn defer_login(
         &mut self,
         peer: &mut Peer,
-        message: &Message<'_>,
         body: &[u8],
         now_us: u64,
-    ) -> Result<bool, Fault> {
-        let is_token = message.kind == MessageType::SaslMessageToken;
-        if !is_token || self.stopping || !peer.session.may_log_in() || peer.token_seen {
-            return Ok(false);
+    ) -> Result<(), Fault> {
+        if body.len() as u64 > self.limits.handshake_bytes {
+            return Err(Fault::LoginTooLarge(self.limits.handshake_bytes));
         }
-        let address = peer.address.ip();
-        if self.guests.may_try(address, now_us) {
-            peer.token_seen = true;
-            return Ok(false);
+        if !self.accounts.try_defer(peer.address.ip()) {
+            return Err(Fault::LoginThrottled(self.limits.failed_logins));
         }
-        let bounds = &self.settings.bounds;
-        if body.len() as u64 > bounds.handshake_bytes {
-            return Err(Fault::LoginTooLarge(bounds.handshake_bytes));
-        }
-        if !self.guests.waits(address) {
-            return Err(Fault::LoginThrottled(bounds.failed_logins));
-        }
-        self.counters.logins_held_back += 1;
-        peer.held = Some(Box::new(Held {
+        peer.login = LoginStage::Deferred(Box::new(DeferredLogin {
             body: body.to_vec(),
-            until_us: now_us + bounds.handshake_deadline.as_micros() as u64,
+            deadline_us: now_us + self.limits.handshake_deadline.as_micros() as u64,
         }));
-        self.held.push(peer.id);
-        Ok(true)
+        self.deferred.push(peer.id);
+        Ok(())
     }
 
-    /// Takes the token that was held back, if there is one.
-    fn release(&mut self, peer: &mut Peer) -> Option<Box<Held>> {
-        let held = peer.held.take()?;
-        self.guests.waits_no_more(peer.address.ip());
-        Some(held)
+    /// Takes the deferred login of a peer, if it has one; the peer's next token is judged.
+    fn release(&mut self, peer: &mut Peer) -> Option<Box<DeferredLogin>> {
+        match std::mem::replace(&mut peer.login, LoginStage::Judged) {
+            LoginStage::Deferred(login) => {
+                self.accounts.undefer(peer.address.ip());
+                Some(login)
+            }
+            LoginStage::NoToken | LoginStage::Judged => None,
+        }
     }
 
     /// Hands a message to the peer's session, which knows what it is.
@@ -134,15 +165,18 @@ impl Shard {
         message: Message<'a>,
         now_us: u64,
     ) -> Result<Received<'a>, Fault> {
+        if message.kind == MessageType::SaslMessageToken {
+            peer.login = LoginStage::Judged;
+        }
         let was_logging_in = peer.session.is_logging_in();
         let login = LoginContext {
             authenticator: self.policy.authenticator.as_ref(),
-            bytes: self.settings.bounds.handshake_bytes,
+            bytes: self.limits.handshake_bytes,
             out: peer.outbox.text(),
         };
         let received = peer.session.receive(message, login);
         if let Err(Fault::LoginFailed(_)) = received {
-            self.guests.failed(peer.address.ip(), now_us);
+            self.accounts.login_failed(peer.address.ip(), now_us);
         }
         let received = received?;
         if !was_logging_in && peer.session.is_logging_in() {
@@ -152,79 +186,97 @@ impl Shard {
     }
 
     pub(super) fn logged_in(&mut self, peer: &mut Peer, who: Identity, cx: &mut Context<'_>) {
-        self.counters.logins += 1;
-        self.no_longer_a_guest(peer);
+        self.authenticated(peer);
         cx.incidents.report(peer.address, Incident::LoggedIn(who));
     }
 
-    /// Judges tokens whose turn has come, and ends logins whose time is up.
+    fn set_deadline(&mut self, peer: &mut Peer, now_us: u64) {
+        peer.login_deadline_us = now_us + self.limits.handshake_deadline.as_micros() as u64;
+        self.deadlines.push_back((peer.id, peer.login_deadline_us));
+    }
+}
+
+impl Shard {
+    /// Takes over new credentials and rules. Peers that have logged in stay so; the new rules decide
+    /// on requests from now on. Returns the old policy, which may take a while to drop.
+    pub fn set_policy(&mut self, policy: Policy) -> Policy {
+        std::mem::replace(&mut self.peers.logins.policy, policy)
+    }
+
+    /// Judges deferred logins whose turn has come, and ends logins that have taken too long.
     pub(super) fn tick_logins(&mut self, cx: &mut Context<'_>) {
-        // Every login has the same time, so the list is in the order of its ends.
-        while let Some((id, until_us)) = self.logging_in.front().copied() {
-            // Who waits is not slow; that has an end of its own.
-            let is_slow = self.peer(id).is_some_and(|peer| {
+        self.end_slow_logins(cx);
+        for id in std::mem::take(&mut self.peers.logins.deferred) {
+            self.try_deferred(id, cx);
+        }
+    }
+
+    fn end_slow_logins(&mut self, cx: &mut Context<'_>) {
+        let Shard { peers, engine } = self;
+        let (slots, logins) = (&mut peers.slots, &mut peers.logins);
+        // Every login has the same time, so the list is in the order of its deadlines.
+        while let Some((id, deadline_us)) = logins.deadlines.front().copied() {
+            let unfinished = slots.get_mut(id).map(|slot| &slot.peer).filter(|peer| {
                 peer.session.is_logging_in()
-                    && peer.held.is_none()
-                    && peer.login_until_us == until_us
+                    // A deferred login has a deadline of its own.
+                    && !matches!(peer.login, LoginStage::Deferred(_))
+                    && peer.login_deadline_us == deadline_us
             });
-            if is_slow && until_us > cx.now_us {
+            if unfinished.is_some() && deadline_us > cx.now_us {
                 break;
             }
-            self.logging_in.pop_front();
-            if is_slow {
-                let deadline = self.settings.bounds.handshake_deadline;
-                self.end(id, Fault::LoginTooSlow(deadline), cx);
+            logins.deadlines.pop_front();
+            if let Some(peer) = unfinished {
+                let fault = Fault::LoginTooSlow(logins.limits.handshake_deadline);
+                peers::end(peer, fault, engine, cx);
             }
-        }
-        for id in std::mem::take(&mut self.held) {
-            self.try_held(id, cx);
         }
     }
 
-    fn try_held(&mut self, id: ConnectionId, cx: &mut Context<'_>) {
-        let Some(peer) = super::peer(&mut self.peers, id) else {
+    fn try_deferred(&mut self, id: ConnectionId, cx: &mut Context<'_>) {
+        let Shard { peers, engine } = self;
+        let logins = &mut peers.logins;
+        let Some(Slot { peer, .. }) = peers.slots.get_mut(id) else {
             return;
         };
-        let Some(held) = &peer.held else { return };
-        if self.guests.may_try(peer.address.ip(), cx.now_us) {
-            self.with_peer(id, cx, |shard, peer, cx| {
-                let held = shard.release(peer).expect("it has just been there");
-                peer.token_seen = true;
-                if peer.session.is_logging_in() {
-                    shard.set_deadline(peer, cx.now_us);
-                }
-                shard.frame(peer, &held.body, cx)
-            });
-        } else if held.until_us <= cx.now_us {
-            let limit = self.settings.bounds.failed_logins;
-            self.end(id, Fault::LoginThrottled(limit), cx);
+        let LoginStage::Deferred(login) = &peer.login else {
+            return;
+        };
+        if logins.accounts.may_log_in(peer.address.ip(), cx.now_us) {
+            let Some(login) = logins.release(peer) else {
+                return;
+            };
+            if peer.session.is_logging_in() {
+                logins.set_deadline(peer, cx.now_us);
+            }
+            match serve::serve_frame(&login.body, peer, logins, engine, cx) {
+                Ok(()) => self.advance(id, &[], cx),
+                Err(fault) => peers::end(peer, fault, engine, cx),
+            }
+        } else if login.deadline_us <= cx.now_us {
+            let fault = Fault::LoginThrottled(logins.limits.failed_logins);
+            peers::end(peer, fault, engine, cx);
         } else {
-            self.held.push(id);
+            logins.deferred.push(id);
         }
     }
 
-    fn set_deadline(&mut self, peer: &mut Peer, now_us: u64) {
-        let deadline = self.settings.bounds.handshake_deadline;
-        let until_us = now_us + deadline.as_micros() as u64;
-        peer.login_until_us = until_us;
-        self.logging_in.push_back((peer.id, until_us));
-    }
-
-    /// Nothing more is judged: whoever waits is owed no answer.
-    pub(super) fn dismiss_held(&mut self, cx: &mut Context<'_>) {
-        for id in std::mem::take(&mut self.held) {
-            let Some(mut peer) = self.take_peer(id) else {
-                continue;
-            };
-            if self.release(&mut peer).is_some() {
+    /// Ends peers whose logins wait, and lets no other login wait: the shard stops, and owes them no
+    /// answer.
+    pub(super) fn drop_deferred_logins(&mut self, cx: &mut Context<'_>) {
+        let peers = &mut self.peers;
+        peers.logins.defers = false;
+        for id in std::mem::take(&mut peers.logins.deferred) {
+            if let Some(Slot { peer, .. }) = peers.slots.get_mut(id)
+                && peers.logins.release(peer).is_some()
+            {
                 cx.commands.push(Command::Close(id, Ending::Reset));
             }
-            self.peers[id.slot as usize] = Some(peer);
         }
     }
 }
 
-/// A peer's address as rules and accounts take it: an IPv4 peer of an IPv6 socket is an IPv4 peer.
+/// A peer's address as rules and accounts see it: an IPv4 peer of an IPv6 socket is an IPv4 peer.
 pub(super) fn canonical(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
     let ip: IpAddr = address.ip().to_canonical();
     address.set_ip(ip);

@@ -2,18 +2,11 @@
 
 use bytes::Bytes;
 
-use super::letters::{Asked, Outcome};
-use crate::connection::ConnectionId;
+use super::mailbox::ReplyTarget;
+use super::work::Outcome;
 
-/// Whom a merged answer is for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct For {
-    pub(super) id: ConnectionId,
-    pub(super) asked: Asked,
-}
-
-/// Merged answers under way. A slot is free again when its last part has come, so a part can never
-/// meet another's slot.
+/// Merged answers under way. A slot becomes free when its last part has arrived, so a part can never
+/// meet the slot of another answer.
 #[derive(Debug, Default)]
 pub(super) struct Merges {
     slots: Vec<Option<Merge>>,
@@ -22,16 +15,16 @@ pub(super) struct Merges {
 
 #[derive(Debug)]
 struct Merge {
-    whom: For,
+    target: ReplyTarget,
     missing: usize,
     so_far: Outcome,
 }
 
 impl Merges {
-    /// Begins with our own part; so many are missing.
-    pub(super) fn begin(&mut self, whom: For, own: Outcome, missing: usize) -> u32 {
+    /// Begins with our own part; `missing` others will follow.
+    pub(super) fn begin(&mut self, target: ReplyTarget, own: Outcome, missing: usize) -> u32 {
         let merge = Some(Merge {
-            whom,
+            target,
             missing,
             so_far: own,
         });
@@ -47,22 +40,22 @@ impl Merges {
         }
     }
 
-    /// Takes a part; the whole when it was the last one.
-    pub(super) fn add(&mut self, slot: u32, part: Outcome) -> Option<(For, Outcome)> {
-        let place = &mut self.slots[slot as usize];
-        let Some(merge) = place else {
+    /// Takes a part. Returns the whole answer with the last one.
+    pub(super) fn add(&mut self, slot: u32, part: Outcome) -> Option<(ReplyTarget, Outcome)> {
+        let merge = &mut self.slots[slot as usize];
+        let Some(under_way) = merge else {
             unreachable!("a part of a merged answer that is complete already");
         };
-        merge.so_far = join(
-            std::mem::replace(&mut merge.so_far, Outcome::DeletedPath),
+        under_way.so_far = join(
+            std::mem::replace(&mut under_way.so_far, Outcome::DeletedPath),
             part,
         );
-        merge.missing -= 1;
-        if merge.missing > 0 {
+        under_way.missing -= 1;
+        if under_way.missing > 0 {
             return None;
         }
         self.free.push(slot);
-        place.take().map(|merge| (merge.whom, merge.so_far))
+        merge.take().map(|merge| (merge.target, merge.so_far))
     }
 }
 
@@ -84,15 +77,15 @@ fn append<T>(mut left: Vec<T>, mut right: Vec<T>) -> Vec<T> {
     left
 }
 
-/// A directory lives on as many shards as its keys do: each of its names once, sorted, so that the
-/// answer does not tell how many shards there are.
+/// Each name once, sorted: a directory may have keys on several shards, and the answer must not depend
+/// on how many there are.
 pub(super) fn names(mut names: Vec<String>) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
 }
 
-/// All records by path.
+/// All records, sorted by path.
 pub(super) fn records(mut records: Vec<(String, Bytes)>) -> Vec<(String, Bytes)> {
     records.sort_unstable_by(|left, right| left.0.cmp(&right.0));
     records

@@ -1,22 +1,22 @@
-//! The server's interrupt moderation: when to answer at once and when to let completions gather, so
-//! that one wake serves many pulses. Pure; time is passed in.
+//! The server's interrupt moderation: when to answer at once, and when to wait for a batch, so that
+//! one wake serves many pulses. Pure; time is passed in.
 //!
-//! Nimbus reads one key after another over one connection, so each read must be fast: a read puts
-//! the shard into immediate mode for a while. Pulses have a second. They may wait for company, but
-//! only where company comes: a lone writer that waits for each answer would be slowed for nothing.
+//! Nimbus reads one key after another over one connection, so each read must be fast: a read makes
+//! the shard immediate for a while. A pulse may take a second, so pulses may wait for a batch. But
+//! only where one forms: a lone writer that waits for each answer would be slowed for nothing.
 
 use std::time::Duration;
 
 /// How long reads keep the shard immediate.
 const IMMEDIATE_AFTER_READ_US: u64 = 50_000;
 
-/// Completions that end the waiting: as many as amortise a wake well.
-pub const ENOUGH: u32 = 64;
+/// Completions that end the wait for a batch: enough to make the cost of a wake small.
+pub const BATCH_FULL: u32 = 64;
 
-/// Fewer than this in one gathering and it was not worth the wait.
-const WORTH_IT: usize = 4;
+/// A batch of fewer completions was not worth the wait.
+const MIN_USEFUL_BATCH: usize = 4;
 
-/// How long gathering stays off after it was not worth it; doubles while that repeats.
+/// How long batching stays off after a batch that was too small; doubles while that repeats.
 const FIRST_PENALTY_US: u64 = 50_000;
 const MAX_PENALTY_US: u64 = 1_600_000;
 
@@ -35,7 +35,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Never waits where `minimum_wait` is zero.
+    /// Never waits if `minimum_wait` is zero.
     pub fn new(minimum_wait: Duration) -> Pace {
         Pace {
             minimum_wait,
@@ -54,8 +54,8 @@ impl Pace {
             .max(now_us + IMMEDIATE_AFTER_READ_US);
     }
 
-    /// A wake has brought so many completions; `gathered` tells whether it let them gather.
-    pub fn note_wake(&mut self, completions: usize, gathered: bool, now_us: u64) {
+    /// A wake has brought `completions`; `batched` tells whether it waited for a batch.
+    pub fn note_wake(&mut self, completions: usize, batched: bool, now_us: u64) {
         self.window_completions += completions as u64;
         let elapsed_us = now_us.saturating_sub(self.window_start_us);
         if elapsed_us >= WINDOW_US {
@@ -63,10 +63,10 @@ impl Pace {
             self.window_start_us = now_us;
             self.window_completions = 0;
         }
-        if !gathered {
+        if !batched {
             return;
         }
-        if completions < WORTH_IT {
+        if completions < MIN_USEFUL_BATCH {
             self.immediate_until_us = self.immediate_until_us.max(now_us + self.penalty_us);
             self.penalty_us = (self.penalty_us * 2).min(MAX_PENALTY_US);
         } else {
@@ -74,11 +74,11 @@ impl Pace {
         }
     }
 
-    /// How long the next wake should let completions gather; None to be woken by the first.
-    pub fn gather(&self, now_us: u64) -> Option<Duration> {
+    /// How long the next wake should wait for a batch; None to be woken by the first completion.
+    pub fn minimum_wait(&self, now_us: u64) -> Option<Duration> {
         let wait_us = self.minimum_wait.as_micros() as u64;
         let expected = self.rate * wait_us / 1_000_000;
-        (now_us >= self.immediate_until_us && expected >= WORTH_IT as u64)
+        (now_us >= self.immediate_until_us && expected >= MIN_USEFUL_BATCH as u64)
             .then_some(self.minimum_wait)
     }
 }
@@ -89,7 +89,7 @@ mod tests {
 
     const WAIT: Duration = Duration::from_millis(2);
 
-    /// So many completions a second for 100 ms, one wake each.
+    /// 100 ms of `per_second` completions a second, one wake each.
     fn traffic(pace: &mut Pace, start_us: u64, per_second: u64) -> u64 {
         let mut now_us = start_us;
         while now_us < start_us + 100_000 {
@@ -100,21 +100,21 @@ mod tests {
     }
 
     #[test]
-    fn gathers_under_load_only() {
+    fn batches_under_load_only() {
         let mut pace = Pace::new(WAIT);
         let now_us = traffic(&mut pace, 0, 4_000);
-        assert_eq!(pace.gather(now_us), Some(WAIT));
+        assert_eq!(pace.minimum_wait(now_us), Some(WAIT));
         let now_us = traffic(&mut pace, now_us, 500);
-        assert_eq!(pace.gather(now_us), None);
+        assert_eq!(pace.minimum_wait(now_us), None);
     }
 
     #[test]
-    fn a_read_ends_it_for_a_while() {
+    fn a_read_ends_batching_for_a_while() {
         let mut pace = Pace::new(WAIT);
         let now_us = traffic(&mut pace, 0, 4_000);
         pace.note_read(now_us);
-        assert_eq!(pace.gather(now_us + 49_999), None);
-        assert_eq!(pace.gather(now_us + 50_000), Some(WAIT));
+        assert_eq!(pace.minimum_wait(now_us + 49_999), None);
+        assert_eq!(pace.minimum_wait(now_us + 50_000), Some(WAIT));
     }
 
     #[test]
@@ -124,10 +124,10 @@ mod tests {
         let (mut fast, mut slow) = (0_u32, 0_u32);
         // Each answer brings the next request: 50 µs where it is sent at once, 2 ms where it waits.
         while now_us < 10_000_000 {
-            let gathered = pace.gather(now_us).is_some();
-            now_us += if gathered { 2_000 } else { 50 };
-            *(if gathered { &mut slow } else { &mut fast }) += 1;
-            pace.note_wake(1, gathered, now_us);
+            let batched = pace.minimum_wait(now_us).is_some();
+            now_us += if batched { 2_000 } else { 50 };
+            *(if batched { &mut slow } else { &mut fast }) += 1;
+            pace.note_wake(1, batched, now_us);
         }
         assert!(slow * 1_000 < fast, "{slow} slow, {fast} fast");
     }
@@ -136,6 +136,6 @@ mod tests {
     fn zero_is_off() {
         let mut pace = Pace::new(Duration::ZERO);
         let now_us = traffic(&mut pace, 0, 100_000);
-        assert_eq!(pace.gather(now_us), None);
+        assert_eq!(pace.minimum_wait(now_us), None);
     }
 }

@@ -1,78 +1,147 @@
-//! One connection as its shard sees it: what was half received, what is owed and what is queued.
+//! One connection as its shard sees it: what it has shown of itself, what it is owed, and what it
+//! makes us hold.
 
 use std::net::SocketAddr;
 
-use super::logins::Held;
+use super::logins::DeferredLogin;
+use super::mailbox::{Forwarded, ReplyTarget, RequestMeta};
 use crate::connection::{ConnectionId, Outbox};
+use crate::limits::Limits;
 use crate::session::Session;
-use crate::wire::frame::FrameReader;
+use crate::wire::FrameReader;
+
+/// A connection's place in the slab. The reader stands beside the peer, so that a frame borrowed from
+/// the one can be served to the other.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) reader: FrameReader,
+    pub(super) peer: Peer,
+}
 
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) id: ConnectionId,
     pub(super) address: SocketAddr,
     pub(super) session: Session,
-    pub(super) reader: FrameReader,
+    pub(super) login: LoginStage,
+    pub(super) reading: Reading,
     pub(super) outbox: Outbox,
     /// Bytes that the event loop has taken and not yet sent.
     pub(super) unsent_bytes: usize,
     /// Requests that other shards have not answered yet.
     pub(super) in_flight: usize,
     /// Bytes of its pulses in other shards' mailboxes.
-    pub(super) lent_bytes: usize,
-    /// A request that costs more than one key is under way: the next one waits for its answer.
-    pub(super) resting: bool,
-    /// When bytes last came.
+    pub(super) forwarded_bytes: usize,
+    /// A scan is under way, or its answer is not yet sent: the next request waits for it.
+    pub(super) awaiting_scan: bool,
+    /// When its bytes last arrived.
     pub(super) received_us: u64,
-    /// No more is read from it until it takes its answers.
-    pub(super) paused: bool,
-    /// It has said that it will send no more.
-    pub(super) finished: bool,
-    /// When it last took bytes of its answers, or began to owe us that.
-    pub(super) progress_us: u64,
-    /// Of what the kernel has taken, when we last looked.
-    pub(super) unacknowledged_bytes: usize,
-    /// In the list of peers that do not take their answers.
-    pub(super) blocked: bool,
-    /// One of its address's unauthenticated connections.
-    pub(super) counts_as_guest: bool,
-    /// When its login must be over; of several deadlines in the shard's list the one that counts.
-    pub(super) login_until_us: u64,
-    /// The first token of a login, that waits to be judged.
-    pub(super) held: Option<Box<Held>>,
-    /// The first token of a login has come, and has not to wait.
-    pub(super) token_seen: bool,
+    /// Set while it does not take its answers as fast as they are sent.
+    pub(super) blocked: Option<Blocked>,
+    /// It is one of its address's unauthenticated connections.
+    pub(super) counts_as_unauthenticated: bool,
+    /// When its login must be over. The shard's list may hold older deadlines; this one counts.
+    pub(super) login_deadline_us: u64,
     /// Its share of the shard's buffered bytes, as last counted.
     pub(super) counted_bytes: usize,
 }
 
+/// What becomes of a peer's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reading {
+    /// They are served as they arrive.
+    Open,
+    /// They wait, here and in the socket, until there is room for another request.
+    Paused(PauseReason),
+    /// The peer has sent its FIN while it was paused: what it had asked for before still waits.
+    Draining(PauseReason),
+    /// The peer has sent its FIN, and every request of it has been taken.
+    Finished,
+}
+
+impl Reading {
+    /// The peer has no room for another request.
+    pub(super) fn paused(self, reason: PauseReason) -> Reading {
+        match self {
+            Reading::Open | Reading::Paused(_) => Reading::Paused(reason),
+            Reading::Draining(_) | Reading::Finished => Reading::Draining(reason),
+        }
+    }
+
+    /// Every whole request has been taken.
+    pub(super) fn resumed(self) -> Reading {
+        match self {
+            Reading::Open | Reading::Paused(_) => Reading::Open,
+            Reading::Draining(_) | Reading::Finished => Reading::Finished,
+        }
+    }
+
+    /// The peer has sent its FIN.
+    pub(super) fn finished(self) -> Reading {
+        match self {
+            Reading::Open | Reading::Finished => Reading::Finished,
+            Reading::Paused(reason) | Reading::Draining(reason) => Reading::Draining(reason),
+        }
+    }
+}
+
+/// Why a peer's next request waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum PauseReason {
+    AwaitingScan,
+    LoginDeferred,
+    /// `limits.in_flight` requests wait for other shards.
+    InFlight,
+    /// `limits.output` bytes of answers and forwarded pulses are under way.
+    Output,
+}
+
+/// Where the first token of a peer's login is.
+#[derive(Debug)]
+pub(super) enum LoginStage {
+    /// None has arrived.
+    NoToken,
+    /// It waits, because other logins of the peer's address have failed.
+    Deferred(Box<DeferredLogin>),
+    /// The session has had it.
+    Judged,
+}
+
+/// What a peer that does not take its answers is measured by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blocked {
+    /// When it last took bytes.
+    pub(super) progress_us: u64,
+    /// Bytes that its host had not acknowledged when we last looked.
+    pub(super) unacknowledged_bytes: usize,
+}
+
+/// How much of a peer's limits must be free before its next request is taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Room {
+    /// Anything at all.
+    Any,
+    /// Half, so that a slow reader is not paused and resumed for every answer.
+    Half,
+}
+
 impl Peer {
-    pub(super) fn new(
-        id: ConnectionId,
-        address: SocketAddr,
-        session: Session,
-        frame_bytes: u32,
-    ) -> Peer {
+    pub(super) fn new(id: ConnectionId, address: SocketAddr, session: Session) -> Peer {
         Peer {
             id,
             address,
             session,
-            reader: FrameReader::new(frame_bytes),
+            login: LoginStage::NoToken,
+            reading: Reading::Open,
             outbox: Outbox::default(),
             unsent_bytes: 0,
             in_flight: 0,
-            lent_bytes: 0,
-            resting: false,
+            forwarded_bytes: 0,
+            awaiting_scan: false,
             received_us: 0,
-            paused: false,
-            finished: false,
-            progress_us: 0,
-            unacknowledged_bytes: 0,
-            blocked: false,
-            counts_as_guest: false,
-            login_until_us: 0,
-            held: None,
-            token_seen: false,
+            blocked: None,
+            counts_as_unauthenticated: false,
+            login_deadline_us: 0,
             counted_bytes: 0,
         }
     }
@@ -82,14 +151,64 @@ impl Peer {
         self.outbox.len() + self.unsent_bytes
     }
 
-    /// Bytes of our memory that it makes us hold.
-    pub(super) fn buffered_bytes(&self) -> usize {
-        let held_bytes = self.held.as_ref().map_or(0, |held| held.bytes());
-        self.reader.buffered_bytes() + self.output_bytes() + self.lent_bytes + held_bytes
+    /// Bytes of our memory that it makes us hold, besides what its reader keeps.
+    pub(super) fn held_bytes(&self) -> usize {
+        let deferred_bytes = match &self.login {
+            LoginStage::Deferred(login) => login.bytes(),
+            LoginStage::NoToken | LoginStage::Judged => 0,
+        };
+        self.output_bytes() + self.forwarded_bytes + deferred_bytes
     }
 
-    /// Nothing is owed and nothing is queued.
+    /// Why the peer's next request has to wait, if it has to.
+    pub(super) fn pause_reason(&self, limits: &Limits, room: Room) -> Option<PauseReason> {
+        let divisor = match room {
+            Room::Any => 1,
+            Room::Half => 2,
+        };
+        if self.awaiting_scan {
+            Some(PauseReason::AwaitingScan)
+        } else if matches!(self.login, LoginStage::Deferred(_)) {
+            Some(PauseReason::LoginDeferred)
+        } else if self.in_flight >= limits.in_flight.div_ceil(divisor) {
+            Some(PauseReason::InFlight)
+        } else if self.output_bytes() + self.forwarded_bytes
+            >= limits.output_bytes.div_ceil(divisor)
+        {
+            Some(PauseReason::Output)
+        } else {
+            None
+        }
+    }
+
+    /// Nothing is owed, and nothing waits.
     pub(super) fn is_settled(&self) -> bool {
-        self.in_flight == 0 && self.output_bytes() == 0 && !self.paused
+        self.in_flight == 0
+            && self.output_bytes() == 0
+            && matches!(self.reading, Reading::Open | Reading::Finished)
+    }
+
+    /// A request goes to one other shard, or a scan to all of them. It is on the peer's account until
+    /// `replied`.
+    pub(super) fn forwarded(&mut self, meta: RequestMeta, what: Forwarded) -> ReplyTarget {
+        self.in_flight += 1;
+        match what {
+            Forwarded::Key { details_bytes } => self.forwarded_bytes += details_bytes,
+            Forwarded::Scan => self.awaiting_scan = true,
+        }
+        ReplyTarget {
+            id: self.id,
+            meta,
+            what,
+        }
+    }
+
+    /// What was forwarded is about to be answered.
+    pub(super) fn replied(&mut self, what: Forwarded) {
+        self.in_flight -= 1;
+        match what {
+            Forwarded::Key { details_bytes } => self.forwarded_bytes -= details_bytes,
+            Forwarded::Scan => self.awaiting_scan = false,
+        }
     }
 }

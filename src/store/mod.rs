@@ -20,7 +20,7 @@ use ahash::RandomState;
 use bytes::Bytes;
 
 pub use accounting::{Full, StoreLimits, Usage};
-pub use walk::{KeyState, Walk, Walked};
+pub use walk::{KeyState, ScanProgress, Walk};
 
 use accounting::Accounting;
 use directory::Directory;

@@ -335,12 +335,12 @@ fn walked(
     let (mut walk, mut seen, mut anew) = (Walk::default(), Vec::new(), 0);
     loop {
         match store.walk(&mut walk, slots, &mut |key| seen.push(key)) {
-            Walked::On => between(store),
-            Walked::Anew => {
+            ScanProgress::Ongoing => between(store),
+            ScanProgress::Restarted => {
                 seen.clear();
                 anew += 1;
             }
-            Walked::ToTheEnd => break,
+            ScanProgress::Finished => break,
         }
     }
     seen.sort_by(|one, other| one.path.cmp(&other.path));

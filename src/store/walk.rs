@@ -12,14 +12,14 @@ pub struct Walk {
 
 /// What one call of [`Store::walk`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Walked {
+pub enum ScanProgress {
     /// There is more.
-    On,
+    Ongoing,
     /// Every key that was there all the time has been shown once.
-    ToTheEnd,
+    Finished,
     /// The keys have moved since the last call. The walk begins anew with the next one, and what it
     /// has shown so far will be shown again.
-    Anew,
+    Restarted,
 }
 
 /// A key, without what it holds.
@@ -41,10 +41,10 @@ impl Store {
         walk: &mut Walk,
         most_slots: usize,
         show: &mut dyn FnMut(KeyState),
-    ) -> Walked {
+    ) -> ScanProgress {
         if walk.slot > 0 && walk.packs != self.packs {
             *walk = Walk::default();
-            return Walked::Anew;
+            return ScanProgress::Restarted;
         }
         walk.packs = self.packs;
         let end = self.directory.slots();
@@ -64,9 +64,9 @@ impl Store {
         }
         walk.slot = until;
         if until < end {
-            return Walked::On;
+            return ScanProgress::Ongoing;
         }
         *walk = Walk::default();
-        Walked::ToTheEnd
+        ScanProgress::Finished
     }
 }

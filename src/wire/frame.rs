@@ -1,8 +1,9 @@
-//! Received bytes to whole frames. Knows lengths, not messages; must not copy a frame that lies in
-//! one chunk, nor keep memory between frames, nor allocate for bytes that have not come.
+//! Turns received bytes into whole frames. It knows lengths, not messages. It never copies a frame
+//! that lies whole in one chunk, keeps no memory between frames, and allocates nothing for bytes
+//! that have not arrived.
 //!
-//! Invariant, checked after every call: unless paused, the reader holds a strict prefix of one frame
-//! whose length is legal, or nothing and no memory at all; after an error it holds nothing, for ever.
+//! Invariant, checked whenever the reader asks for more bytes: it holds a strict prefix of one frame
+//! of legal length, or nothing and no memory at all. After an error it holds nothing, for ever.
 
 #[cfg(test)]
 mod tests;
@@ -10,15 +11,6 @@ mod tests;
 use std::fmt;
 
 use super::message::FRAME_PREFIX_BYTES;
-
-/// What the taker of frames says after each one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Flow {
-    Continue,
-    /// Hand over no more until [`FrameReader::resume`].
-    Pause,
-}
 
 /// A length prefix that no frame can follow. The connection is of no more use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,156 +51,150 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// Cuts one connection's bytes into frames.
+/// Cuts one connection's bytes into frames. The caller pulls them:
+///
+/// ```
+/// # use storm_pacemaker::wire::FrameReader;
+/// let mut reader = FrameReader::new(1024);
+/// let mut chunk: &[u8] = &[0, 0, 0, 2, b'h', b'i', 0, 0];
+/// assert_eq!(reader.next_from(&mut chunk), Some(Ok(&b"hi"[..])));
+/// assert_eq!(reader.next_from(&mut chunk), None); // two bytes of the next prefix are kept
+/// ```
+///
+/// To pause, stop asking, and hand what is left of the chunk to [`push`](Self::push).
 pub struct FrameReader {
-    /// Bytes kept from earlier chunks. Before `start` they have been handed over already, which
-    /// happens while paused only.
-    buffer: Vec<u8>,
-    start: usize,
+    /// Bytes kept from earlier chunks. Those before `taken` have been handed out already.
+    kept: Vec<u8>,
+    taken: usize,
     max_body_bytes: u32,
-    state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Reading,
-    Paused,
-    Dead(FrameError),
+    error: Option<FrameError>,
 }
 
 const _: () = assert!(size_of::<FrameReader>() <= 48, "every connection has one");
+
+/// Where the next whole frame lies, and how long it is, its prefix included.
+enum Whole {
+    InKept(usize),
+    InChunk(usize),
+}
 
 impl FrameReader {
     /// `max_body_bytes` bounds the length that a frame may declare, its prefix not counted.
     pub fn new(max_body_bytes: u32) -> Self {
         Self {
-            buffer: Vec::new(),
-            start: 0,
+            kept: Vec::new(),
+            taken: 0,
             max_body_bytes,
-            state: State::Reading,
+            error: None,
         }
     }
 
-    /// Takes received bytes, and calls `each` once for the body of every frame that they complete, in
-    /// order. When it answers [`Flow::Pause`], the rest is kept, whole frames included; while paused,
-    /// fed bytes are kept too, without bound: stop receiving.
+    /// Keeps bytes for later calls of [`next`](Self::next), without a bound: a caller that pushes
+    /// while it does not pull must stop receiving.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.error.is_none() {
+            self.compact();
+            self.kept.extend_from_slice(bytes);
+        }
+    }
+
+    /// The body of the next whole frame among the kept bytes; `None` until more bytes are pushed.
     ///
-    /// Fails at a length prefix that is negative or too large, after the frames before it; then the
-    /// same error is the answer to every call.
-    pub fn feed(
-        &mut self,
-        chunk: &[u8],
-        each: &mut impl FnMut(&[u8]) -> Flow,
-    ) -> Result<Flow, FrameError> {
-        let flow = match self.state {
-            State::Dead(error) => Err(error),
-            State::Paused => {
-                self.buffer.extend_from_slice(chunk);
-                Ok(Flow::Pause)
+    /// # Errors
+    /// The length prefix is negative or too large. The same error answers every later call.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    pub fn next(&mut self) -> Option<Result<&[u8], FrameError>> {
+        self.next_from(&mut &[][..])
+    }
+
+    /// The body of the next whole frame among the kept bytes and `chunk`, which begins where the
+    /// kept bytes end. Moves `chunk` past what it has used; on `None` that is all of it. A frame that
+    /// lies whole in the chunk is not copied.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn next_from<'a, 'c: 'a>(
+        &'a mut self,
+        chunk: &mut &'c [u8],
+    ) -> Option<Result<&'a [u8], FrameError>> {
+        if let Some(error) = self.error {
+            return Some(Err(error));
+        }
+        match self.find(chunk) {
+            Ok(None) => {
+                self.check_prefix();
+                None
             }
-            State::Reading => self.read(chunk, each),
-        };
-        self.settle(flow)
-    }
-
-    /// Ends a pause: hands over what was kept, as [`Self::feed`] does, and may be paused again. Does
-    /// nothing if there is no pause.
-    pub fn resume(&mut self, each: &mut impl FnMut(&[u8]) -> Flow) -> Result<Flow, FrameError> {
-        let flow = match self.state {
-            State::Dead(error) => Err(error),
-            State::Reading => Ok(Flow::Continue),
-            State::Paused => {
-                self.state = State::Reading;
-                let kept = std::mem::take(&mut self.buffer);
-                let start = std::mem::take(&mut self.start);
-                self.cut(&kept[start..], each).map(|(taken, flow)| {
-                    self.keep(kept, start + taken);
-                    flow
-                })
+            Ok(Some(Whole::InKept(length))) => {
+                let frame = &self.kept[self.taken..][..length];
+                self.taken += length;
+                Some(Ok(&frame[FRAME_PREFIX_BYTES..]))
             }
-        };
-        self.settle(flow)
+            Ok(Some(Whole::InChunk(length))) => {
+                let (frame, rest) = chunk.split_at(length);
+                *chunk = rest;
+                Some(Ok(&frame[FRAME_PREFIX_BYTES..]))
+            }
+            Err(error) => {
+                self.kept = Vec::new();
+                self.taken = 0;
+                self.error = Some(error);
+                Some(Err(error))
+            }
+        }
     }
 
-    /// Whether `each` has asked for a pause that no [`Self::resume`] has ended.
-    pub fn is_paused(&self) -> bool {
-        self.state == State::Paused
-    }
-
-    /// Bytes received and not handed over.
+    /// Bytes received and not handed out.
     pub fn buffered_bytes(&self) -> usize {
-        self.buffer.len() - self.start
+        self.kept.len() - self.taken
     }
 
-    /// Completes the frame whose beginning is kept, then cuts the rest out of the chunk itself.
-    fn read(
-        &mut self,
-        chunk: &[u8],
-        each: &mut impl FnMut(&[u8]) -> Flow,
-    ) -> Result<Flow, FrameError> {
-        let mut rest = chunk;
-        if !self.buffer.is_empty() {
-            if !self.fill(&mut rest)? {
-                return Ok(Flow::Continue);
-            }
-            let frame = std::mem::take(&mut self.buffer);
-            if each(&frame[FRAME_PREFIX_BYTES..]) == Flow::Pause {
-                self.state = State::Paused;
-                self.buffer = rest.to_vec();
-                return Ok(Flow::Pause);
-            }
-        }
-        let (taken, flow) = self.cut(rest, each)?;
-        self.buffer = rest[taken..].to_vec();
-        Ok(flow)
-    }
-
-    /// Moves bytes to the kept beginning of a frame until that frame is whole, and says whether it
-    /// is. The buffer doubles, but never past the frame, so that neither a long frame in small pieces
-    /// nor a long declared length costs more than the bytes received.
-    fn fill(&mut self, rest: &mut &[u8]) -> Result<bool, FrameError> {
-        loop {
-            let frame = self.frame_bytes(&self.buffer)?;
-            let wanted = frame.unwrap_or(FRAME_PREFIX_BYTES);
-            let missing = wanted - self.buffer.len();
-            if missing == 0 {
-                return Ok(true);
-            }
-            let (taken, later) = rest.split_at(missing.min(rest.len()));
-            if taken.is_empty() {
-                return Ok(false);
-            }
-            let needed = self.buffer.len() + taken.len();
-            if needed > self.buffer.capacity() {
-                let capacity = needed.max(2 * self.buffer.capacity()).min(wanted);
-                self.buffer.reserve_exact(capacity - self.buffer.len());
-            }
-            self.buffer.extend_from_slice(taken);
-            *rest = later;
-        }
-    }
-
-    /// Hands over the whole frames at the beginning of `bytes`, and answers how many bytes they took.
-    fn cut(
-        &mut self,
-        bytes: &[u8],
-        each: &mut impl FnMut(&[u8]) -> Flow,
-    ) -> Result<(usize, Flow), FrameError> {
-        let mut taken = 0;
-        while let Some(length) = self.frame_bytes(&bytes[taken..])? {
-            let Some(frame) = bytes[taken..].get(..length) else {
-                break;
+    /// Finds the next whole frame. If there is none, keeps all of the chunk.
+    fn find(&mut self, chunk: &mut &[u8]) -> Result<Option<Whole>, FrameError> {
+        self.compact();
+        if self.buffered_bytes() > 0 {
+            let kept = &self.kept[self.taken..];
+            return match self.frame_bytes(kept)? {
+                Some(length) if length <= kept.len() => Ok(Some(Whole::InKept(length))),
+                _ => self.complete(chunk),
             };
-            taken += length;
-            if each(&frame[FRAME_PREFIX_BYTES..]) == Flow::Pause {
-                self.state = State::Paused;
-                return Ok((taken, Flow::Pause));
+        }
+        match self.frame_bytes(chunk)? {
+            Some(length) if length <= chunk.len() => Ok(Some(Whole::InChunk(length))),
+            _ => {
+                self.kept = std::mem::take(chunk).to_vec();
+                Ok(None)
             }
         }
-        Ok((taken, Flow::Continue))
     }
 
-    /// Bytes of the frame that `bytes` begin with, its prefix counted; `None` if the prefix is not
+    /// Moves bytes of the chunk to the kept beginning of a frame until that frame is whole. The
+    /// buffer doubles, but never past the frame: a long frame in small pieces costs no more than
+    /// twice the bytes received, and a long declared length costs nothing.
+    fn complete(&mut self, chunk: &mut &[u8]) -> Result<Option<Whole>, FrameError> {
+        self.drop_taken();
+        loop {
+            let length = self.frame_bytes(&self.kept)?;
+            let wanted = length.unwrap_or(FRAME_PREFIX_BYTES);
+            let missing = wanted - self.kept.len();
+            if missing == 0 {
+                return Ok(length.map(Whole::InKept));
+            }
+            let (next, rest) = chunk.split_at(missing.min(chunk.len()));
+            if next.is_empty() {
+                return Ok(None);
+            }
+            let needed = self.kept.len() + next.len();
+            if needed > self.kept.capacity() {
+                let capacity = needed.max(2 * self.kept.capacity()).min(wanted);
+                self.kept.reserve_exact(capacity - self.kept.len());
+            }
+            self.kept.extend_from_slice(next);
+            *chunk = rest;
+        }
+    }
+
+    /// Bytes of the frame that `bytes` begin with, its prefix included; `None` if the prefix is not
     /// whole.
     fn frame_bytes(&self, bytes: &[u8]) -> Result<Option<usize>, FrameError> {
         let Some(prefix) = bytes.first_chunk() else {
@@ -223,40 +209,33 @@ impl FrameReader {
         }
     }
 
-    /// Keeps what was not handed over. Past the half the rest moves to memory of its own size, which
-    /// costs less than handing over that half did; what is appended later finds little waste.
-    fn keep(&mut self, buffer: Vec<u8>, start: usize) {
-        let rest = &buffer[start..];
-        if self.state == State::Paused && start < rest.len() {
-            self.start = start;
-            self.buffer = buffer;
-        } else {
-            self.buffer = rest.to_vec();
+    /// Frees what has been handed out once it is half of the buffer: copying the rest then costs
+    /// less than handing out that half did.
+    fn compact(&mut self) {
+        if self.taken > 0 && self.taken >= self.buffered_bytes() {
+            self.drop_taken();
         }
     }
 
-    /// Ends the reader if there was an error, and checks the invariant.
-    fn settle(&mut self, flow: Result<Flow, FrameError>) -> Result<Flow, FrameError> {
-        if let Err(error) = flow {
-            self.buffer = Vec::new();
-            self.start = 0;
-            self.state = State::Dead(error);
+    /// Moves what is left to memory of its own size.
+    fn drop_taken(&mut self) {
+        if self.taken > 0 {
+            self.kept = self.kept[self.taken..].to_vec();
+            self.taken = 0;
         }
-        debug_assert!(match self.state {
-            State::Paused => self.start <= self.buffer.len(),
-            State::Dead(_) => self.buffer.capacity() == 0,
-            State::Reading => {
-                let frame = self.frame_bytes(&self.buffer);
-                let longest = match frame {
-                    Ok(Some(frame)) => frame - 1,
-                    Ok(None) => FRAME_PREFIX_BYTES - 1,
-                    Err(_) => 0,
-                };
-                let idle = !self.buffer.is_empty() || self.buffer.capacity() == 0;
-                self.start == 0 && self.buffer.len() <= longest && idle
-            }
+    }
+
+    /// What must hold when the reader asks for more bytes.
+    fn check_prefix(&self) {
+        debug_assert!({
+            let longest = match self.frame_bytes(&self.kept) {
+                Ok(Some(length)) => length - 1,
+                Ok(None) => FRAME_PREFIX_BYTES - 1,
+                Err(_) => 0,
+            };
+            let idle = !self.kept.is_empty() || self.kept.capacity() == 0;
+            self.taken == 0 && self.kept.len() <= longest && idle
         });
-        flow
     }
 }
 
@@ -264,9 +243,9 @@ impl fmt::Debug for FrameReader {
     /// Shows no received bytes: they may be a login's.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("FrameReader")
-            .field("state", &self.state)
+            .field("error", &self.error)
             .field("buffered_bytes", &self.buffered_bytes())
             .field("max_body_bytes", &self.max_body_bytes)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

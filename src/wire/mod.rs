@@ -13,5 +13,5 @@ mod golden;
 
 pub use control::ControlCode;
 pub use error::DecodeError;
-pub use frame::{Flow, FrameError, FrameReader};
+pub use frame::{FrameError, FrameReader};
 pub use message::{Data, Message, MessageType, Pulse, decode};

@@ -7,9 +7,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use storm_pacemaker::connection::{Commands, ConnectionId};
-use storm_pacemaker::shard::{
-    Ageing, Bounds, Context, Counters, Incident, Incidents, Mailbox, Settings, Shard,
-};
+use storm_pacemaker::limits::{Ageing, Limits};
+use storm_pacemaker::shard::{Context, Counters, Incident, Incidents, Mailbox, Settings, Shard};
 use storm_pacemaker::wire::message::{MessageType, encode_pulse};
 
 const SECOND_US: u64 = 1_000_000;
@@ -39,7 +38,7 @@ impl World {
         let settings = Settings {
             shards: 1,
             key_hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
-            bounds: Bounds::wide(),
+            limits: Limits::wide(),
             ageing: Ageing {
                 stale_after: Duration::from_secs(30),
                 expire_after,

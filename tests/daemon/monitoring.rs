@@ -225,26 +225,28 @@ fn every_rule_says_what_to_do() {
     }
 }
 
-/// The manual is for reading before, the rules are what one gets at three in the morning.
 #[test]
-fn the_manual_says_of_every_alert_what_the_rules_say() {
+fn the_manual_lists_every_alert_with_its_severity() {
     let rules = text_of("packaging/prometheus/pacemaker.rules.yaml");
+    let in_rules: Vec<String> = rules
+        .split("- alert: ")
+        .skip(1)
+        .map(|rule| {
+            let name = rule.lines().next().expect("a name");
+            let severity = rule.split_once("severity: ").expect("a severity").1;
+            let severity = severity.split_once('}').expect("its end").0;
+            format!("{name}, {severity}")
+        })
+        .collect();
     let manual = text_of("docs/OPERATING.md");
-    let mut rows = manual
-        .split_once("## Alerts")
-        .expect("the section")
-        .1
+    let alerts = manual.split_once("## Alerts").expect("the section").1;
+    let in_manual: Vec<&str> = alerts
         .lines()
-        .filter(|line| line.starts_with("| Pacemaker"));
-    for rule in rules.split("- alert: ").skip(1) {
-        let name = rule.lines().next().expect("a name");
-        let runbook = rule.split_once("runbook: >-").expect("a runbook").1;
-        let runbook = runbook.split_whitespace().collect::<Vec<_>>().join(" ");
-        let row = rows.next().expect("a row for each alert");
-        assert!(row.starts_with(&format!("| {name}, ")), "{name}: {row}");
-        assert!(row.ends_with(&format!("| {runbook} |")), "{name}: {row}");
-    }
-    assert_eq!(rows.next(), None);
+        .filter_map(|line| line.strip_prefix("| "))
+        .filter(|row| row.starts_with("Pacemaker"))
+        .filter_map(|row| row.split(" | ").next())
+        .collect();
+    assert_eq!(in_rules, in_manual);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use storm_pacemaker::ring::{Gather, Rest};
+use storm_pacemaker::connection::{Batching, SleepPlan};
 
 use crate::settings::Settings;
 
@@ -32,23 +32,23 @@ impl Clock {
     }
 
     /// How the ring may sleep until `due_us`. To the nanosecond: rounding would be lateness.
-    pub fn rest_until(self, due_us: u64) -> Rest {
+    pub fn rest_until(self, due_us: u64) -> SleepPlan {
         let now = Instant::now();
         let due = self.start + Duration::from_micros(due_us);
         let longest = Duration::from_micros(LONGEST_SLEEP_US);
-        Rest {
+        SleepPlan {
             at_most: due.saturating_duration_since(now).min(longest),
-            gather: None,
+            batching: None,
         }
     }
 
     /// The same for a thread that plays many workers: what comes may wait for more of its kind for a
     /// moment, so that it does not wake us one by one. On loopback a wake of ours is work that the
     /// kernel does while the server sends, and would be counted as the server's.
-    pub fn gather_until(self, due_us: u64) -> Rest {
+    pub fn gather_until(self, due_us: u64) -> SleepPlan {
         let rest = self.rest_until(due_us);
-        Rest {
-            gather: Some(Gather {
+        SleepPlan {
+            batching: Some(Batching {
                 completions: ENOUGH,
                 at_least: rest.at_most.min(GATHER),
             }),

@@ -285,7 +285,7 @@ pub fn close_all(
         commands.push(Command::Close(id, Ending::Reset));
     }
     let deadline_us = clock.now_us() + CLOSE_WITHIN_US;
-    ring.carry_out(handler, &mut commands)?;
+    ring.apply_commands(handler, &mut commands)?;
     while ring.connections() > 0 && clock.now_us() < deadline_us {
         ring.turn(handler, clock.rest_until(deadline_us))?;
     }

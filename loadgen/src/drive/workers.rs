@@ -122,7 +122,7 @@ impl Workers {
             for next_us in [self.retries.next_us(), self.logins.next_us()] {
                 due_us = due_us.min(next_us.unwrap_or(u64::MAX));
             }
-            ring.carry_out(&mut self, &mut commands)?;
+            ring.apply_commands(&mut self, &mut commands)?;
             let rest = self.clock.gather_until(due_us);
             ring.turn(&mut self, rest)?;
             self.show_progress();

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
-use storm_pacemaker::wire::{Flow, FrameReader, MessageType, decode};
+use storm_pacemaker::wire::{FrameReader, MessageType, decode};
 
 use super::{PATIENCE, Reply, Request, Store};
 
@@ -228,11 +228,11 @@ impl Shared {
                 Ok(0) | Err(_) => break,
                 Ok(length) => length,
             };
-            let fed = frames.feed(&bytes[..length], &mut |body| {
-                go_on = go_on && self.answer(&socket, number, body);
-                Flow::Continue
-            });
-            assert!(fed.is_ok(), "the generator's frames have proper lengths");
+            let mut chunk = &bytes[..length];
+            while go_on && let Some(body) = frames.next_from(&mut chunk) {
+                let body = body.expect("the generator's frames have proper lengths");
+                go_on = self.answer(&socket, number, body);
+            }
         }
         // One that others hold for a moment is not open to them.
         self.open.lock().expect("no panic").remove(&number);

@@ -10,10 +10,9 @@ use libgssapi::credential::Cred;
 use libgssapi::name::Name;
 use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_HOSTBASED_SERVICE, GSS_NT_KRB5_PRINCIPAL};
 
-use super::super::LoginFailure;
 use super::super::principal::Principal;
+use super::super::{LoginFailure, TicketSource};
 use super::{credential, said, text};
-use crate::client_login::Tickets;
 
 /// No security layer, and so no size.
 const CHOICE: [u8; 4] = [1, 0, 0, 0];
@@ -54,10 +53,10 @@ impl Client {
     ///
     /// # Errors
     /// No such name, or no such tickets.
-    pub fn with(tickets: &Tickets, service_principal: &str) -> Result<Client, LoginFailure> {
+    pub fn with(tickets: &TicketSource, service_principal: &str) -> Result<Client, LoginFailure> {
         let credential = match tickets {
-            Tickets::Cache(cache) => credential::of_cache(cache),
-            Tickets::Keytab { path, principal } => {
+            TicketSource::Cache(cache) => credential::of_cache(cache),
+            TicketSource::Keytab { path, principal } => {
                 credential::of_client_keytab(path, principal.as_deref())
             }
         };

@@ -5,22 +5,27 @@ use super::*;
 
 const MAX: u32 = 10 << 20;
 
-/// Collects bodies, and pauses after every one if told to.
-fn take_into(bodies: &mut Vec<Vec<u8>>, flow: Flow) -> impl FnMut(&[u8]) -> Flow {
-    move |body| {
-        bodies.push(body.to_vec());
-        flow
-    }
-}
-
 fn frame(body: &[u8]) -> Vec<u8> {
     let mut frame = (body.len() as u32).to_be_bytes().to_vec();
     frame.extend_from_slice(body);
     frame
 }
 
+/// Pulls every frame that is whole with this chunk.
+fn pull(
+    reader: &mut FrameReader,
+    mut chunk: &[u8],
+    bodies: &mut Vec<Vec<u8>>,
+) -> Result<(), FrameError> {
+    while let Some(body) = reader.next_from(&mut chunk) {
+        bodies.push(body?.to_vec());
+    }
+    assert!(chunk.is_empty(), "the reader keeps what it has not used");
+    Ok(())
+}
+
 fn is_idle(reader: &FrameReader) -> bool {
-    reader.buffered_bytes() == 0 && reader.buffer.capacity() == 0
+    reader.buffered_bytes() == 0 && reader.kept.capacity() == 0
 }
 
 #[test]
@@ -31,8 +36,7 @@ fn golden_frames_come_whole_at_every_split() {
             let mut bodies = Vec::new();
             let (first, second) = golden.split_at(split);
             for (chunk, kept) in [(first, split % golden.len()), (second, 0)] {
-                let flow = reader.feed(chunk, &mut take_into(&mut bodies, Flow::Continue));
-                assert_eq!(flow, Ok(Flow::Continue));
+                assert_eq!(pull(&mut reader, chunk, &mut bodies), Ok(()));
                 assert_eq!(reader.buffered_bytes(), kept);
             }
             assert_eq!(bodies, [&golden[4..]], "split at {split}");
@@ -53,14 +57,14 @@ fn a_stream_of_golden_frames_survives_every_chunk_size() {
         let mut reader = FrameReader::new(MAX);
         let mut bodies = Vec::new();
         for chunk in stream.chunks(size) {
-            let flow = reader.feed(chunk, &mut take_into(&mut bodies, Flow::Continue));
-            assert_eq!(flow, Ok(Flow::Continue));
+            assert_eq!(pull(&mut reader, chunk, &mut bodies), Ok(()));
         }
         assert_eq!(bodies, expected, "chunks of {size}");
         assert!(is_idle(&reader));
     }
 }
 
+/// Pulls one frame for every two chunks, so that unread bytes pile up, then the rest.
 #[test]
 fn a_pause_after_every_frame_loses_nothing() {
     let frames: Vec<_> = golden::frames().collect();
@@ -70,31 +74,20 @@ fn a_pause_after_every_frame_loses_nothing() {
     for size in 1..=stream.len() {
         let mut reader = FrameReader::new(MAX);
         let mut bodies = Vec::new();
-        for chunk in stream.chunks(size) {
-            let was_paused = reader.is_paused();
-            let before = bodies.len();
-            let flow = reader.feed(chunk, &mut take_into(&mut bodies, Flow::Pause));
-            let handed = bodies.len() - before;
-            assert!(
-                handed <= usize::from(!was_paused),
-                "a paused reader hands nothing over"
-            );
-            assert_eq!(flow == Ok(Flow::Pause), was_paused || handed == 1);
-            // Two chunks come for each resume, so that the kept bytes pile up.
-            if bodies.len() % 2 == 0 && reader.is_paused() {
-                let _ = reader.resume(&mut take_into(&mut bodies, Flow::Pause));
+        for (index, mut chunk) in stream.chunks(size).enumerate() {
+            if index % 2 == 0
+                && let Some(body) = reader.next_from(&mut chunk)
+            {
+                bodies.push(body.unwrap().to_vec());
             }
+            reader.push(chunk);
         }
-        while reader.is_paused() {
-            let before = bodies.len();
-            let flow = reader
-                .resume(&mut take_into(&mut bodies, Flow::Pause))
-                .unwrap();
-            assert_eq!(flow == Flow::Pause, bodies.len() == before + 1);
+        while let Some(body) = reader.next() {
+            bodies.push(body.unwrap().to_vec());
         }
         assert_eq!(bodies, expected, "chunks of {size}");
         assert_eq!(reader.buffered_bytes(), 7);
-        assert!(reader.buffer.capacity() <= frames[0].len());
+        assert!(reader.kept.capacity() <= 2 * frames[0].len());
     }
 }
 
@@ -102,29 +95,32 @@ fn a_pause_after_every_frame_loses_nothing() {
 fn a_pause_keeps_no_more_than_twice_what_is_left() {
     let stream = frame(&[7; 60]).repeat(1000);
     let mut reader = FrameReader::new(MAX);
-    let mut flow = reader.feed(&stream, &mut |_: &[u8]| Flow::Pause);
+    reader.push(&stream);
     let mut left = stream.len();
-    while flow == Ok(Flow::Pause) {
+    while left > 0 {
+        assert!(matches!(reader.next(), Some(Ok(_))));
         left -= 64;
         assert_eq!(reader.buffered_bytes(), left);
-        assert!(reader.buffer.capacity() <= 2 * left);
-        flow = reader.resume(&mut |_: &[u8]| Flow::Pause);
+        reader.push(&[]); // the caller pauses
+        assert!(reader.kept.capacity() <= 2 * left);
     }
-    assert_eq!((flow, left), (Ok(Flow::Continue), 0));
+    assert_eq!(reader.next(), None);
+    assert!(is_idle(&reader));
 }
 
 #[test]
-fn a_whole_frame_is_handed_over_where_it_lies() {
+fn a_whole_frame_is_handed_out_where_it_lies() {
     let mut stream = frame(b"one");
     stream.extend(frame(b"two"));
     let lies = stream.as_ptr_range();
-    let mut count = 0;
-    let flow = FrameReader::new(MAX).feed(&stream, &mut |body: &[u8]| {
+    let mut reader = FrameReader::new(MAX);
+    let mut chunk = &stream[..];
+    for expected in [b"one", b"two"] {
+        let body = reader.next_from(&mut chunk).unwrap().unwrap();
+        assert_eq!(body, expected);
         assert!(lies.contains(&body.as_ptr()));
-        count += 1;
-        Flow::Continue
-    });
-    assert_eq!((flow, count), (Ok(Flow::Continue), 2));
+    }
+    assert_eq!(reader.next_from(&mut chunk), None);
 }
 
 #[test]
@@ -148,45 +144,34 @@ fn a_bad_length_ends_the_reader_after_the_frames_before_it() {
         for size in 1..=stream.len() {
             let mut reader = FrameReader::new(5);
             let mut bodies = Vec::new();
-            let mut take = take_into(&mut bodies, Flow::Continue);
             let answers: Vec<_> = stream
                 .chunks(size)
-                .map(|chunk| reader.feed(chunk, &mut take))
+                .map(|chunk| pull(&mut reader, chunk, &mut bodies))
                 .collect();
             assert_eq!(answers.last(), Some(&Err(error)));
-            assert_eq!(reader.feed(b"", &mut take), Err(error));
-            assert_eq!(reader.resume(&mut take), Err(error));
+            reader.push(b"more");
+            assert_eq!(reader.next(), Some(Err(error)));
             assert!(is_idle(&reader));
-            drop(take);
             assert_eq!(bodies, [b"fine!"]);
         }
     }
 }
 
 #[test]
-fn a_bad_length_behind_a_pause_is_told_on_resume() {
+fn a_bad_length_behind_a_pause_is_found_when_it_is_pulled() {
     let mut stream = frame(b"fine");
     stream.extend_from_slice(&[0xFF; 4]);
     let mut reader = FrameReader::new(MAX);
-    assert_eq!(
-        reader.feed(&stream, &mut |_: &[u8]| Flow::Pause),
-        Ok(Flow::Pause)
-    );
-    assert_eq!(
-        reader.resume(&mut |_: &[u8]| Flow::Pause),
-        Err(FrameError::Negative(-1))
-    );
-    assert!(!reader.is_paused());
+    reader.push(&stream);
+    assert_eq!(reader.next(), Some(Ok(&b"fine"[..])));
+    assert_eq!(reader.next(), Some(Err(FrameError::Negative(-1))));
 }
 
 #[test]
 fn a_declared_length_allocates_nothing() {
     let mut reader = FrameReader::new(MAX);
-    assert_eq!(
-        reader.feed(&MAX.to_be_bytes(), &mut |_: &[u8]| Flow::Continue),
-        Ok(Flow::Continue)
-    );
-    assert!(reader.buffer.capacity() < 64);
+    assert_eq!(reader.next_from(&mut &MAX.to_be_bytes()[..]), None);
+    assert!(reader.kept.capacity() < 64);
 }
 
 #[test]
@@ -197,9 +182,8 @@ fn a_long_frame_in_single_bytes_grows_by_doubling_and_gives_its_memory_back() {
     let mut bodies = Vec::new();
     let mut capacities = vec![0];
     for byte in &stream {
-        let flow = reader.feed(&[*byte], &mut take_into(&mut bodies, Flow::Continue));
-        assert_eq!(flow, Ok(Flow::Continue));
-        let capacity = reader.buffer.capacity();
+        assert_eq!(pull(&mut reader, &[*byte], &mut bodies), Ok(()));
+        let capacity = reader.kept.capacity();
         assert!(capacity <= (2 * reader.buffered_bytes()).min(stream.len()));
         if capacities.last() != Some(&capacity) {
             capacities.push(capacity);

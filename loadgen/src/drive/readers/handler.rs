@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use storm_pacemaker::ring::Handler;
-use storm_pacemaker::wire::{Flow, FrameReader};
+use storm_pacemaker::wire::FrameReader;
 
 use super::super::link::{ENDED, NO_FRAME, Opening, TOO_LONG};
 use super::Readers;
@@ -106,12 +106,16 @@ impl Handler for Readers {
         let Some(target) = self.target_of(id) else {
             return;
         };
-        // Taken out for as long as it calls back.
+        // Taken out for as long as its frames are worked on.
         let mut frames = std::mem::replace(&mut self.links[target].frames, FrameReader::new(0));
-        let outcome = frames.feed(bytes, &mut |body| {
-            self.take_frame(target, id, body, commands);
-            Flow::Continue
-        });
+        let mut chunk = bytes;
+        let outcome = loop {
+            match frames.next_from(&mut chunk) {
+                None => break Ok(()),
+                Some(Ok(body)) => self.take_frame(target, id, body, commands),
+                Some(Err(error)) => break Err(error),
+            }
+        };
         let link = &mut self.links[target];
         link.frames = frames;
         if outcome.is_ok() || link.id() != Some(id) {
@@ -158,7 +162,7 @@ impl Handler for Readers {
         }
     }
 
-    fn has_mail(&self) -> bool {
+    fn has_messages(&self) -> bool {
         false
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use storm_pacemaker::ring::Handler;
-use storm_pacemaker::wire::{Flow, FrameReader};
+use storm_pacemaker::wire::FrameReader;
 
 use super::super::link::{ENDED, NO_FRAME, Opening, TOO_LONG};
 use super::Workers;
@@ -45,12 +45,16 @@ impl Handler for Workers {
         if link.id() != Some(id) {
             return; // on a connection that was given up
         }
-        // Taken out for as long as it calls back.
+        // Taken out for as long as its frames are worked on.
         let mut frames = std::mem::replace(&mut link.frames, FrameReader::new(0));
-        let outcome = frames.feed(bytes, &mut |body| {
-            self.take_frame(index, id, body, commands);
-            Flow::Continue
-        });
+        let mut chunk = bytes;
+        let outcome = loop {
+            match frames.next_from(&mut chunk) {
+                None => break Ok(()),
+                Some(Ok(body)) => self.take_frame(index, id, body, commands),
+                Some(Err(error)) => break Err(error),
+            }
+        };
         let link = &mut self.workers[index as usize].link;
         link.frames = frames;
         if outcome.is_ok() || link.id() != Some(id) {
@@ -110,7 +114,7 @@ impl Handler for Workers {
         }
     }
 
-    fn has_mail(&self) -> bool {
+    fn has_messages(&self) -> bool {
         false
     }
 

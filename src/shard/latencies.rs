@@ -1,10 +1,10 @@
 //! How long requests are in the server: from the wake that brought the last of a request's bytes to
-//! the moment at which its answer is handed over to be sent, journeys to other shards included. The
-//! clock is read once a wake, not once a request. What a request waits in its socket before the wake
-//! is not in it: while pulses gather that is up to `server.minimum_wait`.
+//! the moment at which its answer is handed over to be sent, visits to other shards included. The
+//! clock is read once a wake, not once a request. The time that a request waits in its socket before
+//! the wake is not counted: up to `server.minimum_wait` while pulses are batched.
 
 use super::histogram::Histogram;
-use super::letters::Asked;
+use super::mailbox::RequestMeta;
 use crate::access::RequestKind;
 
 /// Three bounds a decade, from 10 µs to 10 s, in microseconds.
@@ -19,19 +19,18 @@ pub type RequestTimes = Histogram<{ BOUNDS_US.len() }>;
 const KINDS: usize = RequestKind::ALL.len();
 
 #[derive(Clone, Debug)]
-pub(super) struct Times {
+pub(super) struct Latencies {
     by_kind: [RequestTimes; KINDS],
-    /// Answered since the clock was last read, of those that came with this wake: they all have the
-    /// same time.
+    /// Requests that arrived with this wake and are answered: they all get the same latency.
     of_this_wake: [u32; KINDS],
-    /// The others, with the time at which they came.
+    /// Answered requests of earlier wakes, with the time of their arrival.
     of_earlier_wakes: Vec<(RequestKind, u64)>,
     any: bool,
 }
 
-impl Times {
-    pub(super) fn new() -> Times {
-        Times {
+impl Latencies {
+    pub(super) fn new() -> Latencies {
+        Latencies {
             by_kind: std::array::from_fn(|_| Histogram::new(&BOUNDS_US)),
             of_this_wake: [0; KINDS],
             of_earlier_wakes: Vec::new(),
@@ -39,22 +38,22 @@ impl Times {
         }
     }
 
-    pub(super) fn answered(&mut self, asked: Asked, wake_us: u64) {
+    pub(super) fn answered(&mut self, meta: RequestMeta, wake_us: u64) {
         self.any = true;
-        if asked.received_us == wake_us {
-            self.of_this_wake[asked.kind as usize] += 1;
+        if meta.received_us == wake_us {
+            self.of_this_wake[meta.kind as usize] += 1;
         } else {
-            self.of_earlier_wakes.push((asked.kind, asked.received_us));
+            self.of_earlier_wakes.push((meta.kind, meta.received_us));
         }
     }
 
-    /// Whether something was answered since `handed_over`.
+    /// Whether something was answered since the last `record`.
     pub(super) fn any(&self) -> bool {
         self.any
     }
 
-    /// The answers of the wake that began at `wake_us` go out now.
-    pub(super) fn handed_over(&mut self, wake_us: u64, now_us: u64) {
+    /// The answers of the wake that began at `wake_us` are sent now.
+    pub(super) fn record(&mut self, wake_us: u64, now_us: u64) {
         self.any = false;
         let took_us = now_us.saturating_sub(wake_us);
         for (times, count) in self.by_kind.iter_mut().zip(&mut self.of_this_wake) {
@@ -78,22 +77,22 @@ mod tests {
 
     #[test]
     fn a_request_counts_from_the_wake_that_brought_it() {
-        let asked = |kind, received_us| Asked {
+        let meta = |kind, received_us| RequestMeta {
             message_id: 1,
             kind,
             received_us,
         };
-        let mut times = Times::new();
-        assert!(!times.any());
-        times.answered(asked(RequestKind::SendPulse, 1000), 1000);
-        times.answered(asked(RequestKind::SendPulse, 1000), 1000);
-        // One that another shard has answered.
-        times.answered(asked(RequestKind::GetPulse, 400), 1000);
-        assert!(times.any());
-        times.handed_over(1000, 1030);
-        assert!(!times.any());
-        times.handed_over(2000, 3000);
-        let of = |kind: RequestKind| &times.by_kind()[kind as usize];
+        let mut latencies = Latencies::new();
+        assert!(!latencies.any());
+        latencies.answered(meta(RequestKind::SendPulse, 1000), 1000);
+        latencies.answered(meta(RequestKind::SendPulse, 1000), 1000);
+        // Another shard has answered this one.
+        latencies.answered(meta(RequestKind::GetPulse, 400), 1000);
+        assert!(latencies.any());
+        latencies.record(1000, 1030);
+        assert!(!latencies.any());
+        latencies.record(2000, 3000);
+        let of = |kind: RequestKind| &latencies.by_kind()[kind as usize];
         let pulses = of(RequestKind::SendPulse);
         assert_eq!((pulses.count(), pulses.sum()), (2, 60));
         let gets = of(RequestKind::GetPulse);

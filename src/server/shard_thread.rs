@@ -1,0 +1,306 @@
+//! One shard's thread: drives the event loop, carries calls between it and the shard, and lets the
+//! executor's background tasks run.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info, warn};
+
+use super::incident_log::IncidentLog;
+use super::listeners::Shares;
+use super::publisher::{Publisher, SLICE_EVERY_US};
+use super::reload::Publication;
+use super::shutdown::{Shutdown, Starting};
+use crate::admin::board::Board;
+use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
+use crate::ring::{Bells, EventLoop, Handler};
+use crate::shard::{Context, Shard};
+
+/// Background tasks and timers run this often while there is work, and at every wake while there is
+/// none.
+const YIELD_EVERY_US: u64 = 10_000;
+
+/// The longest sleep while the shard shuts down.
+const SHUTDOWN_SLEEP: Duration = Duration::from_millis(1);
+
+/// How long a stopping shard goes on reading while peers go on sending.
+const LAST_READS: Duration = Duration::from_millis(250);
+const LAST_TURNS: u32 = 256;
+
+const TICK_EVERY_US: u64 = 250_000;
+
+/// The longest sleep while somebody watches the keys.
+const SLICE_EVERY: Duration = Duration::from_micros(SLICE_EVERY_US);
+
+pub(super) struct ShardThread {
+    index: usize,
+    shard: Shard,
+    started: Instant,
+    /// Microseconds since the start, read once a wake.
+    now_us: u64,
+    next_tick_us: u64,
+    incidents: IncidentLog,
+    accept_failures: u64,
+    publisher: Publisher,
+    publication: Arc<Publication>,
+}
+
+/// What all shards have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) listeners: Shares,
+    pub(super) bells: Arc<Bells>,
+    pub(super) publication: Arc<Publication>,
+    pub(super) board: Arc<Board>,
+    pub(super) incidents: IncidentLog,
+    pub(super) shutdown: Arc<Shutdown>,
+}
+
+impl ShardThread {
+    /// Serves until the process shuts down. An error is one of the ring itself; it ends the process.
+    pub(super) async fn run(
+        shard: Shard,
+        index: usize,
+        shared: Shared,
+        starting: Starting,
+    ) -> io::Result<()> {
+        let shutdown = shared.shutdown.clone();
+        let mut ring = match open_ring(shared.bells, index, &shared.listeners, &shutdown) {
+            Ok(ring) => ring,
+            Err(error) => {
+                starting.report(Err(error));
+                return Ok(());
+            }
+        };
+        let mut thread = ShardThread {
+            index,
+            shard,
+            // One clock for all shards, so that the ages of keys can be compared.
+            started: shared.board.epoch(),
+            now_us: 0,
+            next_tick_us: 0,
+            publisher: Publisher::new(shared.board, index),
+            incidents: shared.incidents,
+            accept_failures: 0,
+            publication: shared.publication,
+        };
+        thread.woke();
+        thread.publisher.begin(thread.now_us);
+        starting.report(Ok(()));
+        let outcome = match thread.serve(&mut ring, &shutdown).await {
+            Ok(()) => thread.finish(&mut ring, &shutdown),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &outcome {
+            // A silently missing shard is worse than a restart: workers send all state again within
+            // one heartbeat period.
+            tracing::error!(shard = index, "the event loop failed: {error}");
+            std::process::abort();
+        }
+        outcome
+    }
+
+    async fn serve(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
+        let mut next_yield_us = 0;
+        while !shutdown.stopping() {
+            self.turn(ring, Duration::MAX)?;
+            if self.now_us >= next_yield_us {
+                next_yield_us = self.now_us + YIELD_EVERY_US;
+                glommio::executor().yield_task_queue_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// One wake: the shard's work between two sleeps, then the sleep.
+    fn turn(&mut self, ring: &mut EventLoop, at_most: Duration) -> io::Result<()> {
+        let mut commands = Commands::default();
+        self.call(&mut commands, |shard, cx| shard.exchange_messages(cx));
+        if self.now_us >= self.next_tick_us {
+            self.next_tick_us = self.now_us + TICK_EVERY_US;
+            self.tick(ring, &mut commands);
+        }
+        ring.apply_commands(self, &mut commands)?;
+        let (bells, failures) = (ring.bells_rung(), self.accept_failures);
+        self.publisher
+            .turn(&self.shard, self.now_us, bells, failures);
+
+        let started = self.started;
+        let mut plan = self
+            .shard
+            .end_wake(self.now_us, || microseconds_since(started));
+        plan.at_most = plan.at_most.min(at_most);
+        // While completions are batched there is a wake soon in any case.
+        if plan.batching.is_none() && self.publisher.has_work() {
+            plan.at_most = plan.at_most.min(SLICE_EVERY);
+        }
+        let completions = ring.turn(self, plan)?;
+        let batched = plan.batching.is_some() && ring.can_batch();
+        self.shard.woke(completions, batched, self.now_us);
+        Ok(())
+    }
+
+    fn tick(&mut self, ring: &mut EventLoop, commands: &mut Commands) {
+        self.call(commands, |shard, cx| {
+            shard.tick(cx, |id| ring.unacknowledged_bytes(id));
+        });
+        if let Some(policy) = self.publication.take(self.index) {
+            let old = self.shard.set_policy(policy);
+            self.publication.give_back(self.index, old);
+        }
+        self.publisher.tick(self.now_us);
+    }
+
+    /// Calls the shard with what it works with: the one place where a `Context` is made.
+    fn call(&mut self, commands: &mut Commands, call: impl FnOnce(&mut Shard, &mut Context<'_>)) {
+        let mut cx = Context {
+            now_us: self.now_us,
+            commands,
+            incidents: &mut self.incidents,
+        };
+        call(&mut self.shard, &mut cx);
+    }
+
+    // ── The end ──────────────────────────────────────────────────────────────────────────────────
+
+    fn finish(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
+        self.read_the_last(ring)?;
+        ring.stop_listening()?;
+        let mut commands = Commands::default();
+        self.call(&mut commands, |shard, cx| shard.stop_reading(cx));
+        ring.apply_commands(self, &mut commands)?;
+        info!(
+            shard = self.index,
+            connections = ring.connections(),
+            "stopped accepting; answering the requests in flight"
+        );
+        self.answer_the_last(ring, shutdown)?;
+        let counters = self.shard.counters();
+        let mut commands = Commands::default();
+        for id in self.shard.connections() {
+            commands.push(Command::Close(id, Ending::Reset));
+        }
+        let reset = self.shard.connections().count();
+        ring.apply_commands(self, &mut commands)?;
+        while ring.connections() > 0 && !shutdown.past_deadline() {
+            self.turn(ring, SHUTDOWN_SLEEP)?;
+        }
+        info!(shard = self.index, "reset {reset} connections");
+        debug!(shard = self.index, ?counters, "final counters");
+        Ok(())
+    }
+
+    /// Reads what peers sent before the signal: it is in flight, whether it was read or not.
+    fn read_the_last(&mut self, ring: &mut EventLoop) -> io::Result<()> {
+        let last_reads = Instant::now() + LAST_READS;
+        // The first turn accepts connections, the second reads from them.
+        for _ in 0..2 {
+            self.turn(ring, Duration::ZERO)?;
+        }
+        // A shard that others keep off its core loses time, but not its turns.
+        let mut turns = 0;
+        while ring.has_unread() && (turns < LAST_TURNS || Instant::now() < last_reads) {
+            self.turn(ring, Duration::ZERO)?;
+            turns += 1;
+        }
+        Ok(())
+    }
+
+    /// Answers what is in flight, and stays for the others' messages until all shards owe nothing.
+    fn answer_the_last(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
+        let mut settled = false;
+        while !shutdown.all_settled() && !shutdown.past_deadline() {
+            self.turn(ring, SHUTDOWN_SLEEP)?;
+            let owes_nothing =
+                !ring.is_reading() && self.shard.is_settled() && ring.all_delivered();
+            if owes_nothing && !settled {
+                settled = true;
+                shutdown.report_settled();
+            }
+        }
+        if !settled {
+            warn!(
+                shard = self.index,
+                "server.shutdown_deadline passed before peers took all of their answers"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Opens a ring that listens, and gives the thread a descriptor table of its own: the limit on open
+/// files is then this shard's alone, and no other shard contends for the table. All rings are opened
+/// first, so that every table has all of them: doorbells go by descriptor.
+fn open_ring(
+    bells: Arc<Bells>,
+    index: usize,
+    listeners: &Shares,
+    shutdown: &Shutdown,
+) -> Result<EventLoop, String> {
+    let mut ring = EventLoop::new(bells, index).map_err(|error| error.to_string())?;
+    shutdown.wait_for_rings()?;
+    listeners
+        .take(index, &mut ring)
+        .map_err(|error| error.to_string())?;
+    Ok(ring)
+}
+
+fn microseconds_since(started: Instant) -> u64 {
+    started.elapsed().as_micros() as u64
+}
+
+impl Handler for ShardThread {
+    fn woke(&mut self) {
+        self.now_us = microseconds_since(self.started);
+        self.incidents.set_time(self.now_us);
+    }
+
+    fn opened(&mut self, id: ConnectionId, peer: SocketAddr, commands: &mut Commands) {
+        self.call(commands, |shard, cx| shard.opened(id, peer, cx));
+    }
+
+    fn received(&mut self, id: ConnectionId, bytes: &[u8], commands: &mut Commands) {
+        self.call(commands, |shard, cx| shard.received(id, bytes, cx));
+    }
+
+    fn finished(&mut self, id: ConnectionId, commands: &mut Commands) {
+        self.call(commands, |shard, cx| shard.finished(id, cx));
+    }
+
+    fn sent(&mut self, id: ConnectionId, bytes: usize, commands: &mut Commands) {
+        self.call(commands, |shard, cx| shard.sent(id, bytes, cx));
+    }
+
+    fn blocked(&mut self, id: ConnectionId) {
+        self.shard.blocked(id, self.now_us);
+    }
+
+    fn closed(&mut self, id: ConnectionId, why: Closed, _commands: &mut Commands) {
+        self.shard.closed(id, why);
+    }
+
+    fn awaits_sent(&mut self, id: ConnectionId) -> bool {
+        self.shard.awaits_sent(id)
+    }
+
+    fn take_outbox(&mut self, id: ConnectionId) -> Outbox {
+        self.shard.take_outbox(id)
+    }
+
+    fn has_messages(&self) -> bool {
+        self.shard.has_messages()
+    }
+
+    fn accept_failed(&mut self, error: io::Error) {
+        self.accept_failures += 1;
+        // Ten failures a second at most; one line a second is enough.
+        if self.accept_failures % 10 == 1 {
+            warn!(
+                failures = self.accept_failures,
+                "cannot accept connections: {error}; trying again in 100 ms (see the open-file limit)"
+            );
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What shards send each other, and the lanes it travels on. Requests and replies have lanes of their
+//! own, and nobody waits for room: what does not fit stays with the sender, in order, in a queue that
+//! the connections' in-flight limit keeps short. So two shards that flood each other cannot deadlock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::work::{Outcome, Work};
+use crate::access::RequestKind;
+use crate::connection::ConnectionId;
+use crate::limits::MAILBOX_SLOTS;
+
+/// Work for the shard that owns a key, or for every shard.
+#[derive(Debug)]
+pub(super) struct ForwardedRequest {
+    pub(super) from: usize,
+    pub(super) reply_to: ReplyTo,
+    pub(super) path: Arc<str>,
+    pub(super) work: Work,
+}
+
+#[derive(Debug)]
+pub(super) struct ForwardedReply {
+    pub(super) reply_to: ReplyTo,
+    pub(super) path: Arc<str>,
+    pub(super) outcome: Outcome,
+}
+
+/// What is remembered of a request until it is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestMeta {
+    pub(super) message_id: i32,
+    pub(super) kind: RequestKind,
+    /// The wake in which the last of its bytes arrived.
+    pub(super) received_us: u64,
+}
+
+/// The request of a peer that an answer is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReplyTarget {
+    pub(super) id: ConnectionId,
+    pub(super) meta: RequestMeta,
+    pub(super) what: Forwarded,
+}
+
+/// What a request that went to other shards has on its peer's account.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Forwarded {
+    /// A pulse of this size, or none.
+    Key {
+        details_bytes: usize,
+    },
+    Scan,
+}
+
+/// Where a reply belongs. It travels with the request and back, so that the asking shard keeps no
+/// table of requests that concern one other shard.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ReplyTo {
+    Peer(ReplyTarget),
+    /// A part of an answer that every shard contributes to.
+    Merge {
+        slot: u32,
+    },
+}
+
+/// One shard's ends of all lanes.
+#[derive(Debug)]
+pub struct Mailbox {
+    requests: Receiver<ForwardedRequest>,
+    replies: Receiver<ForwardedReply>,
+    outgoing: Vec<Outgoing>,
+    /// Shards that a message has gone to since `take_bells`.
+    bells: Vec<usize>,
+    /// Messages that wait for room in a lane.
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    requests: Lane<ForwardedRequest>,
+    replies: Lane<ForwardedReply>,
+    bell: bool,
+}
+
+#[derive(Debug)]
+struct Lane<T> {
+    sender: Sender<T>,
+    waiting: VecDeque<T>,
+}
+
+impl Mailbox {
+    /// The mailboxes of a process with `count` shards.
+    pub fn for_shards(count: usize) -> Vec<Mailbox> {
+        Self::with_slots(count, MAILBOX_SLOTS)
+    }
+
+    /// The same with lanes of another length, for tests of full lanes.
+    pub fn with_slots(count: usize, slots: usize) -> Vec<Mailbox> {
+        let slots = if count > 1 { slots } else { 0 };
+        let requests: Vec<_> = (0..count).map(|_| bounded(slots)).collect();
+        let replies: Vec<_> = (0..count).map(|_| bounded(slots)).collect();
+        (0..count)
+            .map(|owner| Mailbox {
+                requests: requests[owner].1.clone(),
+                replies: replies[owner].1.clone(),
+                outgoing: requests
+                    .iter()
+                    .zip(&replies)
+                    .map(|((requests, _), (replies, _))| Outgoing {
+                        requests: Lane::new(requests.clone()),
+                        replies: Lane::new(replies.clone()),
+                        bell: false,
+                    })
+                    .collect(),
+                bells: Vec::new(),
+                waiting: 0,
+            })
+            .collect()
+    }
+
+    pub(super) fn send_request(&mut self, to: usize, message: ForwardedRequest) {
+        let lane = &mut self.outgoing[to].requests;
+        self.waiting += usize::from(lane.send(message));
+        self.mark(to);
+    }
+
+    pub(super) fn send_reply(&mut self, to: usize, message: ForwardedReply) {
+        let lane = &mut self.outgoing[to].replies;
+        self.waiting += usize::from(lane.send(message));
+        self.mark(to);
+    }
+
+    pub(super) fn next_request(&mut self) -> Option<ForwardedRequest> {
+        self.requests.try_recv().ok()
+    }
+
+    pub(super) fn next_reply(&mut self) -> Option<ForwardedReply> {
+        self.replies.try_recv().ok()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.replies.is_empty()
+    }
+
+    /// Messages in our two lanes.
+    pub(super) fn depth(&self) -> usize {
+        self.requests.len() + self.replies.len()
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        self.waiting > 0
+    }
+
+    /// Moves what waits into lanes that have room again.
+    pub(super) fn send_waiting(&mut self) {
+        if self.waiting == 0 {
+            return;
+        }
+        for to in 0..self.outgoing.len() {
+            let outgoing = &mut self.outgoing[to];
+            let moved = outgoing.requests.send_waiting() + outgoing.replies.send_waiting();
+            if moved > 0 {
+                self.waiting -= moved;
+                self.mark(to);
+            }
+        }
+    }
+
+    /// Whose doorbells to ring: each once, however many messages went there.
+    pub(super) fn take_bells(&mut self, mut ring: impl FnMut(usize)) {
+        for to in self.bells.drain(..) {
+            self.outgoing[to].bell = false;
+            ring(to);
+        }
+    }
+
+    fn mark(&mut self, to: usize) {
+        if !std::mem::replace(&mut self.outgoing[to].bell, true) {
+            self.bells.push(to);
+        }
+    }
+}
+
+impl<T> Lane<T> {
+    fn new(sender: Sender<T>) -> Lane<T> {
+        Lane {
+            sender,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// True if the message has to wait: the lane is full, or others wait before it.
+    fn send(&mut self, message: T) -> bool {
+        if !self.waiting.is_empty() {
+            self.waiting.push_back(message);
+            return true;
+        }
+        match self.sender.try_send(message) {
+            Ok(()) => false,
+            Err(TrySendError::Full(message)) => {
+                self.waiting.push_back(message);
+                true
+            }
+            // The shard has ended, which it does only with the process.
+            Err(TrySendError::Disconnected(_)) => false,
+        }
+    }
+
+    fn send_waiting(&mut self) -> usize {
+        let before = self.waiting.len();
+        while let Some(message) = self.waiting.pop_front() {
+            if let Err(TrySendError::Full(message)) = self.sender.try_send(message) {
+                self.waiting.push_front(message);
+                break;
+            }
+        }
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new(); // a burst's memory goes back
+        }
+        before - self.waiting.len()
+    }
+}
