@@ -27,8 +27,7 @@ demo:
 	@tools/demo $(OPTIONS)
 
 test: setup-test check java
-	STORM_PACEMAKER_JAVA=1 STORM_PACEMAKER_BROWSER=1 STORM_PACEMAKER_PROMTOOL=1 \
-		cargo test --workspace --quiet
+	cargo test --workspace --quiet -- --include-ignored --skip measure_
 	tests/storm/zookeeper-check
 	$(MAKE) --no-print-directory load
 	$(MAKE) --no-print-directory packaging-check

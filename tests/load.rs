@@ -7,11 +7,9 @@ use std::process::Command;
 use support::Daemon;
 
 #[test]
-#[cfg_attr(
-    debug_assertions,
-    ignore = "a load test of an unoptimised build: run `cargo test --release --test load`"
-)]
 fn twelve_thousand_connections_at_once() {
+    let optimised = !cfg!(debug_assertions);
+    assert!(optimised, "run `cargo test --release --test load`");
     let loadgen = loadgen();
     let daemon = Daemon::start(&[]);
     let outcome = Command::new(loadgen)

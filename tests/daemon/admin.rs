@@ -1,49 +1,39 @@
 //! The admin endpoint of a real daemon: what it serves, what it refuses, and that no HTTP peer can do
 //! harm to it or to the shards.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use support::client::assert_good_client_is_served;
 use support::http::{self, Response, get, request};
 use support::login::{self, DigestFiles};
 use support::{Client, Daemon, wait_until};
 
-/// A thread of a daemon that stands still: a debugger has stopped it, and nothing else. It runs again
-/// when the debugger is gone.
-struct Stopped(Child);
+/// A thread of a daemon that a debugger has stopped, and no other. It runs again when this is dropped, which
+/// must be on the thread that stopped it.
+struct Stopped(nix::unistd::Pid);
 
 impl Stopped {
     fn shard(daemon: &Daemon, shard: usize) -> Stopped {
-        // PTRACE_SEIZE and PTRACE_INTERRUPT, which stop one thread where a signal would stop all.
-        let script = "import ctypes, sys, time\n\
-             trace = ctypes.CDLL(None, use_errno=True).ptrace\n\
-             for request in (0x4206, 0x4207):\n\
-             \x20   if trace(request, int(sys.argv[1]), None, None):\n\
-             \x20       sys.exit(f'ptrace: errno {ctypes.get_errno()} (kernel.yama.ptrace_scope?)')\n\
-             print('stopped', flush=True)\n\
-             time.sleep(60)";
         let status = get(daemon.admin(), "/status").json();
-        let thread = status["shards"][shard]["thread"].to_string();
-        let mut child = Command::new("python3")
-            .args(["-c", script, &thread])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3");
-        let mut said = [0; 8];
-        let heard = child.stdout.as_mut().expect("piped").read_exact(&mut said);
-        heard.expect("the debugger has stopped the thread");
-        Stopped(child)
+        let thread = status["shards"][shard]["thread"].as_i64();
+        let thread = nix::unistd::Pid::from_raw(thread.expect("its id") as i32);
+        // A signal would stop all threads.
+        ptrace::seize(thread, ptrace::Options::empty()).expect("see kernel.yama.ptrace_scope");
+        ptrace::interrupt(thread).expect("it can be interrupted");
+        waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
+        Stopped(thread)
     }
 }
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        // Fails when the daemon is gone.
+        let _ = ptrace::detach(self.0, None);
     }
 }
 

@@ -3,6 +3,7 @@
 mod access_rules;
 mod admin;
 mod ageing;
+mod architecture;
 mod closing;
 mod command_documents;
 mod command_logins;

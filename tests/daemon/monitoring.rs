@@ -1,6 +1,6 @@
 //! What is shipped to watch the daemon fits the daemon: every metric and label in the dashboard's
 //! queries and in the alert rules is in a scrape, and docs/METRICS.md has each metric and no other.
-//! promtool judges rules and scrape where STORM_PACEMAKER_PROMTOOL=1 says that it is there.
+//! promtool judges the rules and the scrape.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -302,10 +302,8 @@ fn the_document_has_every_metric_and_no_other() {
 // ── promtool ─────────────────────────────────────────────────────────────────────────────────────
 
 #[test]
+#[ignore = "needs promtool: tools/setup test"]
 fn promtool_has_no_complaint() {
-    if std::env::var_os("STORM_PACEMAKER_PROMTOOL").is_none_or(|value| value != "1") {
-        return;
-    }
     promtool::run(
         &[
             "check",

@@ -22,6 +22,7 @@ fn passes(scenario: &str, version: &str, options: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs a JDK and Storm's jars: make java"]
 fn every_release_writes_reads_lists_and_deletes() {
     for version in VERSIONS {
         passes(
@@ -33,6 +34,7 @@ fn every_release_writes_reads_lists_and_deletes() {
 }
 
 #[test]
+#[ignore = "needs a JDK and Storm's jars: make java"]
 fn a_hundred_requests_in_flight() {
     for version in NEWEST {
         passes("inflight", version, &[]);
@@ -40,6 +42,7 @@ fn a_hundred_requests_in_flight() {
 }
 
 #[test]
+#[ignore = "needs a JDK and Storm's jars: make java"]
 fn twenty_threads_on_one_client() {
     for version in NEWEST {
         passes("threads", version, &[]);
@@ -47,6 +50,7 @@ fn twenty_threads_on_one_client() {
 }
 
 #[test]
+#[ignore = "needs a JDK and Storm's jars: make java"]
 fn pulses_of_a_mebibyte_and_more() {
     for version in NEWEST {
         passes("large", version, &[]);
@@ -54,6 +58,7 @@ fn pulses_of_a_mebibyte_and_more() {
 }
 
 #[test]
+#[ignore = "needs a JDK and Storm's jars: make java"]
 fn two_servers_in_the_list() {
     for version in NEWEST {
         let first = Daemon::start(&[]);
@@ -67,6 +72,7 @@ fn two_servers_in_the_list() {
 }
 
 #[test]
+#[ignore = "needs a JDK and Storm's jars: make java"]
 fn a_restart_is_over_within_a_second() {
     for version in NEWEST {
         let daemon = Daemon::start(&[]);

@@ -6,6 +6,7 @@ use support::Daemon;
 use support::storm::StormProgram;
 
 #[test]
+#[ignore = "needs a JDK and Storm's jars: make java"]
 fn a_cluster_lives_on_our_daemon() {
     let daemon = Daemon::start(&["--shards", "2"]);
     let address = daemon.address();

@@ -23,6 +23,7 @@ fn steps(mechanism: &str, server: &LoginServer) -> String {
 }
 
 #[test]
+#[ignore = "needs a JDK, Storm's jars and a KDC: make java"]
 fn digest_asks_for_the_password_alone() {
     let home = tempfile::tempdir().expect("a directory");
     let file = jaas_files::write(
@@ -65,6 +66,7 @@ fn digest_asks_for_the_password_alone() {
 }
 
 #[test]
+#[ignore = "needs a JDK, Storm's jars and a KDC: make java"]
 fn kerberos_lets_its_users_in_with_and_without_mutual_authentication() {
     let site = KerberosSite::start();
     let server = site.server();
@@ -113,12 +115,10 @@ fn kerberos_lets_its_users_in_with_and_without_mutual_authentication() {
     server.stop();
 }
 
-/// Storm's daemon takes a ticket for any key of the keytab then.
+/// Fails with LOGINS_AGAINST=storm: Storm's daemon then takes a ticket for any key of the keytab.
 #[test]
+#[ignore = "needs a JDK, Storm's jars and a KDC: make java"]
 fn a_principal_without_a_host_is_no_other_service() {
-    if LoginServer::is_storms() {
-        return;
-    }
     let site = KerberosSite::start();
     let nimbus = site.add_user("nimbus");
     site.add_user("other/localhost");
@@ -136,6 +136,7 @@ fn a_principal_without_a_host_is_no_other_service() {
 }
 
 #[test]
+#[ignore = "needs a JDK, Storm's jars and a KDC: make java"]
 fn foreign_realms_get_in_where_they_are_named() {
     let site = KerberosSite::of(Kdc::start_with_foreign_realm());
     let foreign = site.add_user(&format!("nimbus@{FOREIGN_REALM}"));
@@ -163,6 +164,7 @@ fn foreign_realms_get_in_where_they_are_named() {
 }
 
 #[test]
+#[ignore = "needs a JDK, Storm's jars and a KDC: make java"]
 fn a_changed_key_asks_for_new_tickets_and_no_restart() {
     let site = KerberosSite::start();
     let server = site.server();
@@ -188,6 +190,7 @@ fn a_changed_key_asks_for_new_tickets_and_no_restart() {
 }
 
 #[test]
+#[ignore = "needs a JDK, Storm's jars and a KDC: make java"]
 fn an_expired_ticket_is_none() {
     const LIFE_SECONDS: u32 = 3;
     const CLOCK_SKEW_SECONDS: u32 = 2;

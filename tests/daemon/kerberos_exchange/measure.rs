@@ -1,5 +1,5 @@
-//! What a login costs the server, without sockets: `cargo test --release --test kerberos_exchange
-//! cost -- --ignored --nocapture`.
+//! What a login costs the server, without sockets: `cargo test --release --test daemon
+//! measure -- --ignored --nocapture`.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

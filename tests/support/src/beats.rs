@@ -14,7 +14,7 @@ pub fn written_by(version: &str) -> Vec<u8> {
         .args(["-cp", &super::storm::class_path(version)])
         .arg(home.join("heartbeat/WriteHeartbeat.java"))
         .output()
-        .expect("a JDK");
+        .expect("java starts: `tools/setup test` installs a JDK");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{version}: {said}");
     output.stdout

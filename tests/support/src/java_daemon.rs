@@ -22,6 +22,8 @@ impl JavaDaemon {
 
     /// Starts with further settings of storm.yaml and further options of the JVM.
     pub fn start_with(settings: &[(&str, &str)], jvm_options: &str) -> JavaDaemon {
+        // Its script would only exit; this names what is missing.
+        super::storm::class_path("cluster-2.8.3");
         let script = super::repository().join("tests/storm/java-pacemaker");
         let directory = TempDir::new().expect("a directory for its logs");
         // It cannot choose a port by itself.
@@ -52,11 +54,6 @@ impl JavaDaemon {
 
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Whether STORM_PACEMAKER_JAVA=1 says that `tests/storm` has been built.
-    pub fn is_there() -> bool {
-        std::env::var_os("STORM_PACEMAKER_JAVA").is_some_and(|value| value == "1")
     }
 
     pub fn is_running(&mut self) -> bool {

@@ -10,12 +10,13 @@ use tempfile::TempDir;
 use super::repository;
 
 fn binary() -> PathBuf {
-    repository().join(".make/promtool/promtool")
-}
-
-/// Whether `tools/setup test` has been here.
-pub fn is_there() -> bool {
-    binary().exists()
+    let binary = repository().join(".make/promtool/promtool");
+    assert!(
+        binary.exists(),
+        "{} is missing: `tools/setup test` installs it",
+        binary.display()
+    );
+    binary
 }
 
 /// Runs it beside the shipped rules, and fails the test if it complains.
