@@ -1,5 +1,8 @@
 # The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
 
+# Most tests wait for most of their time, so more of them run at once than there are cores.
+TESTS_AT_A_TIME ?= 8
+
 .PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz setup-run setup-test setup-package
 .DEFAULT_GOAL := run
 
@@ -27,8 +30,8 @@ demo:
 	@tools/demo $(OPTIONS)
 
 test: setup-test check java
-	cargo test --workspace --quiet -- --include-ignored --skip measure_
-	tests/storm/zookeeper-check
+	RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --workspace --quiet -- --include-ignored --skip measure_
+	RUST_TEST_THREADS=3 cargo test --workspace --quiet --test real_storm -- --include-ignored
 	$(MAKE) --no-print-directory load
 	$(MAKE) --no-print-directory packaging-check
 
@@ -44,8 +47,9 @@ java: setup-test
 
 # 12 000 workers and a reader, in release mode: a minute.
 load: setup-test
-	cargo build --release --quiet --workspace
-	cargo test --release --quiet --test load -- --nocapture
+	cargo build --release --quiet --bin storm-pacemaker
+	cargo build --release --quiet --package loadgen
+	cargo test --workspace --quiet --test load -- --nocapture
 
 # The Debian package and the image, from one binary: target/debian, target/image.
 package: setup-package

@@ -8,6 +8,7 @@ use support::storm::StormProgram;
 #[test]
 #[ignore = "needs a JDK and Storm's jars: make java"]
 fn a_cluster_lives_on_our_daemon() {
+    let _alone = crate::alone();
     let daemon = Daemon::start(&["--shards", "2"]);
     let address = daemon.address();
     let mut cluster = StormProgram::cluster(&[address], &[]);

@@ -12,6 +12,7 @@ const WORKERS: usize = 3;
 #[test]
 #[ignore = "needs a JDK, Storm's jars and a KDC: make java"]
 fn nimbus_logs_in_and_its_workers_do_not() {
+    let _alone = crate::alone();
     let site = KerberosSite::start();
     let server = site.server();
     let nimbus = site.add_user("nimbus");

@@ -41,6 +41,11 @@ impl Daemon {
         Self::spawn(Command::new(binary()), address, arguments)
     }
 
+    /// Starts another build of the daemon.
+    pub fn start_program(program: &Path, arguments: &[&str]) -> Daemon {
+        Self::spawn(Command::new(program), loopback(0), arguments)
+    }
+
     /// Starts with at most so many open files, which the daemon cannot raise, and with some of them
     /// open already.
     pub fn start_with_files(files: u32, open: u32, arguments: &[&str]) -> Daemon {
