@@ -3,7 +3,7 @@
 //! `docs/ARCHITECTURE.md` tells how it works; `shard::serve` is where to begin to read.
 
 pub mod access;
-pub mod admin;
+mod admin;
 pub mod auth;
 pub mod cli;
 pub mod client_login;

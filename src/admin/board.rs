@@ -1,5 +1,5 @@
-//! Where shards put what others may see: each into a place of its own, and without ever waiting. The
-//! admin thread reads it. No counter is shared, so that nothing is paid on a pulse's way.
+//! The board: each shard puts its counters and keys into its own slot and never waits, and the admin
+//! thread reads them. Shards share no counter, so a pulse pays nothing for being observed.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,41 +8,41 @@ use std::time::{Duration, Instant};
 use crate::shard::{ScannedKeys, Snapshot};
 
 #[derive(Debug)]
-pub struct Board {
-    /// Where all shards' clocks begin.
+pub(crate) struct Board {
+    /// Time zero of all shards' clocks.
     epoch: Instant,
-    places: Box<[Place]>,
+    slots: Box<[ShardSlot]>,
     stopping: AtomicBool,
-    /// Until when shards show their keys, in milliseconds since the epoch.
+    /// Shards scan their keys until then, in milliseconds since the epoch.
     watched_until_ms: AtomicU64,
 }
 
-/// One shard's, on cache lines of its own.
+/// The slot of one shard, on cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
-pub struct Place {
-    /// When the shard last said that it lives, in milliseconds since the epoch and one more. Zero: it
-    /// has not begun.
+pub(crate) struct ShardSlot {
+    /// When the shard last reported that it is alive, in milliseconds since the epoch plus one. Zero: it
+    /// has not started.
     alive: AtomicU64,
-    /// The shard's thread, as the kernel calls it.
+    /// The thread id of the shard's thread. Zero: it has not started.
     thread: AtomicI32,
     report: Mutex<Option<Report>>,
     keys: Mutex<Option<ScannedKeys>>,
 }
 
-/// What a shard publishes a few times a second.
+/// What a shard publishes four times a second.
 #[derive(Clone, Debug)]
-pub struct Report {
-    pub shard: Snapshot,
-    /// Doorbells rung at other shards that slept.
-    pub doorbells: u64,
-    /// Times at which no connection could be accepted.
-    pub accept_failures: u64,
+pub(crate) struct Report {
+    pub(crate) shard: Snapshot,
+    /// How often the shard has woken another shard that slept.
+    pub(crate) doorbells: u64,
+    /// How often a connection could not be accepted.
+    pub(crate) accept_failures: u64,
 }
 
 impl Board {
-    pub fn new(shards: usize) -> Board {
-        let place = || Place {
+    pub(crate) fn new(shards: usize) -> Board {
+        let slot = || ShardSlot {
             alive: AtomicU64::new(0),
             thread: AtomicI32::new(0),
             report: Mutex::new(None),
@@ -50,80 +50,84 @@ impl Board {
         };
         Board {
             epoch: Instant::now(),
-            places: std::iter::repeat_with(place).take(shards).collect(),
+            slots: std::iter::repeat_with(slot).take(shards).collect(),
             stopping: AtomicBool::new(false),
             watched_until_ms: AtomicU64::new(0),
         }
     }
 
-    pub fn epoch(&self) -> Instant {
+    pub(crate) fn epoch(&self) -> Instant {
         self.epoch
     }
 
     /// Milliseconds since the epoch.
-    pub fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.epoch.elapsed().as_millis() as u64
     }
 
-    pub fn place(&self, shard: usize) -> &Place {
-        &self.places[shard]
+    pub(crate) fn slot(&self, shard: usize) -> &ShardSlot {
+        &self.slots[shard]
     }
 
-    pub fn places(&self) -> &[Place] {
-        &self.places
+    pub(crate) fn slots(&self) -> &[ShardSlot] {
+        &self.slots
     }
 
-    /// The shutdown begins.
-    pub fn stop(&self) {
+    /// Records that the shutdown has begun.
+    pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    pub fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Somebody looks at the keys, for so long at least.
-    pub fn watch(&self, time: Duration) {
+    /// Makes shards scan their keys for at least `time`.
+    pub(crate) fn watch(&self, time: Duration) {
         let until_ms = self.now_ms() + time.as_millis() as u64;
         self.watched_until_ms.fetch_max(until_ms, Ordering::Relaxed);
     }
 
-    pub fn is_watched_now(&self) -> bool {
+    pub(crate) fn is_watched_now(&self) -> bool {
         self.is_watched(self.now_ms())
     }
 
-    pub fn is_watched(&self, now_ms: u64) -> bool {
+    pub(crate) fn is_watched(&self, now_ms: u64) -> bool {
         now_ms < self.watched_until_ms.load(Ordering::Relaxed)
     }
 }
 
-impl Place {
+impl ShardSlot {
     // ── The shard's side: nothing here waits ─────────────────────────────────────────────────────
 
-    /// The shard's thread begins.
-    pub fn begin(&self, thread: i32, now_ms: u64) {
+    /// Records that the shard's thread has started.
+    pub(crate) fn begin(&self, thread: i32, now_ms: u64) {
         self.thread.store(thread, Ordering::Relaxed);
-        self.alive(now_ms);
+        self.set_alive(now_ms);
     }
 
-    pub fn alive(&self, now_ms: u64) {
+    /// Records that the shard is alive.
+    pub(crate) fn set_alive(&self, now_ms: u64) {
         self.alive.store(now_ms + 1, Ordering::Relaxed);
     }
 
-    /// False if somebody is reading just now: to be tried again.
-    pub fn try_publish(&self, report: impl FnOnce() -> Report) -> bool {
-        let Ok(mut place) = self.report.try_lock() else {
+    /// Publishes the report. Returns false if a reader holds the slot: try again later.
+    pub(crate) fn try_publish(&self, report: impl FnOnce() -> Report) -> bool {
+        let Ok(mut slot) = self.report.try_lock() else {
             return false;
         };
-        *place = Some(report());
+        *slot = Some(report());
         true
     }
 
-    /// Gives the keys back if somebody is reading just now.
-    pub fn try_show(&self, keys: ScannedKeys) -> Result<(), ScannedKeys> {
+    /// Publishes the keys.
+    ///
+    /// # Errors
+    /// Returns the keys if a reader holds the slot: try again later.
+    pub(crate) fn try_publish_keys(&self, keys: ScannedKeys) -> Result<(), ScannedKeys> {
         match self.keys.try_lock() {
-            Ok(mut place) => {
-                *place = Some(keys);
+            Ok(mut slot) => {
+                *slot = Some(keys);
                 Ok(())
             }
             Err(_) => Err(keys),
@@ -132,24 +136,24 @@ impl Place {
 
     // ── The readers' side ────────────────────────────────────────────────────────────────────────
 
-    /// How long ago the shard last said that it lives; None if it has not begun.
-    pub fn silence(&self, now_ms: u64) -> Option<Duration> {
+    /// How long ago the shard last reported that it is alive; `None` if it has not started.
+    pub(crate) fn silence(&self, now_ms: u64) -> Option<Duration> {
         let alive_ms = self.alive.load(Ordering::Relaxed).checked_sub(1)?;
         Some(Duration::from_millis(now_ms.saturating_sub(alive_ms)))
     }
 
-    /// The shard's thread, as the kernel calls it; None if it has not begun.
-    pub fn thread(&self) -> Option<i32> {
+    /// The thread id of the shard's thread; `None` if it has not started.
+    pub(crate) fn thread(&self) -> Option<i32> {
         Some(self.thread.load(Ordering::Relaxed)).filter(|thread| *thread != 0)
     }
 
-    /// The latest report; None if there is none yet.
-    pub fn report(&self) -> Option<Report> {
+    /// The latest report; `None` if there is none yet.
+    pub(crate) fn report(&self) -> Option<Report> {
         lock(&self.report).clone()
     }
 
-    /// The keys of the latest look, once.
-    pub fn take_keys(&self) -> Option<ScannedKeys> {
+    /// Takes the keys of the latest scan.
+    pub(crate) fn take_keys(&self) -> Option<ScannedKeys> {
         lock(&self.keys).take()
     }
 }
@@ -165,33 +169,30 @@ mod tests {
     #[test]
     fn a_shard_never_waits_for_a_reader() {
         let board = Board::new(1);
-        let place = board.place(0);
-        let reading = lock(&place.report);
-        assert!(!place.try_publish(|| unreachable!("nobody would see it")));
+        let slot = board.slot(0);
+        let reading = lock(&slot.report);
+        assert!(!slot.try_publish(|| unreachable!("the slot is held")));
         drop(reading);
-        let reading = lock(&place.keys);
-        let keys = place
-            .try_show(ScannedKeys::default())
-            .expect_err("it is being read");
+        let reading = lock(&slot.keys);
+        let keys = slot
+            .try_publish_keys(ScannedKeys::default())
+            .expect_err("a reader holds the slot");
         drop(reading);
-        assert!(place.try_show(keys).is_ok());
-        assert!(place.take_keys().is_some() && place.take_keys().is_none());
+        assert!(slot.try_publish_keys(keys).is_ok());
+        assert!(slot.take_keys().is_some() && slot.take_keys().is_none());
     }
 
     #[test]
-    fn silence_begins_with_the_last_sign_of_life() {
+    fn silence_counts_from_the_last_report_of_life() {
         let board = Board::new(2);
-        assert_eq!(board.place(0).silence(700), None);
-        board.place(0).begin(17, 0);
+        assert_eq!(board.slot(0).silence(700), None);
+        board.slot(0).begin(17, 0);
+        assert_eq!(board.slot(0).silence(700), Some(Duration::from_millis(700)));
+        board.slot(0).set_alive(650);
+        assert_eq!(board.slot(0).silence(700), Some(Duration::from_millis(50)));
+        assert_eq!(board.slot(0).thread(), Some(17));
         assert_eq!(
-            board.place(0).silence(700),
-            Some(Duration::from_millis(700))
-        );
-        board.place(0).alive(650);
-        assert_eq!(board.place(0).silence(700), Some(Duration::from_millis(50)));
-        assert_eq!(board.place(0).thread(), Some(17));
-        assert_eq!(
-            (board.place(1).silence(700), board.place(1).thread()),
+            (board.slot(1).silence(700), board.slot(1).thread()),
             (None, None)
         );
     }

@@ -1,14 +1,14 @@
-//! An answer that is made once for all who ask within a moment: however often somebody asks, making
-//! it costs no more.
+//! An answer that is made once and used for all requests of a short time, so that more requests do not
+//! cost more.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 
-/// Older answers that some reader may not have taken to the end. While there are so many, further ones
-/// get the latest, however old: readers that do not read cannot pile up answers.
-const MOST_UNREAD: usize = 2;
+/// Older answers that some reader still holds. While there are this many, requests get the latest
+/// answer whatever its age, so readers that do not read cannot make answers pile up.
+const MAX_HELD: usize = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct Cache(Mutex<Kept>);
@@ -16,16 +16,17 @@ pub(super) struct Cache(Mutex<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     latest: Option<(Instant, Bytes)>,
-    unread: Vec<Bytes>,
+    /// Older answers that some reader still holds.
+    held: Vec<Bytes>,
 }
 
 impl Cache {
-    /// What was made at most so long ago, or is made now.
-    pub(super) fn get(&self, most_age: Duration, make: impl FnOnce() -> Bytes) -> Bytes {
+    /// The latest answer if it is younger than `max_age`; otherwise a new one from `make`.
+    pub(super) fn get(&self, max_age: Duration, make: impl FnOnce() -> Bytes) -> Bytes {
         let mut kept = self.lock();
-        kept.unread.retain(|body| !body.is_unique());
+        kept.held.retain(|body| !body.is_unique());
         match &kept.latest {
-            Some((made, body)) if made.elapsed() < most_age || kept.unread.len() >= MOST_UNREAD => {
+            Some((made, body)) if made.elapsed() < max_age || kept.held.len() >= MAX_HELD => {
                 body.clone()
             }
             _ => {
@@ -33,14 +34,14 @@ impl Cache {
                 if let Some((_, old)) = kept.latest.replace((Instant::now(), body.clone()))
                     && !old.is_unique()
                 {
-                    kept.unread.push(old);
+                    kept.held.push(old);
                 }
                 body
             }
         }
     }
 
-    /// Keeps nothing that nobody reads.
+    /// Forgets all answers. Readers keep theirs.
     pub(super) fn clear(&self) {
         *self.lock() = Kept::default();
     }
@@ -80,7 +81,7 @@ mod tests {
         let lengths: Vec<usize> = readers.iter().map(Bytes::len).collect();
         assert_eq!(lengths, [11, 12, 13, 13, 13, 13, 13, 13, 13, 13]);
         readers.remove(0);
-        assert_eq!(get().len(), 14, "one has read to the end");
+        assert_eq!(get().len(), 14, "one reader has finished");
         readers.clear();
         assert_eq!(get().len(), 15);
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hyper::body::Bytes;
 use tokio::time::{Instant, sleep};
 
-use super::board::{Board, Place};
+use super::board::{Board, ShardSlot};
 use super::cache::Cache;
 use crate::limits::{Ageing, CLUSTER_JSON_BYTES};
 use crate::shard::ScannedKeys;
@@ -23,9 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const CHECK_EVERY: Duration = Duration::from_millis(25);
 
 /// The age up to which an answer is used again. Shards scan once a second.
-const MOST_AGE: Duration = Duration::from_millis(500);
+const MAX_AGE: Duration = Duration::from_millis(500);
 
-/// The age from which keys are dropped, because nobody has asked for them for a while.
+/// The age from which keys are dropped, because there was no request for a while.
 const TOO_OLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Cluster {
     pub(super) fn new(ageing: Ageing, board: Arc<Board>) -> Cluster {
         Cluster {
             ageing,
-            scanned: Mutex::new(board.places().iter().map(|_| None).collect()),
+            scanned: Mutex::new(board.slots().iter().map(|_| None).collect()),
             board,
             json: Cache::default(),
         }
@@ -53,17 +53,17 @@ impl Cluster {
         while !self.take_scanned() && Instant::now() < deadline {
             sleep(CHECK_EVERY).await;
         }
-        self.json.get(MOST_AGE, || self.document().into())
+        self.json.get(MAX_AGE, || self.document().into())
     }
 
     /// Frees what is kept for the page if nobody watches it. Call it every few seconds.
-    pub(super) fn forget_unless_watched(&self) {
+    pub(super) fn free_unless_watched(&self) {
         if self.board.is_watched_now() {
             return;
         }
         let mut scanned = self.lock();
-        for (scanned, place) in scanned.iter_mut().zip(self.board.places()) {
-            drop(place.take_keys());
+        for (scanned, slot) in scanned.iter_mut().zip(self.board.slots()) {
+            drop(slot.take_keys());
             *scanned = None;
         }
         self.json.clear();
@@ -73,8 +73,8 @@ impl Cluster {
     /// shards.
     fn take_scanned(&self) -> bool {
         let mut scanned = self.lock();
-        for (scanned, place) in scanned.iter_mut().zip(self.board.places()) {
-            if let Some(keys) = place.take_keys() {
+        for (scanned, slot) in scanned.iter_mut().zip(self.board.slots()) {
+            if let Some(keys) = slot.take_keys() {
                 *scanned = Some((Instant::now(), keys));
             }
             if scanned
@@ -93,7 +93,7 @@ impl Cluster {
             .iter()
             .map(|scanned| scanned.as_ref().map(|(_, keys)| keys))
             .collect();
-        let reports = self.board.places().iter().filter_map(Place::report);
+        let reports = self.board.slots().iter().filter_map(ShardSlot::report);
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let summary = Summary {
             ageing: self.ageing,

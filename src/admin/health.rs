@@ -1,43 +1,43 @@
-//! Whether the daemon lives and whether it serves.
+//! The texts of /healthz and /readyz.
 
 use std::time::Duration;
 
 use super::board::Board;
 
-/// A shard says four times a second that it lives, and sleeps for 100 ms at most.
-pub(super) const LONGEST_SILENCE: Duration = Duration::from_secs(1);
+/// A shard reports four times a second that it is alive, and sleeps for at most 100 ms.
+const MAX_SILENCE: Duration = Duration::from_secs(1);
 
-/// Whether every shard lives.
+/// The text of /healthz if every shard is alive.
 ///
 /// # Errors
-/// The shards that do not, in a sentence.
+/// A line for each shard that is not.
 pub(super) fn health(board: &Board) -> Result<&'static str, String> {
     let now_ms = board.now_ms();
-    judge(board.places().iter().map(|place| place.silence(now_ms)))
+    judge(board.slots().iter().map(|slot| slot.silence(now_ms)))
 }
 
-/// Whether requests are served. The admin endpoint is there only while shards listen.
+/// The text of /readyz if the daemon serves. The admin endpoint exists only while shards listen.
 ///
 /// # Errors
-/// Why they are not.
+/// Why it does not.
 pub(super) fn readiness(board: &Board) -> Result<&'static str, String> {
-    match board.is_stopping() {
-        false => Ok("ready\n"),
-        true => Err("shutting down\n".to_owned()),
+    if board.is_stopping() {
+        return Err("shutting down\n".to_owned());
     }
+    Ok("ready\n")
 }
 
-/// Judges by how long each shard has been silent; None is one that has not begun.
+/// Judges by how long each shard has been silent; `None` is a shard that has not started.
 fn judge(silences: impl Iterator<Item = Option<Duration>>) -> Result<&'static str, String> {
     let mut late = String::new();
     for (shard, silence) in silences.enumerate() {
         match silence {
-            Some(silence) if silence <= LONGEST_SILENCE => {}
+            Some(silence) if silence <= MAX_SILENCE => {}
             Some(silence) => late.push_str(&format!(
                 "shard {shard} has not answered for {:.1} s\n",
                 silence.as_secs_f64()
             )),
-            None => late.push_str(&format!("shard {shard} has not begun\n")),
+            None => late.push_str(&format!("shard {shard} has not started\n")),
         }
     }
     if late.is_empty() {
@@ -68,7 +68,7 @@ mod tests {
         );
         assert_eq!(
             judge([None].into_iter()).unwrap_err(),
-            "shard 0 has not begun\n"
+            "shard 0 has not started\n"
         );
     }
 

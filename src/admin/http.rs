@@ -1,5 +1,5 @@
-//! Serves HTTP/1 to whoever comes, with a bound on everything that a peer could make it hold or do:
-//! connections, how fast they come, bytes of a request's head, and time.
+//! Serves HTTP/1, with a bound on everything that a peer could make the server hold or do: connections,
+//! the rate at which they come, bytes of a request's head, and time.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,37 +18,38 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::warn;
 
-use super::site::Site;
+use super::routes::Routes;
 
-/// Connections at a time. A further one takes the place of the oldest: whoever holds connections open
-/// keeps nobody out.
-const MOST_CONNECTIONS: usize = 64;
+/// Open connections. A further one replaces the oldest, so a peer that holds connections open cannot
+/// keep others out.
+const MAX_CONNECTIONS: usize = 64;
 
-/// Connections accepted in so short a time: a flood takes some percent of a core, which shards have
-/// precedence on, and no more.
-const MOST_ACCEPTS: usize = 64;
+/// Connections accepted in one window. A flood takes a few percent of a core, and shards come first on
+/// that core.
+const MAX_ACCEPTS: usize = 64;
 const ACCEPT_WINDOW: Duration = Duration::from_millis(25);
 
-/// How long a request's head may take to come, and all of a connection, its answer included.
+/// How long the head of a request may take to arrive, and how long a connection may last with its
+/// answer.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const CONNECTION_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Bytes and lines of a request's head.
+/// Bytes and header lines of a request's head.
 const HEAD_BYTES: usize = 8 * 1024;
 const HEAD_LINES: usize = 64;
 
-/// Bytes of an answer that the kernel holds for one connection, and how long it keeps them for a peer
-/// that does not take them.
+/// Bytes of an answer that the kernel buffers for one connection, and how long it keeps them if the
+/// peer does not acknowledge them, in milliseconds.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
-const UNTAKEN_MS: u32 = 20_000;
+const UNACKNOWLEDGED_MS: u32 = 20_000;
 
-/// Connections that wait to be accepted: half a second's.
+/// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// A rest when no descriptor is left.
-const REST: Duration = Duration::from_millis(100);
+/// The pause after a failed accept, for example when no descriptor is left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The listening socket. What is accepted inherits its options.
+/// Opens the listening socket. Accepted connections inherit its options.
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
@@ -59,18 +60,18 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     sockopt::set_socket_reuseaddr(&socket, true)?;
     sockopt::set_tcp_nodelay(&socket, true)?;
     sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER_BYTES)?;
-    sockopt::set_tcp_user_timeout(&socket, UNTAKEN_MS)?;
+    sockopt::set_tcp_user_timeout(&socket, UNACKNOWLEDGED_MS)?;
     bind(&socket, &address)?;
     listen_on(&socket, BACKLOG)?;
     Ok(socket.into())
 }
 
-/// Serves for ever, if it can.
-pub(super) async fn serve(listener: TcpListener, site: Arc<Site>) {
+/// Serves until it is dropped.
+pub(super) async fn serve(listener: TcpListener, routes: Arc<Routes>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
-            warn!("the admin endpoint (admin.address) does not serve: {error}");
+            warn!("the admin endpoint (admin.address) cannot serve: {error}");
             return;
         }
     };
@@ -79,33 +80,34 @@ pub(super) async fn serve(listener: TcpListener, site: Arc<Site>) {
     let mut accepts = 0;
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            sleep(REST).await;
+            sleep(ACCEPT_PAUSE).await;
             continue;
         };
         connections.retain(|connection| !connection.is_finished());
-        while connections.len() >= MOST_CONNECTIONS {
+        while connections.len() >= MAX_CONNECTIONS {
             if let Some(oldest) = connections.pop_front() {
                 oldest.abort();
             }
         }
-        let site = site.clone();
-        connections.push_back(tokio::spawn(connection(stream, site)).abort_handle());
+        let routes = routes.clone();
+        connections.push_back(tokio::spawn(connection(stream, routes)).abort_handle());
         accepts += 1;
         if Instant::now() >= window_ends {
             (accepts, window_ends) = (1, Instant::now() + ACCEPT_WINDOW);
-        } else if accepts == MOST_ACCEPTS {
+        } else if accepts == MAX_ACCEPTS {
             sleep_until(window_ends).await;
         }
     }
 }
 
-/// One request and its answer. What goes wrong concerns nobody but the peer.
-async fn connection(stream: TcpStream, site: Arc<Site>) {
+/// Serves one request. Errors concern only the peer, so they are ignored.
+async fn connection(stream: TcpStream, routes: Arc<Routes>) {
     let service = service_fn(|request| {
-        let site = site.clone();
+        let routes = routes.clone();
         async move {
             Ok::<_, Infallible>(
-                site.answer(request.method(), request.uri(), request.headers())
+                routes
+                    .answer(request.method(), request.uri(), request.headers())
                     .await,
             )
         }

@@ -1,8 +1,8 @@
-//! The admin endpoint: metrics, health, status and a page for people, over HTTP, on a thread and a
-//! port of its own. It reads what shards have put on the board: none waits for it, and where a core is short it
-//! is nice to them.
+//! The admin endpoint: metrics, health, status and a web page, over HTTP, on its own thread and port. It
+//! reads what shards have put on the board. No shard waits for it, and its thread is nice: shards get a
+//! contended core first.
 
-pub mod board;
+pub(crate) mod board;
 mod cache;
 mod cluster;
 mod health;
@@ -10,7 +10,7 @@ mod http;
 mod metrics;
 mod page;
 mod process;
-mod site;
+mod routes;
 mod status;
 
 use std::io;
@@ -23,71 +23,75 @@ use tokio::sync::oneshot;
 
 use crate::limits::{Ageing, Limits};
 use board::Board;
-use site::Site;
+use routes::Routes;
 
-/// The niceness of the admin thread: where a shard wants the core, it gets it.
+/// The niceness of the admin thread, so that a shard that wants the same core gets it.
 const NICENESS: i32 = 10;
 
-/// How often what was kept for lookers is given back.
-const TIDY_EVERY: Duration = Duration::from_secs(5);
+/// How often memory that is no longer needed is freed.
+const FREE_EVERY: Duration = Duration::from_secs(5);
 
-/// What does not change while the daemon runs.
+/// What the endpoint reports and does not change while the daemon runs.
 #[derive(Clone, Debug)]
-pub struct Facts {
-    /// Where pulses are served.
-    pub address: SocketAddr,
-    pub started: SystemTime,
-    pub kernel: String,
+pub(crate) struct Facts {
+    /// The address that clients connect to.
+    pub(crate) address: SocketAddr,
+    pub(crate) started: SystemTime,
+    pub(crate) kernel: String,
     /// The core of each shard.
-    pub cores: Vec<usize>,
-    pub login_method: &'static str,
-    pub limits: Limits,
-    pub ageing: Ageing,
-    /// Settings that may be shown to everyone, with their values.
-    pub settings: Vec<(&'static str, String)>,
+    pub(crate) cores: Vec<usize>,
+    pub(crate) login_method: &'static str,
+    pub(crate) limits: Limits,
+    pub(crate) ageing: Ageing,
+    /// Settings without secrets, with their values: `/status` shows them.
+    pub(crate) settings: Vec<(&'static str, String)>,
     /// Whether the page and its data are served.
-    pub page: bool,
+    pub(crate) page: bool,
 }
 
-/// A thread that serves.
+/// The running endpoint.
 #[derive(Debug)]
-pub struct Admin {
+pub(crate) struct Admin {
     address: SocketAddr,
     end: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
-/// The socket of the admin endpoint, before it serves.
+/// Opens the listening socket of the admin endpoint.
 ///
 /// # Errors
-/// The operating system's, such as an address in use.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// The error of the operating system, such as an address in use.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     http::listen(address)
 }
 
 impl Admin {
-    /// Starts to serve.
+    /// Starts the thread that serves.
     ///
     /// # Errors
-    /// The thread or what it waits with cannot be made.
-    pub fn start(listener: TcpListener, facts: Facts, board: Arc<Board>) -> io::Result<Admin> {
+    /// The thread or its event loop cannot be created.
+    pub(crate) fn start(
+        listener: TcpListener,
+        facts: Facts,
+        board: Arc<Board>,
+    ) -> io::Result<Admin> {
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let site = Arc::new(Site::new(facts, board, address.ip().is_loopback()));
+        let routes = Arc::new(Routes::new(facts, board, address.ip().is_loopback()));
         let (end, ended) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("admin".to_owned())
             .spawn(move || {
-                // Without the right to be nice it serves all the same.
+                // If it may not be nice, it serves all the same.
                 let _ = rustix::process::setpriority_process(None, NICENESS);
                 runtime.block_on(async {
-                    tokio::spawn(http::serve(listener, site.clone()));
+                    tokio::spawn(http::serve(listener, routes.clone()));
                     tokio::spawn(async move {
                         loop {
-                            tokio::time::sleep(TIDY_EVERY).await;
-                            site.tidy();
+                            tokio::time::sleep(FREE_EVERY).await;
+                            routes.free_unwatched();
                         }
                     });
                     let _ = ended.await;
@@ -100,14 +104,14 @@ impl Admin {
         })
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends its connections and the thread.
-    pub fn stop(self) {
+    /// Closes all connections and waits until the thread has ended.
+    pub(crate) fn stop(self) {
         let _ = self.end.send(());
-        // It has panicked only if the process has aborted.
+        // A panic would have aborted the process.
         let _ = self.thread.join();
     }
 }

@@ -1,5 +1,5 @@
-//! The page for people: one document with all that it needs in it, so that it works without any other
-//! host. Its policy allows exactly its own script and style, and data from here.
+//! The web page: one document that contains its script and style, so that it needs no other host. Its
+//! content security policy allows exactly that script and style, and data from this host.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -41,7 +41,7 @@ impl Page {
     }
 }
 
-/// As the policy names an inline script or style: by what stands between its tags.
+/// How the policy names an inline script or style: by a hash of the text between its tags.
 fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_in_it_and_nothing_comes_from_elsewhere() {
+    fn the_page_loads_nothing_from_elsewhere() {
         let page = Page::new();
         let html = std::str::from_utf8(&page.html).unwrap();
         assert!(html.contains(&format!("<style>{STYLE}</style>")));
@@ -61,7 +61,7 @@ mod tests {
         ] {
             assert!(!html.contains(elsewhere), "{elsewhere}");
         }
-        // Text that peers choose is set as text, never read as markup.
+        // Peers choose the names: the script must set them as text, never as markup.
         for markup in [
             "innerHTML",
             "outerHTML",

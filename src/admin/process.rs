@@ -1,12 +1,12 @@
-//! What the kernel knows of this process and its threads, from /proc. A number that cannot be read is
-//! left out.
+//! What the kernel reports about this process and its threads, from /proc. A number that cannot be read
+//! is left out.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{Resource, getrlimit};
 
-/// Of the process.
+/// Resource use of the process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Process {
     pub(super) cpu_seconds: f64,
@@ -24,12 +24,12 @@ impl Process {
         )
     }
 
-    /// Of the text of /proc/PID/stat; see proc(5).
+    /// Parses the text of /proc/PID/stat; see proc(5).
     fn parse(stat: &str, ticks_a_second: u64, page_bytes: u64) -> Option<Process> {
-        // The name of the program is in brackets, and may hold anything.
+        // The name of the program is in parentheses, and may contain anything.
         let (_, fields) = stat.rsplit_once(") ")?;
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
-        // Numbered from 3, the first one behind the name.
+        // proc(5) numbers the fields from 1; the first one after the name is number 3.
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
         Some(Process {
             cpu_seconds: (field(14)? + field(15)?) as f64 / ticks_a_second as f64,
@@ -40,7 +40,7 @@ impl Process {
     }
 }
 
-/// Seconds that a thread of ours has been on a core.
+/// CPU seconds that a thread of this process has used.
 pub(super) fn thread_cpu_seconds(thread: i32) -> Option<f64> {
     let path = format!("/proc/self/task/{thread}/schedstat");
     let text = fs::read_to_string(path).ok()?;
@@ -48,21 +48,21 @@ pub(super) fn thread_cpu_seconds(thread: i32) -> Option<f64> {
     Some(nanoseconds as f64 / 1e9)
 }
 
-/// Open files of a thread's table of descriptors. Every shard has one of its own.
+/// Open files in the descriptor table of a thread, or of the main thread. Each shard has its own table.
 pub(super) fn open_files(thread: Option<i32>) -> Option<u64> {
     let directory = match thread {
         Some(thread) => format!("/proc/self/task/{thread}/fd"),
         None => "/proc/self/fd".to_owned(),
     };
-    // Since Linux 6.2 it is the directory's size. Before, every file must be looked at.
+    // Since Linux 6.2 the size of the directory is the number of files; before, it is 0.
     match fs::metadata(&directory).ok()?.size() {
         0 => Some(fs::read_dir(&directory).ok()?.count() as u64),
         files => Some(files),
     }
 }
 
-/// The soft limit on open files, of each table; None if there is none.
-pub(super) fn most_open_files() -> Option<u64> {
+/// The soft limit on open files, which holds for each table; `None` if there is no limit.
+pub(super) fn max_open_files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fields_are_found_behind_any_name() {
+    fn fields_are_found_after_any_name() {
         let stat =
             "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 5 0 900 4096 3 18446744";
         let process = Process::parse(stat, 100, 4096).unwrap();

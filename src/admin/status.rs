@@ -1,34 +1,34 @@
-//! The daemon's state as one JSON document. Holds no secret: settings come from a list of those that
-//! may be shown.
+//! The text of /status: the daemon's state as one JSON document. It contains no secret: settings come
+//! from a list of those that everyone may see.
 
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 
 use super::Facts;
-use super::board::{Board, Place};
+use super::board::{Board, ShardSlot};
 use super::process::Process;
 use crate::shard::Snapshot;
 
 pub(super) fn json(facts: &Facts, board: &Board) -> String {
     let now_ms = board.now_ms();
-    let reports: Vec<_> = board.places().iter().map(Place::report).collect();
+    let reports: Vec<_> = board.slots().iter().map(ShardSlot::report).collect();
     let sum = |number: fn(&Snapshot) -> u64| -> u64 {
         let shards = reports.iter().flatten();
         shards.map(|report| number(&report.shard)).sum()
     };
-    let shards = board.places().iter().zip(&reports).enumerate();
+    let shards = board.slots().iter().zip(&reports).enumerate();
     let shards: Vec<Value> = shards
-        .map(|(index, (place, report))| {
+        .map(|(index, (slot, report))| {
             let core = facts.cores.get(index % facts.cores.len().max(1));
             let report = report.as_ref();
             json!({
                 "shard": index,
                 "core": core,
-                // As top -H and perf know it.
-                "thread": place.thread(),
-                "silent_ms": place.silence(now_ms).map(|silence| silence.as_millis() as u64),
-                "state": report.map(|report| of_shard(&report.shard)),
+                // The thread id, as top -H and perf show it.
+                "thread": slot.thread(),
+                "silent_ms": slot.silence(now_ms).map(|silence| silence.as_millis() as u64),
+                "state": report.map(|report| shard_state(&report.shard)),
                 "doorbells": report.map(|report| report.doorbells),
                 "accept_failures": report.map(|report| report.accept_failures),
             })
@@ -68,7 +68,7 @@ fn open_connections(shard: &Snapshot) -> u64 {
     shard.counters.connections_opened - shard.counters.connections_closed
 }
 
-fn of_shard(shard: &Snapshot) -> Value {
+fn shard_state(shard: &Snapshot) -> Value {
     let counters = &shard.counters;
     json!({
         "connections": open_connections(shard),

@@ -1,5 +1,5 @@
-//! Why a login failed. The peer is told nothing: its connection ends. The reason is for the log and
-//! for metrics, and holds no secret.
+//! Why a login failed. The peer learns nothing: its connection ends. The reason goes to the log and to
+//! the metrics, and never contains a secret.
 
 use std::fmt;
 
@@ -7,30 +7,30 @@ use rsasl::mechanism::{MechanismError, MechanismErrorKind};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LoginFailure {
-    /// A token that is none: what is wrong with it.
+    /// The token violates the mechanism's syntax or rules: what was expected.
     Malformed(&'static str),
-    /// A token that the mechanism's exchange has no place for.
+    /// The exchange expects no token, or another one, at this point.
     OutOfOrder(&'static str),
     WrongPassword,
-    /// The ticket is not valid, or not for us; the GSS library's own words.
+    /// The ticket is not valid, or not for this server: the GSS library's message.
     BadTicket(String),
-    /// A valid ticket for another service.
+    /// A valid ticket for another service: the principal of that service.
     OtherService(String),
-    /// The ticket is one user's and the client wants to be another.
+    /// The ticket belongs to one user and the client asks to log in as another.
     OtherIdentity {
         ticket: String,
-        asked: String,
+        wanted: String,
     },
-    /// A valid login of somebody who is not among the users that may read.
+    /// A valid ticket of a principal that is not among the users that may log in.
     NotAUser(String),
-    /// A user of the right name, from a realm that is not ours.
+    /// A valid ticket of a user that may log in, but from a realm that is not trusted.
     ForeignRealm(String),
-    /// The login could not be judged for a reason on our side.
-    Ours(String),
+    /// The login could not be judged, and the peer is not at fault: why.
+    Internal(String),
 }
 
 impl LoginFailure {
-    /// Its name in metrics and logs.
+    /// Its label in metrics and logs.
     pub fn label(&self) -> &'static str {
         match self {
             LoginFailure::Malformed(_) => "login_malformed",
@@ -41,7 +41,7 @@ impl LoginFailure {
             LoginFailure::OtherIdentity { .. } => "login_other_identity",
             LoginFailure::NotAUser(_) => "login_not_a_user",
             LoginFailure::ForeignRealm(_) => "login_foreign_realm",
-            LoginFailure::Ours(_) => "login_not_judged",
+            LoginFailure::Internal(_) => "login_not_judged",
         }
     }
 }
@@ -49,45 +49,47 @@ impl LoginFailure {
 impl fmt::Display for LoginFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LoginFailure::Malformed(what) => write!(f, "a malformed token: {what}"),
-            LoginFailure::OutOfOrder(what) => write!(f, "a token out of order: {what}"),
+            LoginFailure::Malformed(what) => write!(f, "malformed token: {what}"),
+            LoginFailure::OutOfOrder(what) => write!(f, "token out of order: {what}"),
             LoginFailure::WrongPassword => f.write_str(
-                "wrong password (user and password of PacemakerDigest must be the same here and at \
-                 the client)",
+                "wrong password: user and password in section PacemakerDigest must be the same on \
+                 both sides",
             ),
             LoginFailure::BadTicket(why) => {
-                write!(f, "the ticket was not accepted: {}", shown(why))
+                write!(f, "the ticket was not accepted: {}", clip_for_log(why))
             }
-            LoginFailure::OtherService(name) => write!(f, "its ticket is for {:?}", shown(name)),
-            LoginFailure::OtherIdentity { ticket, asked } => {
-                let (ticket, asked) = (shown(ticket), shown(asked));
+            LoginFailure::OtherService(name) => {
+                let name = clip_for_log(name);
+                write!(f, "the ticket is for another service: {name:?}")
+            }
+            LoginFailure::OtherIdentity { ticket, wanted } => {
+                let (ticket, wanted) = (clip_for_log(ticket), clip_for_log(wanted));
                 write!(
                     f,
-                    "it has the ticket of {ticket:?} and wants to be {asked:?}"
+                    "the ticket belongs to {ticket:?}, but the client asks to log in as {wanted:?}"
                 )
             }
             LoginFailure::NotAUser(name) => write!(
                 f,
-                "{:?} may not read (nimbus.daemon.user and kerberos.users name who may)",
-                shown(name)
+                "{:?} may not log in: nimbus.daemon.user and kerberos.users list the users that may",
+                clip_for_log(name)
             ),
             LoginFailure::ForeignRealm(name) => write!(
                 f,
-                "{:?} is of another realm (kerberos.realms names further ones)",
-                shown(name)
+                "{:?} is from another realm: kerberos.realms lists further realms that are trusted",
+                clip_for_log(name)
             ),
-            LoginFailure::Ours(why) => write!(f, "it could not be judged: {}", shown(why)),
+            LoginFailure::Internal(why) => {
+                write!(f, "the login could not be judged: {}", clip_for_log(why))
+            }
         }
     }
 }
 
-/// As much of a peer's text as a line of the log may hold.
-pub fn shown(text: &str) -> &str {
-    const SHOWN_BYTES: usize = 256;
-    match text.len() > SHOWN_BYTES {
-        true => &text[..text.floor_char_boundary(SHOWN_BYTES)],
-        false => text,
-    }
+/// The start of a peer's text, short enough for one line of the log.
+pub(crate) fn clip_for_log(text: &str) -> &str {
+    const MAX_BYTES: usize = 256;
+    &text[..text.floor_char_boundary(MAX_BYTES)]
 }
 
 impl std::error::Error for LoginFailure {}
@@ -96,7 +98,7 @@ impl MechanismError for LoginFailure {
     fn kind(&self) -> MechanismErrorKind {
         match self {
             LoginFailure::Malformed(_) => MechanismErrorKind::Parse,
-            LoginFailure::OutOfOrder(_) | LoginFailure::Ours(_) => MechanismErrorKind::Protocol,
+            LoginFailure::OutOfOrder(_) | LoginFailure::Internal(_) => MechanismErrorKind::Protocol,
             LoginFailure::WrongPassword
             | LoginFailure::BadTicket(_)
             | LoginFailure::OtherService(_)

@@ -1,6 +1,6 @@
-//! Our mechanisms as rsasl runs them. A mechanism is an [`Exchange`]; it starts without settings, as
-//! rsasl's start functions are plain, and gets them with its first token through the callback. The
-//! mechanism says who the peer is; the callback's `validate` says whether that one may log in.
+//! Runs our mechanisms under rsasl. A mechanism is an [`Exchange`]. rsasl starts mechanisms with plain
+//! functions, so an exchange gets its settings with its first token, through the callback. The mechanism
+//! says who the peer is; the callback's `validate` decides whether that peer may log in.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -16,62 +16,64 @@ use rsasl::property::{AuthId, AuthzId, Property};
 use rsasl::registry::{Mechanism, Registry, Side};
 use rsasl::validate::{Validate, ValidationError};
 
-use super::{Credentials, Identity, LoginFailure, digest_md5};
+use super::digest_md5::{self, DigestExchange};
+use super::{Credentials, Identity, LoginFailure};
 #[cfg(feature = "kerberos")]
-use super::{KerberosCredentials, kerberos, principal};
+use super::{KerberosCredentials, authorization, kerberos};
 
 /// The server's side of one login.
 pub(super) trait Exchange: Send {
-    /// Takes the peer's next token, `None` where the peer asks for the first one, and appends the
-    /// answer to `out`.
+    /// Takes the peer's next token and appends the answer to `out`. `None`: the peer asks the server
+    /// to send the first token.
     fn step(&mut self, token: Option<&[u8]>, out: &mut Vec<u8>) -> Result<Step, LoginFailure>;
 }
 
-/// What one token leads to.
+/// The result of one token.
 pub(super) enum Step {
-    /// `out` is to be sent; another token must come.
+    /// Send `out`; another token must come.
     Continue,
-    /// The peer has shown who it is. `out` is to be sent if it is not empty.
-    Done(Shown),
+    /// The peer has proven who it is. Send `out` if it is not empty.
+    Done(ProvenPeer),
 }
 
-/// Whom the peer has shown to be, and who it wants to be.
-pub(super) struct Shown {
+/// Who the peer has proven to be, and who it asks to log in as (RFC 4422, 3.4.1).
+pub(super) struct ProvenPeer {
     pub(super) name: String,
     pub(super) authorization_id: String,
 }
 
-/// Begins logins, with the credentials of one shard.
+/// Starts logins with the credentials of one shard.
 pub struct Authenticator {
     config: Arc<SASLConfig>,
     mechanism: &'static Mechname,
 }
 
-/// One login under way.
+/// One login in progress.
 pub struct Handshake {
-    session: Session<Login>,
+    session: Session<Verdict>,
 }
 
-/// Where a login stands after a token. The answer is in `out`.
+/// The state of a login after a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Progress {
+    /// Another token must come.
     Continue,
     Done(Identity),
 }
 
 impl Authenticator {
-    /// `None` where there is nothing to log in to.
+    /// Returns `None` if the login method is NONE.
     ///
     /// # Errors
-    /// The credentials cannot be used: why.
+    /// The credentials cannot be used: a sentence for the operator.
     pub fn new(credentials: &Credentials) -> Result<Option<Authenticator>, String> {
         match credentials {
             Credentials::None => Ok(None),
             Credentials::Digest(credentials) => {
                 let key = Arc::new(digest_md5::Key::new(credentials));
                 let callback = Callback {
-                    begin: Box::new(move || Box::new(digest_md5::Server::new(key.clone()))),
-                    // Any name will do: only the password counts.
+                    new_exchange: Box::new(move || Box::new(DigestExchange::new(key.clone()))),
+                    // Any name is accepted: only the password counts.
                     authorize: Box::new(|name, _| Ok(name.into())),
                 };
                 Ok(Some(Authenticator::of(DIGEST_MD5, callback)))
@@ -82,17 +84,19 @@ impl Authenticator {
                 let own_realm = acceptor.realm().to_owned();
                 let KerberosCredentials { users, realms, .. } = credentials.clone();
                 let callback = Callback {
-                    begin: Box::new(move || Box::new(acceptor.begin())),
-                    authorize: Box::new(move |name, asked| {
-                        principal::authorize(name, asked, &users, &own_realm, &realms)
+                    new_exchange: Box::new(move || Box::new(acceptor.begin())),
+                    authorize: Box::new(move |name, wanted| {
+                        authorization::authorize(name, wanted, &users, &own_realm, &realms)
                     }),
                 };
                 Ok(Some(Authenticator::of(GSSAPI, callback)))
             }
             #[cfg(not(feature = "kerberos"))]
-            Credentials::Kerberos(_) => Err("this build of storm-pacemaker has no Kerberos \
-                 (cargo feature \"kerberos\")"
-                .to_owned()),
+            Credentials::Kerberos(_) => Err(
+                "this build of storm-pacemaker has no Kerberos: build it with \
+                 the cargo feature \"kerberos\""
+                    .to_owned(),
+            ),
         }
     }
 
@@ -100,28 +104,31 @@ impl Authenticator {
         let config = SASLConfig::builder()
             .with_registry(Registry::with_mechanisms(MECHANISMS))
             .with_callback(callback)
-            .expect("a callback is all that a server needs");
+            .expect("a server needs nothing but a callback");
         Authenticator { config, mechanism }
     }
 
-    /// Whether the peer asks for the first token; else it sends one unasked.
-    pub fn is_server_first(&self) -> bool {
+    /// Whether the server sends the first token, once the peer asks for it. Otherwise the peer sends
+    /// the first token unasked.
+    pub(crate) fn is_server_first(&self) -> bool {
         self.mechanism == DIGEST_MD5
     }
 
+    /// Starts a login.
     pub fn begin(&self) -> Handshake {
         let session = SASLServer::new(self.config.clone())
             .start_suggested(self.mechanism)
-            .expect("it is in the registry");
+            .expect("the mechanism is in the registry");
         Handshake { session }
     }
 }
 
 impl Handshake {
-    /// Takes the peer's next token, `None` where the peer asks for the first one.
+    /// Takes the peer's next token and appends the answer to `out`. `None`: the peer asks the server
+    /// to send the first token.
     ///
     /// # Errors
-    /// The login has failed; there is no further step.
+    /// The login has failed. Every further step fails too.
     pub fn step(
         &mut self,
         token: Option<&[u8]>,
@@ -131,23 +138,23 @@ impl Handshake {
             State::Running => Ok(Progress::Continue),
             State::Finished(_) => match self.session.validation() {
                 Some(verdict) => verdict.map(Progress::Done),
-                None => Err(LoginFailure::Ours("nobody has judged it".to_owned())),
+                None => Err(LoginFailure::Internal("no verdict was given".to_owned())),
             },
         }
     }
 }
 
-/// rsasl's error, as the failure that a mechanism of ours made it of.
+/// Recovers the failure that one of our mechanisms wrapped in rsasl's error.
 fn failure(error: SessionError) -> LoginFailure {
     match error {
         SessionError::MechanismError(error) => {
             let error: Box<dyn std::error::Error> = error;
             match error.downcast::<LoginFailure>() {
                 Ok(failure) => *failure,
-                Err(error) => LoginFailure::Ours(error.to_string()),
+                Err(error) => LoginFailure::Internal(error.to_string()),
             }
         }
-        other => LoginFailure::Ours(other.to_string()),
+        other => LoginFailure::Internal(other.to_string()),
     }
 }
 
@@ -174,7 +181,8 @@ const fn mechanism(name: &'static Mechname, first: Side) -> Mechanism {
 /// An exchange behind rsasl's trait.
 #[derive(Default)]
 struct Adapter {
-    /// None before the first token. The mutex is never locked: it makes `Sync`, which rsasl asks for.
+    /// `None` before the first token. The mutex is never locked: it makes the adapter `Sync`, which
+    /// rsasl demands.
     exchange: Option<Mutex<Box<dyn Exchange>>>,
 }
 
@@ -188,18 +196,21 @@ impl Authentication for Adapter {
         let exchange = match &mut self.exchange {
             Some(exchange) => exchange,
             None => {
-                let begun = session.need_with::<Begin, _, _>(&Nothing, |begin| Ok(begin()))?;
-                self.exchange.insert(Mutex::new(begun))
+                let exchange =
+                    session.need_with::<NewExchange, _, _>(&NoProperties, |new| Ok(new()))?;
+                self.exchange.insert(Mutex::new(exchange))
             }
         };
-        let exchange = exchange.get_mut().expect("nobody panics with it");
+        let exchange = exchange
+            .get_mut()
+            .expect("the mutex is never locked, so it cannot be poisoned");
         let mut out = Vec::new();
         let step = exchange.step(input, &mut out)?;
         writer.write_all(&out)?;
         match step {
             Step::Continue => Ok(State::Running),
-            Step::Done(shown) => {
-                session.validate(&Claim(&shown))?;
+            Step::Done(peer) => {
+                session.validate(&PeerProperties(&peer))?;
                 let sent = if out.is_empty() {
                     MessageSent::No
                 } else {
@@ -211,10 +222,10 @@ impl Authentication for Adapter {
     }
 }
 
-/// What an exchange has shown, for the callback to judge.
-struct Claim<'a>(&'a Shown);
+/// Who the peer has proven to be, for the callback to judge.
+struct PeerProperties<'a>(&'a ProvenPeer);
 
-impl<'a> Provider<'a> for Claim<'a> {
+impl<'a> Provider<'a> for PeerProperties<'a> {
     fn provide(&self, request: &mut Demand<'a>) -> DemandReply<()> {
         request
             .provide_ref::<AuthId>(&self.0.name)?
@@ -223,35 +234,35 @@ impl<'a> Provider<'a> for Claim<'a> {
     }
 }
 
-struct Nothing;
+struct NoProperties;
 
-impl Provider<'_> for Nothing {
+impl Provider<'_> for NoProperties {
     fn provide(&self, request: &mut Demand<'_>) -> DemandReply<()> {
         request.done()
     }
 }
 
-/// The property by which an adapter gets its exchange.
-struct Begin;
+/// The property through which an adapter gets its exchange.
+struct NewExchange;
 
-type BeginFn = dyn Fn() -> Box<dyn Exchange> + Send + Sync;
+type NewExchangeFn = dyn Fn() -> Box<dyn Exchange> + Send + Sync;
 
-impl Property<'_> for Begin {
-    type Value = BeginFn;
+impl Property<'_> for NewExchange {
+    type Value = NewExchangeFn;
 }
 
-/// Who has logged in, if that one may.
-struct Login;
+/// Who has logged in, or why that peer may not.
+struct Verdict;
 
-impl Validation for Login {
+impl Validation for Verdict {
     type Value = Result<Identity, LoginFailure>;
 }
 
 type AuthorizeFn = dyn Fn(&str, &str) -> Result<Identity, LoginFailure> + Send + Sync;
 
 struct Callback {
-    begin: Box<BeginFn>,
-    /// Gets the name and the authorization id.
+    new_exchange: Box<NewExchangeFn>,
+    /// Takes the proven name and the authorization id.
     authorize: Box<AuthorizeFn>,
 }
 
@@ -262,7 +273,7 @@ impl SessionCallback for Callback {
         _context: &Context<'_>,
         request: &mut Request<'_>,
     ) -> Result<(), SessionError> {
-        request.satisfy::<Begin>(&*self.begin)?;
+        request.satisfy::<NewExchange>(&*self.new_exchange)?;
         Ok(())
     }
 
@@ -274,8 +285,8 @@ impl SessionCallback for Callback {
     ) -> Result<(), ValidationError> {
         let missing = ValidationError::MissingRequiredProperty;
         let name = context.get_ref::<AuthId>().ok_or(missing)?;
-        let asked = context.get_ref::<AuthzId>().unwrap_or(name);
-        validate.finalize::<Login>((self.authorize)(name, asked));
+        let wanted = context.get_ref::<AuthzId>().unwrap_or(name);
+        validate.finalize::<Verdict>((self.authorize)(name, wanted));
         Ok(())
     }
 }

@@ -1,17 +1,20 @@
-//! Logins: what a peer must show, and who it then is. `digest_md5` and `kerberos` are the two
-//! mechanisms, run by rsasl; `jaas` reads the file with the daemon's own credentials. Knows no
+//! Logins: what a peer must prove, and who it then is. `digest_md5` and `kerberos` are the two
+//! mechanisms, which rsasl runs; `jaas` reads the file with the daemon's own credentials. It knows no
 //! connection and no message: the session passes tokens in and out.
 
+#[cfg(feature = "kerberos")]
+mod authorization;
 pub mod digest_md5;
 mod failure;
 pub mod jaas;
 #[cfg(feature = "kerberos")]
 pub mod kerberos;
 mod mechanism;
-pub mod principal;
+pub(crate) mod principal;
 pub mod secret;
 
-pub use failure::{LoginFailure, shown};
+pub use failure::LoginFailure;
+pub(crate) use failure::clip_for_log;
 pub use mechanism::{Authenticator, Handshake, Progress};
 
 use std::fmt;
@@ -20,20 +23,20 @@ use std::sync::Arc;
 
 use secret::Secret;
 
-/// Whom a login has shown a peer to be: a principal, or the name that a DIGEST client goes by.
+/// Who has logged in: a Kerberos principal, or the name that a DIGEST client gave itself.
 pub type Identity = Arc<str>;
 
-/// What logins are checked by: the same for all shards, until a reload replaces it.
+/// What logins are checked against. All shards have the same, until a reload replaces it.
 #[derive(Clone, Debug, Default)]
 pub enum Credentials {
-    /// `pacemaker.auth.method: NONE`: there is nothing to log in to.
+    /// `pacemaker.auth.method: NONE`: there are no logins.
     #[default]
     None,
     Digest(DigestCredentials),
     Kerberos(KerberosCredentials),
 }
 
-/// Section `PacemakerDigest` of the JAAS file, as far as it is needed: what Storm makes of the user and
+/// Section `PacemakerDigest` of the JAAS file: the SASL password that Storm derives from the user and
 /// the password. The password itself is not kept.
 #[derive(Clone)]
 pub struct DigestCredentials {
@@ -64,19 +67,19 @@ impl fmt::Debug for DigestCredentials {
 #[derive(Clone, Debug)]
 pub struct KerberosCredentials {
     pub keytab: PathBuf,
-    /// `service/host@REALM`, or without a host: then any key of that service in the keytab serves.
+    /// `service/host@REALM`. Without a host, every key of that service in the keytab is used.
     pub principal: String,
-    /// First parts of principals that may log in; never empty.
+    /// Primaries (first components) of the principals that may log in; never empty.
     pub users: Vec<String>,
     pub realms: Realms,
 }
 
-/// Whose users may log in.
+/// The realms whose users may log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Realms {
-    /// Those of the daemon's own realm and of these.
+    /// The daemon's own realm and these.
     OwnAnd(Vec<String>),
-    /// Those of every realm that the KDC trusts, as with Storm's daemon.
+    /// Every realm that the KDC trusts, as in Storm's daemon.
     Any,
 }
 

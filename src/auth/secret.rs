@@ -1,4 +1,5 @@
-//! Text that must not be seen: it is wiped when it goes, and nothing prints it.
+//! Text that must stay secret: it is wiped from memory when it is dropped, and `Debug` does not show
+//! it.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ impl Secret {
         Secret(Zeroizing::new(text))
     }
 
-    /// The text itself, for computing with.
+    /// The text itself, to compute with. Never log it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -163,7 +163,7 @@ fn sentence(
             "{server} does not know our password: user and password of section PacemakerDigest must be \
              the same here and there"
         ),
-        Trouble::Login(LoginFailure::Ours(why)) => {
+        Trouble::Login(LoginFailure::Internal(why)) => {
             write!(f, "cannot log in to {server}: {why}")?;
             f.write_str(match why.to_ascii_lowercase().contains("cache") {
                 true => {

@@ -160,8 +160,10 @@ fn users(settled: &Settled, told: &mut Told) -> Option<Vec<String>> {
         .map(|user| ("auth.nimbus_user", user))
         .chain(further.iter().map(|user| ("kerberos.users", user)));
     for (key, user) in named {
-        let Principal { rest, realm, .. } = Principal::parse(user);
-        if rest.is_some() || realm.is_some() {
+        let Principal {
+            instance, realm, ..
+        } = Principal::parse(user);
+        if instance.is_some() || realm.is_some() {
             let text = format!(
                 "{user:?} can match nobody: a user is the first part of a principal, what stands \
                  before / and @"
@@ -208,7 +210,7 @@ fn read_jaas(
     settled: &Settled,
     properties: &Properties,
     told: &mut Told,
-) -> Option<jaas::File> {
+) -> Option<jaas::JaasFile> {
     let bytes = match files::read(path) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -224,7 +226,7 @@ fn read_jaas(
     accepted(jaas::parse(&name, &text, properties), told)
 }
 
-fn accepted<T>(result: Result<T, jaas::Problem>, told: &mut Told) -> Option<T> {
+fn accepted<T>(result: Result<T, jaas::JaasError>, told: &mut Told) -> Option<T> {
     result
         .map_err(|problem| told.problems.push(problem.into()))
         .ok()

@@ -91,8 +91,8 @@ impl fmt::Display for Place {
     }
 }
 
-impl From<jaas::Problem> for Problem {
-    fn from(problem: jaas::Problem) -> Self {
+impl From<jaas::JaasError> for Problem {
+    fn from(problem: jaas::JaasError) -> Self {
         let file = problem.file;
         Problem {
             place: match problem.position {

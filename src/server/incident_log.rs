@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use tracing::{info, warn};
 
 use crate::access::account_of;
-use crate::auth::shown;
+use crate::auth::clip_for_log;
 use crate::shard::{Incident, Incidents};
 
 /// Between two lines about one peer and reason.
@@ -104,7 +104,9 @@ impl Incidents for IncidentLog {
             Incident::Refusal(refusal) => {
                 warn!(%peer, reason = label, left_out, "refused a request: {refusal}");
             }
-            Incident::LoggedIn(who) => info!(%peer, left_out, "logged in: {:?}", shown(&who)),
+            Incident::LoggedIn(who) => {
+                info!(%peer, left_out, "logged in: {:?}", clip_for_log(&who))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::admin::board::{Board, Place, Report};
+use crate::admin::board::{Board, Report, ShardSlot};
 use crate::limits::{SCANNED_BYTES, SCANNED_KEYS};
 use crate::shard::{KeyScan, ScanLimits, ScannedKeys, Shard};
 
@@ -31,8 +31,8 @@ impl Publisher {
     pub(super) fn new(board: Arc<Board>, shard: usize) -> Publisher {
         Publisher {
             scan_limits: ScanLimits {
-                keys: SCANNED_KEYS.div_ceil(board.places().len()),
-                bytes: SCANNED_BYTES.div_ceil(board.places().len()),
+                keys: SCANNED_KEYS.div_ceil(board.slots().len()),
+                bytes: SCANNED_BYTES.div_ceil(board.slots().len()),
             },
             board,
             shard,
@@ -44,19 +44,19 @@ impl Publisher {
         }
     }
 
-    fn place(&self) -> &Place {
-        self.board.place(self.shard)
+    fn slot(&self) -> &ShardSlot {
+        self.board.slot(self.shard)
     }
 
     /// The thread that calls begins to serve.
     pub(super) fn begin(&self, now_us: u64) {
         let thread = rustix::thread::gettid().as_raw_nonzero().get();
-        self.place().begin(thread, now_us / 1000);
+        self.slot().begin(thread, now_us / 1000);
     }
 
     /// To be called a few times a second.
     pub(super) fn tick(&mut self, now_us: u64) {
-        self.place().alive(now_us / 1000);
+        self.slot().set_alive(now_us / 1000);
         self.due = true;
         let idle = self.scan.is_none() && self.found.is_none();
         if idle && now_us >= self.next_scan_us && self.board.is_watched(now_us / 1000) {
@@ -79,7 +79,7 @@ impl Publisher {
                 doorbells,
                 accept_failures,
             };
-            self.due = !self.place().try_publish(report);
+            self.due = !self.slot().try_publish(report);
         }
         if let Some(scan) = &mut self.scan
             && now_us >= self.next_slice_us
@@ -91,7 +91,7 @@ impl Publisher {
             }
         }
         if let Some(keys) = self.found.take() {
-            self.found = self.place().try_show(keys).err();
+            self.found = self.slot().try_publish_keys(keys).err();
         }
     }
 

@@ -10,7 +10,7 @@ const SLICE_SLOTS: usize = 256;
 
 /// A scan in progress.
 #[derive(Debug, Default)]
-pub struct KeyScan {
+pub(crate) struct KeyScan {
     walk: Walk,
     slices: Vec<KeySlice>,
     keys: usize,
@@ -20,24 +20,24 @@ pub struct KeyScan {
 
 /// When a scan stops before it has seen every key.
 #[derive(Clone, Copy, Debug)]
-pub struct ScanLimits {
+pub(crate) struct ScanLimits {
     /// Checked once for each slice, so a scan may exceed it by a slice.
-    pub keys: usize,
+    pub(crate) keys: usize,
     /// Bytes of memory: the text of the paths, and what is kept beside each.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// The result of a scan.
 #[derive(Debug, Default)]
-pub struct ScannedKeys {
-    pub slices: Vec<KeySlice>,
+pub(crate) struct ScannedKeys {
+    pub(crate) slices: Vec<KeySlice>,
     /// False if the limits stopped the scan.
-    pub complete: bool,
+    pub(crate) complete: bool,
 }
 
 /// The keys of one slice. All paths share one string, so that a slice is two allocations.
 #[derive(Debug)]
-pub struct KeySlice {
+pub(crate) struct KeySlice {
     scanned_ms: u64,
     paths: String,
     rows: Vec<Row>,
@@ -53,18 +53,18 @@ struct Row {
 
 /// One key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyRow<'a> {
-    pub path: &'a str,
-    pub details_bytes: u64,
+pub(crate) struct KeyRow<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) details_bytes: u64,
     /// The age of the pulse at the time of the scan.
-    pub age_ms: u64,
+    pub(crate) age_ms: u64,
     /// How often the key was written, modulo 65536.
-    pub writes: u16,
+    pub(crate) writes: u16,
 }
 
 impl KeyScan {
     /// Scans one slice. Returns the keys once the scan has seen all of them or reached its limits.
-    pub fn advance(
+    pub(crate) fn advance(
         &mut self,
         store: &Store,
         limits: ScanLimits,
@@ -106,7 +106,7 @@ impl KeySlice {
         }
     }
 
-    pub fn keys(&self) -> impl Iterator<Item = KeyRow<'_>> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = KeyRow<'_>> {
         let mut begin = 0;
         self.rows.iter().map(move |row| KeyRow {
             path: &self.paths[std::mem::replace(&mut begin, row.path_end)..row.path_end],
@@ -129,7 +129,7 @@ impl KeySlice {
 
 impl Shard {
     /// Scans one slice of this shard's keys; see [`KeyScan::advance`].
-    pub fn scan_keys(
+    pub(crate) fn scan_keys(
         &self,
         scan: &mut KeyScan,
         limits: ScanLimits,

@@ -25,7 +25,9 @@ mod work;
 
 pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
 pub use histogram::Histogram;
-pub use key_scan::{KeyRow, KeyScan, KeySlice, ScanLimits, ScannedKeys};
+#[cfg(test)]
+pub(crate) use key_scan::KeySlice;
+pub(crate) use key_scan::{KeyRow, KeyScan, ScanLimits, ScannedKeys};
 pub use latencies::{BOUNDS_US, RequestTimes};
 pub use logins::Policy;
 pub use mailbox::Mailbox;

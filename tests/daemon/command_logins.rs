@@ -131,7 +131,7 @@ fn what_is_missing_for_a_login_is_told() {
         (
             &["--auth", "digest", "--login-config", text(&jaas)],
             format!(
-                "the configuration is wrong:\n{}: section PacemakerDigest is missing; there is only \
+                "the configuration is wrong:\n{}: section PacemakerDigest is missing; the file has only \
                  \"Other\"",
                 text(&jaas)
             ),

@@ -189,7 +189,7 @@ fn a_method_that_lacks_something_says_what() {
         &format!("{storm}:2: pacemaker.auth.method: {}", no_file("KERBEROS")),
     ]);
     check(&["-c", "auth.method=DIGEST", "--login-config", server]).fails_with(&[&format!(
-        "{server}: section PacemakerDigest is missing; there is only PacemakerServer"
+        "{server}: section PacemakerDigest is missing; the file has only PacemakerServer"
     )]);
     check(&[
         "-c",
@@ -200,7 +200,7 @@ fn a_method_that_lacks_something_says_what() {
         digest,
     ])
     .fails_with(&[&format!(
-        "{digest}: section PacemakerServer is missing; there is only PacemakerDigest"
+        "{digest}: section PacemakerServer is missing; the file has only PacemakerDigest"
     )]);
     check(&["-c", "auth.method=DIGEST", "--login-config", "no.conf", "--port", "x"]).fails_with(&[
         "--port: server.port: \"x\" is not a port number (allowed: 0 to 65535)",
@@ -320,7 +320,7 @@ fn the_jaas_file_may_ask_for_java_properties() {
     };
     run(&[&arguments[..], &["-Dcluster=blue"]].concat()).succeeds();
     run(&arguments).fails_with(&[&format!(
-        "{}:2:12: the value of username asks for \"cluster\", which is no known Java property",
+        "{}:2:12: the value of username refers to \"cluster\", which is not a known Java property",
         text(&jaas)
     )]);
 }

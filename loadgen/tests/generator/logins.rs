@@ -141,7 +141,7 @@ fn servers_that_refuse_logins_are_told_apart() {
         (
             "garbage",
             garbage,
-            "a token out of order: no message of a login",
+            "token out of order: no message of a login",
         ),
         (
             "no frame",

@@ -139,7 +139,7 @@ impl<'a> Rows<'a> {
 }
 
 impl Row<'_> {
-    /// Bytes of the row as JSON at most, with a comma behind it.
+    /// Bytes of the row as JSON at most, with the comma after it.
     fn json_bytes(&self) -> usize {
         let Row(name, age_ms, details_bytes, writes) = self;
         r#"["",,,],"#.len()

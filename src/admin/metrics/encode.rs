@@ -1,4 +1,4 @@
-//! Families of metrics, as the client library wants to be given them.
+//! Writes families of metrics through the client library.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::shard::Histogram;
 
 pub(super) type Labels<const COUNT: usize> = [(&'static str, String); COUNT];
 
-/// Writes families, each with its samples. One without samples is not written.
+/// Writes families, each with its samples. A family without samples is left out.
 #[derive(Debug)]
 pub(super) struct Encoder<'a>(pub(super) DescriptorEncoder<'a>);
 
@@ -52,7 +52,7 @@ impl Encoder<'_> {
         )
     }
 
-    /// `scale` turns the histograms' own unit into the family's.
+    /// `scale` converts the unit of the histograms into that of the family.
     pub(super) fn histogram<const LABELS: usize, const BOUNDS: usize>(
         &mut self,
         name: &str,
@@ -111,12 +111,12 @@ impl Encoder<'_> {
     }
 }
 
-/// Without the binary tail of a product: 0.05, not 0.049999999999999996.
+/// Divides, because a product would have a binary tail: 0.05, not 0.049999999999999996.
 fn scaled(bound: u64, scale: f64) -> f64 {
     bound as f64 / scale.recip().round()
 }
 
-/// The sum of all; None if there are none.
+/// The sum of all histograms; `None` if there are none.
 pub(super) fn sum_histograms<'a, const BOUNDS: usize>(
     mut histograms: impl Iterator<Item = &'a Histogram<BOUNDS>>,
 ) -> Option<Histogram<BOUNDS>> {
@@ -127,8 +127,8 @@ pub(super) fn sum_histograms<'a, const BOUNDS: usize>(
     }))
 }
 
-/// Sums of counts by label, with a zero for each label that has none: a series that begins at its
-/// first event would hide that event from `rate`.
+/// Sums of counts by label, with 0 for a label without counts: a series that begins with its first event
+/// hides that event from `rate`.
 pub(super) fn sum_by_label<'a>(
     labels: &[&'static str],
     counts: impl Iterator<Item = &'a BTreeMap<&'static str, u64>>,

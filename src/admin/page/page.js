@@ -1,36 +1,36 @@
 
 "use strict";
-// Names come from peers: they are set as text, never as markup, and never used as a property's name.
+// Peers choose the names. Set them as text, never as markup, and never use them as property names.
 
 const ROW_HEIGHT = 30;
 const OVERSCAN = 10;
-const ASK_EVERY_MS = 2000;
-const ANSWER_WITHIN_MS = 10000;
+const FETCH_EVERY_MS = 2000;
+const FETCH_TIMEOUT_MS = 10000;
 const OLD_AFTER_MS = 10000;
-// Over which pulses/s are averaged.
+// The time over which pulses/s are averaged.
 const RATE_WINDOW_MS = 12000;
 
 const byId = (id) => document.getElementById(id);
 const scroll = byId("scroll");
 const body = byId("rows");
 
-let data = null;            // the last answer
-let receivedAt = 0;         // when it came, performance.now()
-let failure = null;         // why there was none since
-let rows = [];              // what can be scrolled over
+let data = null;            // the latest answer
+let receivedAt = 0;         // when it came, by performance.now()
+let failure = null;         // why the latest request failed, or null
+let rows = [];              // all rows that match the filter
 let open = new Set();       // names of expanded topologies
 let samples = [];           // earlier answers' pulse counts: {time, writes: Map}
-let drawn = new Map();      // rows in the document, by their id
+let drawn = new Map();      // the rows in the document, by id
 
 // ── Data ──
 
-async function ask() {
+async function refresh() {
   const begun = performance.now();
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), ANSWER_WITHIN_MS);
+  const timer = setTimeout(() => abort.abort(), FETCH_TIMEOUT_MS);
   try {
     const answer = await fetch("cluster.json", {cache: "no-store", signal: abort.signal});
-    if (!answer.ok) throw new Error(`it answers ${answer.status}`);
+    if (!answer.ok) throw new Error(`HTTP status ${answer.status}`);
     take(await answer.json());
     failure = null;
   } catch (error) {
@@ -40,14 +40,14 @@ async function ask() {
   }
   showState();
   const took = performance.now() - begun;
-  setTimeout(askAgain, Math.max(ASK_EVERY_MS, Math.min(10 * took, 30000)));
+  setTimeout(refreshIfVisible, Math.max(FETCH_EVERY_MS, Math.min(10 * took, 30000)));
 }
 
-function askAgain() {
+function refreshIfVisible() {
   if (document.hidden) {
-    document.addEventListener("visibilitychange", ask, {once: true});
+    document.addEventListener("visibilitychange", refresh, {once: true});
   } else {
-    ask();
+    refresh();
   }
 }
 
@@ -77,7 +77,7 @@ function take(answer) {
   }
   topologies.sort(staleFirst((topology) => topology.stale > 0, (topology) => topology.oldest));
   if (answer.others.length > 0) topologies.push(group("Other keys", "o", "", answer.others, true));
-  // By the daemon's clock, and never back in time.
+  // Times are by the daemon's clock. If it was set back, drop the samples that are now in the future.
   samples = samples.filter((sample) => sample.time < answer.time_ms);
   samples.push({time: answer.time_ms, writes});
   while (samples.length > 2 && samples[1].time <= answer.time_ms - RATE_WINDOW_MS) samples.shift();
@@ -86,7 +86,7 @@ function take(answer) {
   arrange();
 }
 
-// Stale ones first, the longest silent on top; then by name, so that nothing jumps about.
+// Stale rows first, the longest silent on top. Others by name, so that rows do not move.
 function staleFirst(isStale, age) {
   return (one, other) => {
     if (isStale(one) !== isStale(other)) return isStale(one) ? -1 : 1;
@@ -95,14 +95,14 @@ function staleFirst(isStale, age) {
   };
 }
 
-// The daemon counts modulo 65536.
+// The daemon counts pulses modulo 65536.
 function rateOf(before, path, count, now) {
   const old = before === null ? undefined : before.writes.get(path);
   if (old === undefined) return null;
   return ((count - old + 65536) % 65536) * 1000 / (now - before.time);
 }
 
-// ── What is above the table ──
+// ── Above the table ──
 
 function showState() {
   const age = data === null ? Infinity : performance.now() - receivedAt;
@@ -116,15 +116,15 @@ function showState() {
   scroll.classList.toggle("old", state === "lost");
   let alert = "";
   if (failure !== null) {
-    alert = `The daemon does not answer (${failure}). What is shown below is old.`;
+    alert = `The daemon does not answer (${failure}). The data below is old.`;
   } else if (data !== null && old) {
-    alert = "The data is old: the daemon has not been asked, or is slow to answer.";
+    alert = "The data is old: this page was in the background, or the daemon is slow to answer.";
   } else if (missing.length > 0) {
-    alert = `Shards without an answer: ${missing.join(", ")}. Their keys are missing below.`;
+    alert = `These shards do not answer: ${missing.join(", ")}. Their keys are missing below.`;
   } else if (data !== null && !data.answer.complete) {
-    alert = `Not all of ${data.answer.keys} keys are shown: they are too many for a page.`;
+    alert = `The daemon has ${data.answer.keys} keys, too many for this page: some are missing below.`;
   }
-  // Set only when it changes: it is read aloud.
+  // Set it only when it changes, because screen readers read it aloud.
   if (byId("alert").textContent !== alert) setText("alert", alert);
   byId("alert").hidden = alert === "";
 }
@@ -143,15 +143,15 @@ function showTotals() {
   setText("total-rate", measured ? rate(sum((topology) => topology.rate ?? 0, topologies)) : "–");
   setText("total-bytes", bytes(sum((topology) => topology.bytes, topologies)));
   setText("version", `storm-pacemaker ${answer.version}`);
-  const forgotten = answer.expire_after_ms > 0
-    ? `It is forgotten after ${time(answer.expire_after_ms)} (expire.after).`
-    : "It is kept for ever (expire.after is 0ms).";
-  setText("meaning", `Stale: no pulse for ${time(answer.stale_after_ms)} (expire.stale_after). Workers send one`
-    + ` every few seconds, so a stale one is dead, cut off, or writes to another server. ${forgotten}`);
+  const expiry = answer.expire_after_ms > 0
+    ? `Its pulse is removed after ${time(answer.expire_after_ms)} (expire.after).`
+    : "Its pulse is kept for ever (expire.after is 0ms).";
+  setText("meaning", `Stale: no pulse for ${time(answer.stale_after_ms)} (expire.stale_after). Workers send a`
+    + ` pulse every few seconds, so a stale worker is dead, cut off, or sends to another server. ${expiry}`);
   document.title = stale > 0 ? `${stale} stale – Storm heartbeats` : "Storm heartbeats";
 }
 
-// ── The table: only rows that can be seen are in the document ──
+// ── The table: only visible rows are in the document ──
 
 function arrange() {
   if (data === null) return;
@@ -165,7 +165,7 @@ function arrange() {
       && (whole || worker.name.toLowerCase().includes(filter)));
     if (workers.length === 0) continue;
     shown += workers.length;
-    // What is looked for is shown at once, unless that is everything.
+    // Show the workers that match the filter at once, unless the topology matches as a whole.
     const expanded = open.has(topology.id) || (filter !== "" && !whole);
     rows.push({id: topology.id, topology, expanded, workers: workers.length});
     if (expanded) for (const worker of workers) rows.push({id: worker.id, worker});
@@ -190,7 +190,7 @@ function draw() {
     elements.push(element);
   }
   elements.push(gap(rows.length - last));
-  // Whoever stands on a row stays there.
+  // Keep the focus on its row.
   const focus = document.activeElement;
   body.replaceChildren(...elements);
   if (focus !== document.activeElement && body.contains(focus)) focus.focus({preventScroll: true});
@@ -202,7 +202,7 @@ function gap(count) {
   row.className = "gap";
   row.setAttribute("aria-hidden", "true");
   const cell = document.createElement("td");
-  cell.colSpan = 4; // narrow windows show no more
+  cell.colSpan = 4; // narrow windows show four columns
   cell.style.height = `${Math.max(0, count) * ROW_HEIGHT}px`;
   row.append(cell);
   return row;
@@ -266,7 +266,7 @@ function fill(row, name, text, cells) {
   });
 }
 
-// ── Words for numbers ──
+// ── Numbers as text ──
 
 function setText(id, text) {
   byId(id).textContent = text;
@@ -296,7 +296,7 @@ function rate(value) {
   return value >= 100 ? Math.round(value) : value.toFixed(value >= 10 ? 1 : 2);
 }
 
-// ── What people do ──
+// ── Controls ──
 
 byId("filter").addEventListener("input", () => { scroll.scrollTop = 0; arrange(); });
 byId("stale-only").addEventListener("change", () => { scroll.scrollTop = 0; arrange(); });
@@ -309,4 +309,4 @@ byId("collapse").addEventListener("click", () => { open.clear(); arrange(); });
 scroll.addEventListener("scroll", () => requestAnimationFrame(draw));
 addEventListener("resize", draw);
 setInterval(showState, 1000);
-ask();
+refresh();

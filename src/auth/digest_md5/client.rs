@@ -1,30 +1,30 @@
-//! The client's side, as Storm's clients have it from the JDK. For the load generator, the command
-//! line's checks, benches and tests.
+//! The client's side, as the JDK implements it for Storm's clients. The commands, the load generator,
+//! benches and tests use it.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-use super::directives::{Slot, Value, sort, write_quoted};
-use super::hash::{HexSum, Login};
+use super::directives::{DirectiveValue, Slot, fill, write_quoted};
+use super::hash::{HexSum, ProofInputs};
 use super::nonce::Nonce;
 use super::{DIGEST_URI, Key, NONCE_COUNT};
 use crate::auth::{DigestCredentials, LoginFailure};
 
-/// The RFC's bound (2831, 2.1.1).
+/// A challenge must be shorter than this (RFC 2831, 2.1.1).
 const CHALLENGE_BYTES: usize = 2048;
 
 /// The client's side of one login.
 pub struct Client {
     key: Key,
     username: String,
-    /// What the server must show, once the response is made.
+    /// What the server must send back. Known once the response is made.
     server_proof: Option<HexSum>,
 }
 
 impl Client {
     /// `username` is sent as it is. Storm's clients send the base64 of their topology's name, or of
-    /// `pacemaker-client`; to the server any name is as good.
+    /// `pacemaker-client`; the server accepts any name.
     pub fn new(credentials: &DigestCredentials, username: &str) -> Client {
         Client {
             key: Key::new(credentials),
@@ -33,12 +33,11 @@ impl Client {
         }
     }
 
-    /// The response to a challenge (RFC 2831, 2.1.2): the directives that the JDK's client sends, and
-    /// their order.
+    /// The response to a challenge (RFC 2831, 2.1.2): the directives of the JDK's client, in its order.
     ///
     /// # Errors
-    /// `Malformed`: this is no challenge, or one that Storm's server never sends. `Ours`: the system
-    /// gave no random bytes.
+    /// `Malformed`: this is not a challenge, or not one that Storm's server sends. `Internal`: the
+    /// operating system gave no random bytes.
     pub fn respond(&mut self, challenge: &[u8]) -> Result<Vec<u8>, LoginFailure> {
         self.respond_with(challenge, &Nonce::fresh()?)
     }
@@ -49,7 +48,7 @@ impl Client {
         cnonce: &Nonce,
     ) -> Result<Vec<u8>, LoginFailure> {
         let Challenge { realm, nonce } = Challenge::parse(challenge)?;
-        let proofs = Login {
+        let proofs = ProofInputs {
             username: &self.username,
             realm: &realm,
             password: self.key.password.reveal(),
@@ -80,13 +79,14 @@ impl Client {
         Ok(out)
     }
 
-    /// Checks the server's last token (RFC 2831, 2.1.3).
+    /// Checks the server's last token, its proof that it knows the password (RFC 2831, 2.1.3).
     ///
     /// # Errors
-    /// `WrongPassword`: the server does not know the password. `OutOfOrder`: no response was made.
+    /// `WrongPassword`: the server does not know the password. `OutOfOrder`: no response has been made.
+    /// `Malformed`: the token has no proof.
     pub fn verify(&self, rspauth: &[u8]) -> Result<(), LoginFailure> {
         let expected = self.server_proof.ok_or(LoginFailure::OutOfOrder(
-            "rspauth before the response was made",
+            "the server sent rspauth before the response was made",
         ))?;
         let mut shown = None;
         let slot = Slot {
@@ -94,7 +94,7 @@ impl Client {
             value: &mut shown,
             twice: "rspauth must come only once",
         };
-        sort(rspauth, &mut [slot])?;
+        fill(rspauth, &mut [slot])?;
         let shown = shown.ok_or(LoginFailure::Malformed("rspauth must be there"))?;
         if bool::from(shown.ct_eq(expected.as_slice())) {
             Ok(())
@@ -112,10 +112,10 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What of a challenge goes into the response.
+/// The directives of a challenge that the response needs.
 struct Challenge<'a> {
     realm: String,
-    nonce: Value<'a>,
+    nonce: DirectiveValue<'a>,
 }
 
 impl<'a> Challenge<'a> {
@@ -127,14 +127,14 @@ impl<'a> Challenge<'a> {
         let (mut charset, mut algorithm) = (None, None);
         let slot = |name, value, twice| Slot { name, value, twice };
         let mut slots = [
-            // The RFC lets a server offer several. Storm's offers one, and there is nobody to choose.
+            // The RFC allows a server to offer several. Storm's offers one, and this client could not choose.
             slot("realm", &mut realm, "realm must come only once"),
             slot("nonce", &mut nonce, "nonce must come only once"),
             slot("qop", &mut qop, "qop must come only once"),
             slot("charset", &mut charset, "charset must come only once"),
             slot("algorithm", &mut algorithm, "algorithm must come only once"),
         ];
-        sort(token, &mut slots)?;
+        fill(token, &mut slots)?;
         let realm = match realm.map(|realm| String::from_utf8(realm.into_owned())) {
             Some(Ok(realm)) => realm,
             Some(Err(_)) => return malformed("realm must be UTF-8"),

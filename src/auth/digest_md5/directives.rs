@@ -1,28 +1,28 @@
 //! The syntax that challenge, response and rspauth share: `name=value` and `name="value"`, separated
-//! by commas (RFC 2831, 2.1 and 7). Like the JDK, this takes white space for a comma, takes any value
-//! quoted or bare, and skips empty elements.
+//! by commas (RFC 2831, 2.1 and 7). Like the JDK, it accepts white space in place of a comma, accepts
+//! every value quoted or bare, and skips empty elements.
 
 use std::borrow::Cow;
 
 use crate::auth::LoginFailure;
 
-/// What a directive says, without its quotes and escapes. Borrowed unless it has an escape.
-pub(super) type Value<'a> = Cow<'a, [u8]>;
+/// The value of a directive, without quotes and escapes. Borrowed unless it has an escape.
+pub(super) type DirectiveValue<'a> = Cow<'a, [u8]>;
 
-/// A directive that means something, and where its value goes.
+/// A directive that is known, and where its value goes.
 pub(super) struct Slot<'s, 'a> {
     pub(super) name: &'static str,
-    pub(super) value: &'s mut Option<Value<'a>>,
-    /// What to say of a second one.
+    pub(super) value: &'s mut Option<DirectiveValue<'a>>,
+    /// The failure if the directive comes twice.
     pub(super) twice: &'static str,
 }
 
-/// Puts each directive's value into its slot. Unknown directives are ignored, as the RFC's
-/// `auth-param` asks for.
+/// Puts the value of each directive into its slot. Unknown directives are ignored, as the RFC demands
+/// of `auth-param`.
 ///
 /// # Errors
-/// Bad syntax, or a directive of the slots that comes twice.
-pub(super) fn sort<'a>(token: &'a [u8], slots: &mut [Slot<'_, 'a>]) -> Result<(), LoginFailure> {
+/// `Malformed`: bad syntax, or a known directive that comes twice.
+pub(super) fn fill<'a>(token: &'a [u8], slots: &mut [Slot<'_, 'a>]) -> Result<(), LoginFailure> {
     let mut scanner = Scanner { rest: token };
     while let Some((name, value)) = scanner.directive().map_err(LoginFailure::Malformed)? {
         let known = slots
@@ -55,7 +55,7 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     /// The next directive, or `None` at the end.
-    fn directive(&mut self) -> Result<Option<(&'a [u8], Value<'a>)>, &'static str> {
+    fn directive(&mut self) -> Result<Option<(&'a [u8], DirectiveValue<'a>)>, &'static str> {
         self.take_while(|byte| byte == b',' || is_space(byte));
         if self.rest.is_empty() {
             return Ok(None);
@@ -63,22 +63,22 @@ impl<'a> Scanner<'a> {
         let name = self.take_while(|byte| !matches!(byte, b'=' | b',') && !is_space(byte));
         self.take_while(is_space);
         if !self.take(b'=') {
-            return Err("a directive must be name=value, and one has no \"=\"");
+            return Err("a directive must be name=value, but one has no \"=\"");
         }
         if name.is_empty() {
-            return Err("a directive must be name=value, and one has no name");
+            return Err("a directive must be name=value, but one has no name");
         }
         self.take_while(is_space);
         let value = if self.take(b'"') {
             self.quoted()?
         } else {
-            Cow::Borrowed(self.take_while(ends_not))
+            Cow::Borrowed(self.take_while(continues_value))
         };
         Ok(Some((name, value)))
     }
 
-    /// What is left of a quoted value after its opening quote.
-    fn quoted(&mut self) -> Result<Value<'a>, &'static str> {
+    /// The rest of a quoted value, after its opening quote.
+    fn quoted(&mut self) -> Result<DirectiveValue<'a>, &'static str> {
         const UNCLOSED: &str = "a quoted value must end with a quote";
         let plain = self.take_while(|byte| !matches!(byte, b'"' | b'\\'));
         let mut value = Cow::Borrowed(plain);
@@ -94,7 +94,7 @@ impl<'a> Scanner<'a> {
             unescaped.extend_from_slice(plain);
         }
         match self.rest.first() {
-            Some(&byte) if ends_not(byte) => Err("a comma must follow a quoted value"),
+            Some(&byte) if continues_value(byte) => Err("a comma must follow a quoted value"),
             _ => Ok(value),
         }
     }
@@ -105,20 +105,20 @@ impl<'a> Scanner<'a> {
         rest.is_some()
     }
 
-    fn take_while(&mut self, goes_on: impl Fn(u8) -> bool) -> &'a [u8] {
-        let end = self.rest.iter().position(|&byte| !goes_on(byte));
+    fn take_while(&mut self, continues: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.rest.iter().position(|&byte| !continues(byte));
         let (taken, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         taken
     }
 }
 
-/// Whether the byte does not end a value.
-fn ends_not(byte: u8) -> bool {
+/// Whether the byte belongs to a bare value.
+fn continues_value(byte: u8) -> bool {
     byte != b',' && !is_space(byte)
 }
 
-/// LWS of RFC 2616.
+/// Linear white space (RFC 2616, 2.2).
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    type Directive<'a> = (&'a [u8], Value<'a>);
+    type Directive<'a> = (&'a [u8], DirectiveValue<'a>);
 
     fn scan(token: &[u8]) -> Result<Vec<Directive<'_>>, &'static str> {
         let mut scanner = Scanner { rest: token };
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none() {
+    fn what_is_not_a_directive() {
         for (token, why) in [
             ("a", "no \"=\""),
             ("a=b,c", "no \"=\""),

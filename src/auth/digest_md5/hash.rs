@@ -12,7 +12,7 @@ use crate::auth::secret::Secret;
 /// An MD5 sum as 32 lower-case hex digits.
 pub(super) type HexSum = [u8; 32];
 
-/// The SASL password that Storm makes of the JAAS file's user and password
+/// The SASL password that Storm derives from the user and the password of the JAAS file
 /// (`ClientAuthUtils.makeDigestPayload`, `SaslUtils.encodePassword`): base64 of the lower-case hex of
 /// SHA-512 of `user:password`.
 pub(in crate::auth) fn sasl_password(username: &str, password: &Secret) -> Secret {
@@ -29,28 +29,28 @@ pub(in crate::auth) fn sasl_password(username: &str, password: &Secret) -> Secre
     Secret::new(STANDARD.encode(&hex[..]))
 }
 
-/// What the two sides of a login hash.
-pub(super) struct Login<'a> {
+/// What both sides of a login hash.
+pub(super) struct ProofInputs<'a> {
     pub(super) username: &'a str,
     pub(super) realm: &'a str,
     pub(super) password: &'a str,
     pub(super) nonce: &'a [u8],
     pub(super) cnonce: &'a [u8],
-    /// Only if the client sent one.
+    /// Hashed only if the client sent one.
     pub(super) authorization_id: Option<&'a str>,
-    /// As the client sent it: its letters may be of either case, and are hashed as they are.
+    /// As the client sent it: upper or lower case makes a different hash.
     pub(super) digest_uri: &'a [u8],
 }
 
-/// What each side shows the other, so as to prove that it knows the password.
+/// What each side sends to prove that it knows the password.
 pub(super) struct Proofs {
-    /// `response`.
+    /// The value of `response`.
     pub(super) client: HexSum,
-    /// `rspauth`.
+    /// The value of `rspauth`.
     pub(super) server: HexSum,
 }
 
-impl Login<'_> {
+impl ProofInputs<'_> {
     pub(super) fn proofs(&self) -> Proofs {
         let key = self.session_key();
         Proofs {
@@ -75,7 +75,7 @@ impl Login<'_> {
             .chain_update(self.cnonce);
         if let Some(authorization_id) = self.authorization_id {
             session.update(":");
-            // Always UTF-8, other than the username (2.1.2).
+            // Always UTF-8, unlike the username (RFC 2831, 2.1.2).
             session.update(authorization_id);
         }
         Zeroizing::new(hex(session))
@@ -100,9 +100,8 @@ impl Login<'_> {
     }
 }
 
-/// Hashes a text as ISO-8859-1 if that has all of its characters, else as UTF-8. The RFC asks for it
-/// so that a server can keep one hash for clients with and without charset=utf-8; the JDK does the
-/// same.
+/// Hashes a text as ISO-8859-1 if it can be written so, and as UTF-8 otherwise. The RFC demands it, so
+/// that a server can keep one hash for clients with and without charset=utf-8; the JDK does the same.
 fn update_text(md5: &mut Md5, text: &str) {
     if !text.is_ascii() && text.chars().all(|character| character <= '\u{ff}') {
         for character in text.chars() {

@@ -1,6 +1,6 @@
-//! DIGEST-MD5 (RFC 2831) as Storm's daemon and its clients speak it: one realm, one digest-uri,
-//! authentication only. Computes on what it is given and knows no connection and no clock; its one
-//! source from outside is the nonce.
+//! DIGEST-MD5 (RFC 2831) as Storm's daemon and clients speak it: one realm, one digest-uri,
+//! authentication only. It knows no connection and no clock; the random nonce is its only input from
+//! outside.
 
 mod client;
 mod directives;
@@ -16,25 +16,25 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use super::mechanism::{Exchange, Shown, Step};
+use super::mechanism::{Exchange, ProvenPeer, Step};
 use super::secret::Secret;
 use super::{DigestCredentials, LoginFailure};
-use hash::Login;
+use hash::ProofInputs;
 use nonce::Nonce;
 use response::Response;
 
 /// Storm names its server "default", and the JDK's server offers that name as the realm.
 const REALM: &str = "default";
 
-/// Service and host (RFC 2831, 2.1.2). Storm passes no service, which Java spells `null`.
+/// Service and host (RFC 2831, 2.1.2). Storm passes no service, and Java writes that as `null`.
 const DIGEST_URI: &str = "null/default";
 
-/// A nonce serves one response, so its count is always one.
+/// The `nc` directive: eight hex digits. A nonce is used for one response, so the count is always 1.
 const NONCE_COUNT: &str = "00000001";
 
 pub(super) use hash::sasl_password;
 
-/// What a response is checked by: the SASL password, which is the same for every username.
+/// What responses are checked against: the SASL password, which is the same for every username.
 pub(super) struct Key {
     password: Secret,
 }
@@ -48,28 +48,28 @@ impl Key {
 }
 
 /// The server's side of one login.
-pub(super) struct Server {
+pub(super) struct DigestExchange {
     key: Arc<Key>,
-    state: State,
+    state: ExchangeState,
 }
 
-enum State {
-    Begun,
+enum ExchangeState {
+    /// The peer has not asked for the challenge.
+    New,
     Challenged(Nonce),
-    /// Logged in or refused; nothing may follow either.
-    Over,
+    /// Accepted or refused. Nothing may follow.
+    Finished,
 }
 
-impl Server {
-    pub(super) fn new(key: Arc<Key>) -> Server {
-        Server {
+impl DigestExchange {
+    pub(super) fn new(key: Arc<Key>) -> DigestExchange {
+        DigestExchange {
             key,
-            state: State::Begun,
+            state: ExchangeState::New,
         }
     }
 
-    /// Sends the challenge (RFC 2831, 2.1.1): the directives that the JDK's server sends, and their
-    /// order.
+    /// Writes the challenge (RFC 2831, 2.1.1): the directives of the JDK's server, in its order.
     fn challenge(&mut self, nonce: Nonce, out: &mut Vec<u8>) -> Step {
         for part in [
             b"realm=\"".as_slice(),
@@ -80,15 +80,15 @@ impl Server {
         ] {
             out.extend_from_slice(part);
         }
-        self.state = State::Challenged(nonce);
+        self.state = ExchangeState::Challenged(nonce);
         Step::Continue
     }
 
-    /// Judges the response to the challenge of `nonce`, and sends the proof that the server knows
+    /// Checks the response to the challenge with `nonce`, and writes the proof that the server knows
     /// the password too (RFC 2831, 2.1.3).
     fn judge(&self, nonce: &Nonce, token: &[u8], out: &mut Vec<u8>) -> Result<Step, LoginFailure> {
         let response = Response::parse(token, nonce)?;
-        let proofs = Login {
+        let proofs = ProofInputs {
             username: &response.username,
             realm: REALM,
             password: self.key.password.reveal(),
@@ -104,26 +104,31 @@ impl Server {
         out.extend_from_slice(b"rspauth=");
         out.extend_from_slice(&proofs.server);
         let name = response.username.into_owned();
-        Ok(Step::Done(Shown {
+        Ok(Step::Done(ProvenPeer {
             authorization_id: name.clone(),
             name,
         }))
     }
 }
 
-impl Exchange for Server {
+impl Exchange for DigestExchange {
     fn step(&mut self, token: Option<&[u8]>, out: &mut Vec<u8>) -> Result<Step, LoginFailure> {
-        // One response to one challenge: whatever comes of this step, its nonce is spent.
-        match (std::mem::replace(&mut self.state, State::Over), token) {
-            (State::Begun, None) => Ok(self.challenge(Nonce::fresh()?, out)),
-            (State::Begun, Some(_)) => Err(LoginFailure::OutOfOrder(
-                "a response before the challenge was asked for",
+        // A challenge is good for one response: whatever this step leads to, its nonce is spent.
+        match (
+            std::mem::replace(&mut self.state, ExchangeState::Finished),
+            token,
+        ) {
+            (ExchangeState::New, None) => Ok(self.challenge(Nonce::fresh()?, out)),
+            (ExchangeState::New, Some(_)) => Err(LoginFailure::OutOfOrder(
+                "the client sent a response before it asked for the challenge",
             )),
-            (State::Challenged(nonce), Some(token)) => self.judge(&nonce, token, out),
-            (State::Challenged(_), None) => Err(LoginFailure::OutOfOrder(
-                "the challenge was asked for a second time",
+            (ExchangeState::Challenged(nonce), Some(token)) => self.judge(&nonce, token, out),
+            (ExchangeState::Challenged(_), None) => Err(LoginFailure::OutOfOrder(
+                "the client asked for the challenge a second time",
             )),
-            (State::Over, _) => Err(LoginFailure::OutOfOrder("the login is already over")),
+            (ExchangeState::Finished, _) => {
+                Err(LoginFailure::OutOfOrder("the login has already ended"))
+            }
         }
     }
 }

@@ -1,50 +1,53 @@
-//! A client's response (RFC 2831, 2.1.2): everything about it is judged here but its hash.
+//! A client's response (RFC 2831, 2.1.2). Everything in it is checked here except its hash.
 
 use std::borrow::Cow;
 
-use super::directives::{Slot, Value, sort};
+use super::directives::{DirectiveValue, Slot, fill};
 use super::hash::HexSum;
 use super::nonce::Nonce;
 use super::{DIGEST_URI, NONCE_COUNT, REALM};
 use crate::auth::LoginFailure;
 
-/// The RFC's bound.
+/// The longest response (RFC 2831, 2.1.2).
 pub(super) const RESPONSE_BYTES: usize = 4096;
 
-/// A response to our challenge, in order but for its hash.
+/// A valid response to our challenge whose hash is yet to be checked.
 pub(super) struct Response<'a> {
     pub(super) username: Cow<'a, str>,
     names_authorization_id: bool,
-    pub(super) cnonce: Value<'a>,
-    pub(super) digest_uri: Value<'a>,
+    pub(super) cnonce: DirectiveValue<'a>,
+    pub(super) digest_uri: DirectiveValue<'a>,
     pub(super) proof: HexSum,
 }
 
 /// The directives of a response, as they were sent.
 #[derive(Default)]
 struct Sent<'a> {
-    charset: Option<Value<'a>>,
-    username: Option<Value<'a>>,
-    realm: Option<Value<'a>>,
-    nonce: Option<Value<'a>>,
-    nonce_count: Option<Value<'a>>,
-    cnonce: Option<Value<'a>>,
-    digest_uri: Option<Value<'a>>,
-    maxbuf: Option<Value<'a>>,
-    response: Option<Value<'a>>,
-    qop: Option<Value<'a>>,
-    cipher: Option<Value<'a>>,
-    authorization_id: Option<Value<'a>>,
+    charset: Option<DirectiveValue<'a>>,
+    username: Option<DirectiveValue<'a>>,
+    realm: Option<DirectiveValue<'a>>,
+    nonce: Option<DirectiveValue<'a>>,
+    nonce_count: Option<DirectiveValue<'a>>,
+    cnonce: Option<DirectiveValue<'a>>,
+    digest_uri: Option<DirectiveValue<'a>>,
+    maxbuf: Option<DirectiveValue<'a>>,
+    response: Option<DirectiveValue<'a>>,
+    qop: Option<DirectiveValue<'a>>,
+    cipher: Option<DirectiveValue<'a>>,
+    authorization_id: Option<DirectiveValue<'a>>,
 }
 
 impl<'a> Response<'a> {
-    /// The response to the challenge of `nonce`.
+    /// Parses the response to the challenge with `nonce`.
+    ///
+    /// # Errors
+    /// `Malformed`: the first directive that is missing or wrong.
     pub(super) fn parse(token: &'a [u8], nonce: &Nonce) -> Result<Response<'a>, LoginFailure> {
         ensure(
             token.len() <= RESPONSE_BYTES,
             "a response must not be longer than 4096 bytes",
         )?;
-        let sent = Sent::sort(token)?;
+        let sent = Sent::read(token)?;
         let is_utf8 = match sent.charset.as_deref() {
             None => false,
             Some(b"utf-8") => true,
@@ -70,12 +73,12 @@ impl<'a> Response<'a> {
             digest_uri.eq_ignore_ascii_case(DIGEST_URI.as_bytes()),
             "digest-uri must be \"null/default\"",
         )?;
-        // The challenge offers no other protection, and auth is what its absence means.
+        // The challenge offers no other protection, and a missing qop means auth.
         ensure(
             matches!(sent.qop.as_deref(), None | Some(b"auth")),
             "qop must be auth",
         )?;
-        // It bounds wrapped messages, of which there are none with qop auth.
+        // It limits wrapped messages, and qop auth has none.
         ensure(
             sent.maxbuf.is_none_or(|value| is_number(&value)),
             "maxbuf must be a number",
@@ -96,14 +99,14 @@ impl<'a> Response<'a> {
         })
     }
 
-    /// The authzid, if the client sent one: it is part of what is hashed.
+    /// The authzid, if the client sent one: it is hashed too.
     pub(super) fn authorization_id(&self) -> Option<&str> {
         self.names_authorization_id.then_some(&*self.username)
     }
 }
 
 impl<'a> Sent<'a> {
-    fn sort(token: &'a [u8]) -> Result<Sent<'a>, LoginFailure> {
+    fn read(token: &'a [u8]) -> Result<Sent<'a>, LoginFailure> {
         let mut sent = Sent::default();
         let slot = |name, value, twice| Slot { name, value, twice };
         let mut slots = [
@@ -129,7 +132,7 @@ impl<'a> Sent<'a> {
                 "response must come only once",
             ),
             slot("qop", &mut sent.qop, "qop must come only once"),
-            // It says nothing with qop auth.
+            // It means nothing with qop auth.
             slot("cipher", &mut sent.cipher, "cipher must come only once"),
             slot(
                 "authzid",
@@ -137,13 +140,13 @@ impl<'a> Sent<'a> {
                 "authzid must come only once",
             ),
         ];
-        sort(token, &mut slots)?;
+        fill(token, &mut slots)?;
         Ok(sent)
     }
 }
 
-/// A username as text: without charset=utf-8 it is sent as ISO-8859-1 (RFC 2831, 2.1.2).
-fn text(value: Value<'_>, is_utf8: bool) -> Result<Cow<'_, str>, LoginFailure> {
+/// A username as text. Without charset=utf-8 it is ISO-8859-1 (RFC 2831, 2.1.2).
+fn text(value: DirectiveValue<'_>, is_utf8: bool) -> Result<Cow<'_, str>, LoginFailure> {
     if !is_utf8 && !value.is_ascii() {
         return Ok(value.iter().map(|&byte| char::from(byte)).collect());
     }
@@ -152,7 +155,7 @@ fn text(value: Value<'_>, is_utf8: bool) -> Result<Cow<'_, str>, LoginFailure> {
         Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     };
     text.ok_or(LoginFailure::Malformed(
-        "username must be UTF-8, as charset says",
+        "username must be UTF-8, because charset is utf-8",
     ))
 }
 
@@ -168,7 +171,10 @@ fn is_number(value: &[u8]) -> bool {
     !value.is_empty() && value.iter().all(u8::is_ascii_digit)
 }
 
-fn need<'a>(value: Option<Value<'a>>, expected: &'static str) -> Result<Value<'a>, LoginFailure> {
+fn need<'a>(
+    value: Option<DirectiveValue<'a>>,
+    expected: &'static str,
+) -> Result<DirectiveValue<'a>, LoginFailure> {
     value.ok_or(LoginFailure::Malformed(expected))
 }
 

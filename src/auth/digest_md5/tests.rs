@@ -1,5 +1,5 @@
-//! The order of a login's steps, both sides together, and arbitrary tokens. `recorded` and `verdicts`
-//! hold the rest.
+//! The order of the steps, both sides together, and arbitrary tokens. `recorded` holds exchanges of
+//! Storm and the JDK, and `verdicts` what the server accepts and refuses.
 
 mod recorded;
 mod verdicts;
@@ -23,12 +23,12 @@ fn ours() -> DigestCredentials {
     credentials("pmuser", "pmpass")
 }
 
-fn server() -> Server {
-    Server::new(Arc::new(Key::new(&ours())))
+fn server() -> DigestExchange {
+    DigestExchange::new(Arc::new(Key::new(&ours())))
 }
 
 /// A server that has sent the challenge of this nonce.
-fn challenged(nonce: &str) -> Server {
+fn challenged(nonce: &str) -> DigestExchange {
     let mut server = server();
     server.challenge(Nonce::recorded(nonce), &mut Vec::new());
     server
@@ -39,12 +39,12 @@ fn judge(token: &[u8]) -> Result<(String, Vec<u8>), LoginFailure> {
     finish(&mut challenged(NONCE), token)
 }
 
-fn finish(server: &mut Server, token: &[u8]) -> Result<(String, Vec<u8>), LoginFailure> {
+fn finish(server: &mut DigestExchange, token: &[u8]) -> Result<(String, Vec<u8>), LoginFailure> {
     let mut out = Vec::new();
     match server.step(Some(token), &mut out) {
-        Ok(Step::Done(shown)) => {
-            assert_eq!(shown.name, shown.authorization_id);
-            Ok((shown.name, out))
+        Ok(Step::Done(peer)) => {
+            assert_eq!(peer.name, peer.authorization_id);
+            Ok((peer.name, out))
         }
         Ok(Step::Continue) => panic!("there is nothing to go on with"),
         Err(failure) => {
@@ -56,7 +56,7 @@ fn finish(server: &mut Server, token: &[u8]) -> Result<(String, Vec<u8>), LoginF
 
 // ── The order of things ──────────────────────────────────────────────────────────────────────────
 
-fn out_of_order(server: &mut Server, token: Option<&[u8]>) -> bool {
+fn out_of_order(server: &mut DigestExchange, token: Option<&[u8]>) -> bool {
     let mut out = Vec::new();
     let failure = server.step(token, &mut out).err();
     out.is_empty() && matches!(failure, Some(LoginFailure::OutOfOrder(_)))
@@ -264,7 +264,7 @@ proptest! {
         prop_assert!(judge(token.join(",").as_bytes()).is_err());
     }
 
-    /// The byte may be one that is not hashed, as those of maxbuf; but nobody else is logged in.
+    /// The byte may be one that is not hashed, such as those of maxbuf; then the same user logs in.
     #[test]
     fn a_changed_byte_does_not_make_another_login(at in 0..310usize, byte: u8) {
         let mut token = right().into_bytes();

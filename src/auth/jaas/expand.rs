@@ -3,18 +3,18 @@
 use super::Properties;
 use crate::auth::secret::Secret;
 
-/// Why a value has no expansion.
+/// Why a value cannot be expanded.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Unexpandable {
-    /// A property that is not known, by its name.
+pub(super) enum ExpandError {
+    /// The value refers to an unknown property: its name.
     Unknown(String),
-    /// A value that was not empty came to be. Java refuses it.
+    /// The result is empty, which Java refuses.
     Empty,
 }
 
-/// Expands all properties. `${/}` is the file separator, `${{…}}` stays as it is, and so does what has
-/// no closing brace.
-pub(super) fn expand(value: Secret, properties: &Properties) -> Result<Secret, Unexpandable> {
+/// Expands all properties. `${/}` is the file separator. `${{…}}` and a `${` without a closing brace
+/// stay as they are.
+pub(super) fn expand(value: Secret, properties: &Properties) -> Result<Secret, ExpandError> {
     if !value.reveal().contains("${") {
         return Ok(value);
     }
@@ -38,14 +38,14 @@ pub(super) fn expand(value: Secret, properties: &Properties) -> Result<Secret, U
             match (&inner[..end], properties.get(&inner[..end])) {
                 ("/", _) => expanded.push('/'),
                 (_, Some(value)) => expanded.push_str(value),
-                (name, None) => return Err(Unexpandable::Unknown(name.to_owned())),
+                (name, None) => return Err(ExpandError::Unknown(name.to_owned())),
             }
             rest = &inner[end + 1..];
         }
     }
     expanded.push_str(rest);
     if expanded.is_empty() {
-        return Err(Unexpandable::Empty);
+        return Err(ExpandError::Empty);
     }
     Ok(Secret::new(expanded))
 }

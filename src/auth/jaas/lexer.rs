@@ -1,5 +1,5 @@
-//! Text to tokens, as `java.io.StreamTokenizer` does with the settings of `ConfigFile`. It knows no
-//! error: what Java's tokenizer takes is taken, and the parser judges.
+//! Text to tokens, as `java.io.StreamTokenizer` does with the settings of `ConfigFile`. It has no
+//! errors: it accepts what Java's tokenizer accepts, and the parser judges.
 
 use zeroize::Zeroizing;
 
@@ -8,47 +8,48 @@ use crate::auth::secret::Secret;
 
 /// One token, and where it begins.
 pub(super) struct Token {
-    pub kind: Kind,
-    /// In bytes.
-    pub offset: usize,
-    /// Of a word or a string: what it says. Of others: nothing.
-    pub text: Secret,
+    pub(super) kind: TokenKind,
+    /// Byte offset in the text.
+    pub(super) offset: usize,
+    /// The contents of a word or a string; empty for other tokens.
+    pub(super) text: Secret,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Word,
     /// In double quotes.
     String,
-    /// In single quotes: a token to Java's tokenizer, of use to its parser as a section's name only.
+    /// In single quotes. Java's tokenizer accepts it, but its parser only as the name of a section.
     SingleQuoted,
     Number,
     Symbol(char),
     End,
 }
 
-/// What Java passes over in silence and people seldom mean: a hint where the parser then fails.
+/// A mistake that Java accepts silently. It becomes a hint if the parser fails later.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Trap {
-    /// A `/` that begins a comment all by itself.
+    /// A single `/`, which begins a comment.
     LoneSlash,
-    /// A string that the end of its line has ended.
+    /// A string that ends with its line, because the closing quote is missing.
     Unclosed,
 }
 
 pub(super) struct Lexer<'text> {
     text: &'text str,
-    /// The byte that comes next.
+    /// Offset of the next byte.
     at: usize,
-    /// The last trap since someone took it, and where.
-    pub trap: Option<(Trap, usize)>,
-    /// A string is put together here and copied once it is whole: it never moves as it grows.
+    /// The last trap in the current section, and its offset.
+    pub(super) trap: Option<(Trap, usize)>,
+    /// Strings are assembled here and copied once they are whole: a string that grew would leave copies
+    /// behind.
     scratch: Zeroizing<String>,
 }
 
 impl<'text> Lexer<'text> {
-    pub fn new(text: &'text str) -> Self {
-        // Enough: no escape stands for more bytes than it takes.
+    pub(super) fn new(text: &'text str) -> Self {
+        // Enough, because no escape stands for more bytes than it has itself.
         let scratch = Zeroizing::new(String::with_capacity(text.len()));
         Lexer {
             text,
@@ -58,7 +59,7 @@ impl<'text> Lexer<'text> {
         }
     }
 
-    pub fn next(&mut self) -> Token {
+    pub(super) fn next(&mut self) -> Token {
         loop {
             let offset = self.at;
             let token = |kind, text: &str| Token {
@@ -67,39 +68,39 @@ impl<'text> Lexer<'text> {
                 text: Secret::new(text.to_owned()),
             };
             let Some(first) = self.read() else {
-                return token(Kind::End, "");
+                return token(TokenKind::End, "");
             };
             match first {
                 '\0'..=' ' => {}
-                '0'..='9' | '.' => return self.number(token(Kind::Number, "")),
+                '0'..='9' | '.' => return self.number(token(TokenKind::Number, "")),
                 '-' if matches!(self.peek(), Some('0'..='9' | '.')) => {
-                    return self.number(token(Kind::Number, ""));
+                    return self.number(token(TokenKind::Number, ""));
                 }
-                // It may go on a word, and begin nothing but a number.
-                '-' => return token(Kind::Symbol('-'), ""),
+                // A '-' may continue a word, but only a number may begin with it.
+                '-' => return token(TokenKind::Symbol('-'), ""),
                 _ if is_letter(first) => {
-                    while self.peek().is_some_and(goes_on_a_word) {
+                    while self.peek().is_some_and(continues_word) {
                         self.read();
                     }
-                    return token(Kind::Word, &self.text[offset..self.at]);
+                    return token(TokenKind::Word, &self.text[offset..self.at]);
                 }
                 '"' | '\'' => {
                     self.string(first, offset);
                     let kind = if first == '"' {
-                        Kind::String
+                        TokenKind::String
                     } else {
-                        Kind::SingleQuoted
+                        TokenKind::SingleQuoted
                     };
                     return token(kind, &self.scratch);
                 }
                 '/' => self.comment(offset),
-                other => return token(Kind::Symbol(other), ""),
+                other => return token(TokenKind::Symbol(other), ""),
             }
         }
     }
 
-    /// Line and column of a byte. Lines end as Java's do: `\n`, `\r\n` or `\r`.
-    pub fn position(&self, offset: usize) -> Position {
+    /// Line and column of a byte offset. As in Java, lines end with `\n`, `\r\n` or `\r`.
+    pub(super) fn position(&self, offset: usize) -> Position {
         let mut position = Position { line: 1, column: 1 };
         let mut before = self.text[..offset].chars().peekable();
         while let Some(char) = before.next() {
@@ -122,7 +123,7 @@ impl<'text> Lexer<'text> {
         token
     }
 
-    /// Reads a string into `scratch`. The end of the line ends it, too, and stays unread.
+    /// Reads a string into `scratch`. The end of the line ends the string too, and stays unread.
     fn string(&mut self, quote: char, offset: usize) {
         self.scratch.clear();
         loop {
@@ -147,14 +148,14 @@ impl<'text> Lexer<'text> {
         }
     }
 
-    /// What an escape stands for; its backslash is read. A line's end may be escaped.
+    /// The character that an escape stands for. Its backslash has been read. A line end may be escaped.
     fn escape(&mut self) -> Option<char> {
         Some(match self.read()? {
             first @ '0'..='7' => {
-                // To allow \377 but not \477.
-                let most = if first <= '3' { 3 } else { 2 };
+                // \377 is allowed and \477 is not.
+                let max_digits = if first <= '3' { 3 } else { 2 };
                 let mut byte = digit(first);
-                for _ in 1..most {
+                for _ in 1..max_digits {
                     let Some(next @ '0'..='7') = self.peek() else {
                         break;
                     };
@@ -174,13 +175,13 @@ impl<'text> Lexer<'text> {
         })
     }
 
-    /// Passes over a comment; its first slash is read.
+    /// Skips a comment. Its first slash has been read.
     fn comment(&mut self, offset: usize) {
         match self.read() {
             Some('*') => self.block(),
             Some('/') => self.rest_of_line(),
-            // What follows the slash is part of the comment even if it is the line's end: then the
-            // next line is one, too.
+            // The character after the slash belongs to the comment even if it is a line end. Then the next
+            // line is a comment too.
             _ => {
                 self.trap = Some((Trap::LoneSlash, offset));
                 self.rest_of_line();
@@ -194,8 +195,8 @@ impl<'text> Lexer<'text> {
         }
     }
 
-    /// Passes over the rest of a block comment. Java reads on past each line's end before it looks for
-    /// a star, and so a slash that begins a line ends no comment whose star ends the line before.
+    /// Skips the rest of a block comment. Java reads past each line end before it looks for a star, so a
+    /// slash at the start of a line does not end a comment whose star ended the line before.
     fn block(&mut self) {
         let mut before = None;
         loop {
@@ -233,11 +234,11 @@ fn digit(octal: char) -> u8 {
     octal as u8 - b'0'
 }
 
-/// What begins a word. Java's letters past ASCII are all from U+00A0 on.
+/// Whether the character may begin a word. Java takes all characters from U+00A0 on for letters.
 fn is_letter(char: char) -> bool {
     matches!(char, 'a'..='z' | 'A'..='Z' | '$' | '_' | '*' | '\u{a0}'..)
 }
 
-fn goes_on_a_word(char: char) -> bool {
+fn continues_word(char: char) -> bool {
     is_letter(char) || matches!(char, '0'..='9' | '.' | '-')
 }

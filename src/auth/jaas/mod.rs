@@ -1,10 +1,10 @@
-//! Reads JAAS files: the text that names the daemon's credentials. The grammar is that of Java's
-//! `sun.security.provider.ConfigFile`, quirk for quirk, so that one file means the same to Storm and to
-//! us; what the manual prints for DIGEST and Java refuses is understood besides. Pure: text and
-//! properties in, sections out.
+//! Reads JAAS files, which hold the daemon's credentials. The grammar is that of Java's
+//! `sun.security.provider.ConfigFile`, quirk for quirk, so that a file means the same to Storm and to
+//! this daemon. One addition: the form that Storm's manual prints for DIGEST, which Java refuses. Pure:
+//! text and properties in, sections out.
 //!
-//! Anything in such a file may be a password, or a part of one that a misplaced quote has cut off. So
-//! no message and no `Debug` shows its text, but for names that are known beforehand.
+//! Any text in such a file may be a password, or a part of one that a misplaced quote has cut off. So no
+//! message and no `Debug` shows text of the file, except names that are known beforehand.
 
 mod expand;
 mod lexer;
@@ -17,19 +17,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use parser::parse;
-pub use sections::{
-    CLIENT_SECTION, ClientSection, DIGEST_SECTION, SERVER_SECTION, ServerSection, client, digest,
-    server,
-};
+pub use sections::{ClientSection, ServerSection, digest, server};
+pub(crate) use sections::{SERVER_SECTION, client};
 
 use super::secret::Secret;
 
-/// Java's system properties: what `${name}` stands for in a value.
+/// Java's system properties, which `${name}` in a value refers to.
 pub type Properties = BTreeMap<String, String>;
 
-/// What a JAAS file says.
-pub struct File {
-    /// Its path as the operator wrote it, for messages.
+/// A JAAS file, parsed.
+pub struct JaasFile {
+    /// The path as the operator wrote it, for messages.
     path: String,
     sections: Vec<Section>,
 }
@@ -41,35 +39,35 @@ struct Section {
     modules: Vec<Module>,
 }
 
-/// The name of a section, and whether it stood in quotes.
+/// The name of a section, and whether it was in quotes.
 struct Name {
     text: String,
     quoted: bool,
 }
 
-/// The options of a login module, in their order. Its class and its flag mean nothing here.
+/// The options of a login module, in their order. The daemon does not need its class and flag.
 #[derive(Default)]
 struct Module {
     options: Vec<(String, Secret)>,
 }
 
-/// Counted from 1; columns count characters.
+/// A place in the file. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Position {
     pub line: usize,
     pub column: usize,
 }
 
-/// Why a JAAS file does not serve. Its text shows nothing that may be secret.
+/// What is wrong with a JAAS file, and where. The text shows nothing that may be secret.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Problem {
+pub struct JaasError {
     pub file: String,
-    /// `None`: it is about the whole file.
+    /// `None`: the error is about the whole file.
     pub position: Option<Position>,
     pub text: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for JaasError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         if let Some(Position { line, column }) = self.position {
@@ -79,13 +77,13 @@ impl fmt::Display for Problem {
     }
 }
 
-impl File {
-    /// The value of an option, as Storm's `ClientAuthUtils.get` finds it.
+impl JaasFile {
+    /// The value of an option, as Storm's `ClientAuthUtils.get` looks it up.
     pub fn value(&self, section: &str, option: &str) -> Option<&Secret> {
         self.section(section)?.option(option)
     }
 
-    /// Java takes a section without modules for one that is not there.
+    /// Like Java, treats a section without modules as missing.
     fn section(&self, name: &str) -> Option<&Section> {
         self.sections
             .iter()
@@ -94,8 +92,8 @@ impl File {
 }
 
 impl Section {
-    /// The value of an option: the first module that has it gives it, as in Storm's
-    /// `ClientAuthUtils.get`; within a module the last of several wins, as in Java.
+    /// The value of an option. The first module that has the option wins, as in Storm's
+    /// `ClientAuthUtils.get`; within a module the last value wins, as in Java.
     fn option(&self, key: &str) -> Option<&Secret> {
         self.modules.iter().find_map(|module| module.option(key))
     }
@@ -108,8 +106,8 @@ impl Module {
     }
 }
 
-impl fmt::Debug for File {
+impl fmt::Debug for JaasFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "File({:?})", self.path)
+        write!(f, "JaasFile({:?})", self.path)
     }
 }

@@ -1,17 +1,16 @@
-//! Tokens to sections, as `ConfigFile.parseLoginEntry` does. It differs in two things: a section may
-//! give options without a module, as the manual's does, and must have a name, which Java forgets to
-//! ask for.
+//! Tokens to sections, as `ConfigFile.parseLoginEntry` does, with two differences: a section may have
+//! options without a module, as in Storm's manual, and it must have a name, which Java forgets to check.
 
-use super::expand::{Unexpandable, expand};
-use super::lexer::{Kind, Lexer, Token, Trap};
-use super::{File, Module, Name, Problem, Properties, Section, sections};
+use super::expand::{ExpandError, expand};
+use super::lexer::{Lexer, Token, TokenKind, Trap};
+use super::{JaasError, JaasFile, Module, Name, Properties, Section, sections};
 use crate::auth::secret::Secret;
 
 /// Reads the text of a JAAS file. `path` is its path as the operator wrote it.
 ///
 /// # Errors
-/// The first place that is not as it must be.
-pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<File, Problem> {
+/// The first place that breaks the grammar: file, line and column, what was expected and what was found.
+pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<JaasFile, JaasError> {
     let mut lexer = Lexer::new(text);
     let token = lexer.next();
     let mut parser = Parser {
@@ -22,22 +21,22 @@ pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<File, Pr
         section: "the section",
     };
     let mut sections: Vec<Section> = Vec::new();
-    while parser.token.kind != Kind::End {
+    while parser.token.kind != TokenKind::End {
         let section = parser.section()?;
         let same = |other: &&Section| other.name.text == section.name.text;
         if let Some(first) = sections.iter().find(same) {
-            return Err(Problem {
+            return Err(JaasError {
                 file: path.to_owned(),
                 position: Some(section.position),
                 text: format!(
-                    "{} is there a second time; the first is in line {}",
+                    "{} appears a second time; the first is in line {}",
                     parser.section, first.position.line
                 ),
             });
         }
         sections.push(section);
     }
-    Ok(File {
+    Ok(JaasFile {
         path: path.to_owned(),
         sections,
     })
@@ -46,21 +45,21 @@ pub fn parse(path: &str, text: &str, properties: &Properties) -> Result<File, Pr
 struct Parser<'a> {
     path: &'a str,
     lexer: Lexer<'a>,
-    /// The token to be judged next.
+    /// The current token.
     token: Token,
     properties: &'a Properties,
-    /// What messages call the section that is being read.
+    /// What messages call the current section.
     section: &'static str,
 }
 
 impl Parser<'_> {
     /// `section := name '{' module* '}' ';'`
-    fn section(&mut self) -> Result<Section, Problem> {
+    fn section(&mut self) -> Result<Section, JaasError> {
         self.lexer.trap = None;
         let position = self.lexer.position(self.token.offset);
         let quoted = match self.token.kind {
-            Kind::Word => false,
-            Kind::String | Kind::SingleQuoted => true,
+            TokenKind::Word => false,
+            TokenKind::String | TokenKind::SingleQuoted => true,
             _ => return Err(self.expected("the name of a section")),
         };
         let name = Name {
@@ -70,7 +69,7 @@ impl Parser<'_> {
         self.section = sections::known(&name.text).unwrap_or("the section");
         self.symbol('{', "'{' after the name of the section")?;
         let mut modules = Vec::new();
-        while self.token.kind != Kind::Symbol('}') {
+        while self.token.kind != TokenKind::Symbol('}') {
             modules.push(self.module()?);
         }
         self.advance();
@@ -82,15 +81,15 @@ impl Parser<'_> {
         })
     }
 
-    /// `module := class flag option* ';'`, or the manual's `option+ ';'`
-    fn module(&mut self) -> Result<Module, Problem> {
+    /// `module := class flag option* ';'`, or `option+ ';'` as in Storm's manual
+    fn module(&mut self) -> Result<Module, JaasError> {
         let mut module = Module::default();
         if !self.is_text() {
             return Err(self.expected("the class of a login module, an option or '}'"));
         }
         let class_offset = self.token.offset;
         let first = self.advance();
-        if self.token.kind == Kind::Symbol('=') {
+        if self.token.kind == TokenKind::Symbol('=') {
             let value = self.value(&first)?;
             module.options.push((first.reveal().to_owned(), value));
         } else {
@@ -99,10 +98,10 @@ impl Parser<'_> {
             }
             self.flag()?;
         }
-        while self.token.kind != Kind::Symbol(';') {
+        while self.token.kind != TokenKind::Symbol(';') {
             if !self.is_text() {
                 return Err(self.expected(&match self.token.kind {
-                    Kind::Symbol('}') | Kind::End => {
+                    TokenKind::Symbol('}') | TokenKind::End => {
                         format!("';' after the last option of {}", self.section)
                     }
                     _ => format!(
@@ -119,7 +118,7 @@ impl Parser<'_> {
         Ok(module)
     }
 
-    fn flag(&mut self) -> Result<(), Problem> {
+    fn flag(&mut self) -> Result<(), JaasError> {
         const FLAGS: [&str; 4] = ["REQUIRED", "REQUISITE", "SUFFICIENT", "OPTIONAL"];
         let flag = self.token.text.reveal().to_uppercase();
         if !self.is_text() || !FLAGS.contains(&&*flag) {
@@ -131,15 +130,15 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `'=' value`, of an option of this name.
-    fn value(&mut self, key: &Secret) -> Result<Secret, Problem> {
+    /// `'=' value`, for the option with this name
+    fn value(&mut self, key: &Secret) -> Result<Secret, JaasError> {
         self.symbol('=', "'=' after the name of an option")?;
         if !self.is_text() {
             return Err(self.expected(match self.token.kind {
-                Kind::Number | Kind::Symbol('-') => {
+                TokenKind::Number | TokenKind::Symbol('-') => {
                     "the value of the option, in double quotes if it starts with a digit, '.' or '-'"
                 }
-                Kind::SingleQuoted => "the value of the option in double quotes",
+                TokenKind::SingleQuoted => "the value of the option in double quotes",
                 _ => "the value of the option",
             }));
         }
@@ -148,24 +147,26 @@ impl Parser<'_> {
         expand(value, self.properties).map_err(|why| {
             let of = sections::known(key.reveal()).unwrap_or("an option");
             let text = match why {
-                // A password may hold what looks like a property, and a misplaced quote may have put
-                // one between the braces.
-                Unexpandable::Unknown(name)
+                // A password may contain what looks like a property, and a misplaced quote may have put a
+                // password between the braces.
+                ExpandError::Unknown(name)
                     if of != sections::PASSWORD && of != "an option" && is_property(&name) =>
                 {
-                    format!("the value of {of} asks for {name:?}, which is no known Java property")
+                    format!(
+                        "the value of {of} refers to {name:?}, which is not a known Java property"
+                    )
                 }
-                Unexpandable::Unknown(_) => {
-                    format!("the value of {of} has a ${{…}} that is no known Java property")
+                ExpandError::Unknown(_) => {
+                    format!("the value of {of} has a ${{…}} that is not a known Java property")
                 }
-                Unexpandable::Empty => format!("the value of {of} expands to nothing"),
+                ExpandError::Empty => format!("the value of {of} expands to nothing"),
             };
             self.at(offset, text)
         })
     }
 
-    fn symbol(&mut self, symbol: char, expected: &str) -> Result<(), Problem> {
-        if self.token.kind != Kind::Symbol(symbol) {
+    fn symbol(&mut self, symbol: char, expected: &str) -> Result<(), JaasError> {
+        if self.token.kind != TokenKind::Symbol(symbol) {
             return Err(self.expected(expected));
         }
         self.advance();
@@ -173,48 +174,50 @@ impl Parser<'_> {
     }
 
     fn is_text(&self) -> bool {
-        matches!(self.token.kind, Kind::Word | Kind::String)
+        matches!(self.token.kind, TokenKind::Word | TokenKind::String)
     }
 
-    /// Goes on to the next token, and returns the text of this one.
+    /// Moves on to the next token and returns the text of the current one.
     fn advance(&mut self) -> Secret {
         let next = self.lexer.next();
         std::mem::replace(&mut self.token, next).text
     }
 
-    fn expected(&self, expected: &str) -> Problem {
+    fn expected(&self, expected: &str) -> JaasError {
         let found = match self.token.kind {
-            Kind::Word => "a word",
-            Kind::String => "a text in double quotes",
-            Kind::SingleQuoted => "a text in single quotes",
-            Kind::Number => "a number",
-            Kind::Symbol('{') => "'{'",
-            Kind::Symbol('}') => "'}'",
-            Kind::Symbol('=') => "'='",
-            Kind::Symbol(';') => "';'",
-            Kind::Symbol(',') => "','",
-            Kind::Symbol('-') => "'-'",
-            Kind::Symbol('#') => "'#' (comments begin with //)",
-            Kind::Symbol(_) => "a character that means nothing here",
-            Kind::End => "the end of the file",
+            TokenKind::Word => "a word",
+            TokenKind::String => "a string in double quotes",
+            TokenKind::SingleQuoted => "a string in single quotes",
+            TokenKind::Number => "a number",
+            TokenKind::Symbol('{') => "'{'",
+            TokenKind::Symbol('}') => "'}'",
+            TokenKind::Symbol('=') => "'='",
+            TokenKind::Symbol(';') => "';'",
+            TokenKind::Symbol(',') => "','",
+            TokenKind::Symbol('-') => "'-'",
+            TokenKind::Symbol('#') => "'#' (comments begin with //)",
+            TokenKind::Symbol(_) => "a character that has no meaning here",
+            TokenKind::End => "the end of the file",
         };
         let mut text = format!("expected {expected}, found {found}");
         if let Some((trap, offset)) = self.lexer.trap {
             let line = self.lexer.position(offset).line;
             text += &match trap {
                 Trap::LoneSlash => {
-                    format!("; the unquoted '/' in line {line} begins a comment: quote paths")
+                    format!(
+                        "; the unquoted '/' in line {line} begins a comment: put paths in double quotes"
+                    )
                 }
                 Trap::Unclosed => {
-                    format!("; the quote that opens in line {line} is not closed in that line")
+                    format!("; the quote that opens in line {line} is not closed on that line")
                 }
             };
         }
         self.at(self.token.offset, text)
     }
 
-    fn at(&self, offset: usize, text: String) -> Problem {
-        Problem {
+    fn at(&self, offset: usize, text: String) -> JaasError {
+        JaasError {
             file: self.path.to_owned(),
             position: Some(self.lexer.position(offset)),
             text,
@@ -222,7 +225,7 @@ impl Parser<'_> {
     }
 }
 
-/// Whether a name is one that a Java property may have: words and dots.
+/// Whether a Java property may have this name: words and dots.
 fn is_property(name: &str) -> bool {
     name.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/'))

@@ -1,17 +1,17 @@
-//! The sections that the daemon and its commands read, and the names that messages may show.
+//! The sections that the daemon and the commands read, and the names that messages may show.
 
 use std::path::PathBuf;
 
-use super::{File, Problem, Section};
+use super::{JaasError, JaasFile, Section};
 use crate::auth::DigestCredentials;
 use crate::auth::secret::Secret;
 
-/// Of DIGEST: the user and the password that clients must have, too.
-pub const DIGEST_SECTION: &str = "PacemakerDigest";
-/// Of KERBEROS: the daemon's own key.
-pub const SERVER_SECTION: &str = "PacemakerServer";
-/// Of KERBEROS: whom Nimbus, or whoever runs a command, goes by.
-pub const CLIENT_SECTION: &str = "PacemakerClient";
+/// For DIGEST: the user and the password, which clients must have too.
+const DIGEST_SECTION: &str = "PacemakerDigest";
+/// For KERBEROS: the daemon's own key.
+pub(crate) const SERVER_SECTION: &str = "PacemakerServer";
+/// For KERBEROS: the principal of Nimbus, and of the commands.
+const CLIENT_SECTION: &str = "PacemakerClient";
 
 const USERNAME: &str = "username";
 pub(super) const PASSWORD: &str = "password";
@@ -23,42 +23,42 @@ const PRINCIPAL: &str = "principal";
 pub struct ServerSection {
     pub keytab: PathBuf,
     pub principal: String,
-    /// Options that are there and mean nothing to this daemon, of those that Java knows.
+    /// Options of Java's login module that are set and that this daemon ignores.
     pub ignored: Vec<&'static str>,
 }
 
-/// Section `PacemakerClient`. What is not set is left to the Kerberos library.
+/// Section `PacemakerClient`. The Kerberos library decides what is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientSection {
     pub keytab: Option<PathBuf>,
     pub principal: Option<String>,
     pub ticket_cache: Option<PathBuf>,
-    /// First part of the server's principal.
+    /// Primary (first component) of the server's principal.
     pub service_name: Option<String>,
 }
 
-/// Section `PacemakerDigest`.
+/// Reads section `PacemakerDigest`.
 ///
 /// # Errors
-/// The section is not there, or an option is missing or empty.
-pub fn digest(file: &File) -> Result<DigestCredentials, Problem> {
+/// The section is missing, or an option is missing or empty.
+pub fn digest(file: &JaasFile) -> Result<DigestCredentials, JaasError> {
     let section = find(file, DIGEST_SECTION)?;
     let username = required(file, section, USERNAME, "")?;
     let password = required(file, section, PASSWORD, "")?;
     Ok(DigestCredentials::of(username.reveal(), password))
 }
 
-/// Section `PacemakerServer`.
+/// Reads section `PacemakerServer`.
 ///
 /// # Errors
-/// The section is not there, or an option is missing or empty.
-pub fn server(file: &File) -> Result<ServerSection, Problem> {
+/// The section is missing, or an option is missing or empty.
+pub fn server(file: &JaasFile) -> Result<ServerSection, JaasError> {
     let section = find(file, SERVER_SECTION)?;
     let keytab = required(
         file,
         section,
         KEYTAB,
-        ": this daemon takes its key from a keytab only, not from a ticket cache or a password",
+        ": this daemon takes its key only from a keytab, not from a ticket cache or a password",
     )?;
     let principal = required(file, section, PRINCIPAL, "")?;
     let ignored = KRB5_OPTIONS
@@ -73,9 +73,9 @@ pub fn server(file: &File) -> Result<ServerSection, Problem> {
     })
 }
 
-/// Section `PacemakerClient`, which may be missing. A keytab counts with `useKeyTab=true`, a ticket
-/// cache with `useTicketCache=true`, as in Java.
-pub fn client(file: &File) -> ClientSection {
+/// Reads section `PacemakerClient`, which may be missing. As in Java, a keytab counts only with
+/// `useKeyTab=true`, and a ticket cache only with `useTicketCache=true`.
+pub(crate) fn client(file: &JaasFile) -> ClientSection {
     let Some(section) = file.section(CLIENT_SECTION) else {
         return ClientSection::default();
     };
@@ -96,7 +96,7 @@ pub fn client(file: &File) -> ClientSection {
     }
 }
 
-/// Java's name of a keytab may begin with its type.
+/// Removes the type that Java allows before the path of a keytab or a ticket cache.
 fn without_type(keytab: &str) -> &str {
     match keytab.split_at_checked(5) {
         Some((kind, path)) if kind.eq_ignore_ascii_case("FILE:") => path,
@@ -104,15 +104,15 @@ fn without_type(keytab: &str) -> &str {
     }
 }
 
-fn find<'file>(file: &'file File, name: &str) -> Result<&'file Section, Problem> {
+fn find<'file>(file: &'file JaasFile, name: &str) -> Result<&'file Section, JaasError> {
     file.section(name).ok_or_else(|| {
-        let found: Vec<String> = file.sections.iter().map(shown).collect();
+        let found: Vec<String> = file.sections.iter().map(display_name).collect();
         let found = if found.is_empty() {
-            "there is none at all".to_owned()
+            "the file has no sections".to_owned()
         } else {
-            format!("there is only {}", found.join(", "))
+            format!("the file has only {}", found.join(", "))
         };
-        Problem {
+        JaasError {
             file: file.path.clone(),
             position: None,
             text: format!("section {name} is missing; {found}"),
@@ -120,8 +120,8 @@ fn find<'file>(file: &'file File, name: &str) -> Result<&'file Section, Problem>
     })
 }
 
-/// A section in a list of all.
-fn shown(section: &Section) -> String {
+/// How a message names a section.
+fn display_name(section: &Section) -> String {
     let name = &section.name;
     let empty = if section.modules.is_empty() {
         " (empty)"
@@ -130,18 +130,18 @@ fn shown(section: &Section) -> String {
     };
     match known(&name.text) {
         Some(known) => format!("{known}{empty}"),
-        None if name.quoted => "one with a name in quotes".to_owned(),
+        None if name.quoted => "one whose name is in quotes".to_owned(),
         None => format!("{:?}{empty}", name.text),
     }
 }
 
 fn required<'file>(
-    file: &File,
+    file: &JaasFile,
     section: &'file Section,
     option: &str,
     reason: &str,
-) -> Result<&'file Secret, Problem> {
-    let problem = |what: &str| Problem {
+) -> Result<&'file Secret, JaasError> {
+    let problem = |what: &str| JaasError {
         file: file.path.clone(),
         position: Some(section.position),
         text: format!("section {} {what} {option}{reason}", section.name.text),
@@ -153,7 +153,7 @@ fn required<'file>(
     Ok(value)
 }
 
-/// What Java's `Krb5LoginModule` reads besides keytab and principal.
+/// Options of Java's `Krb5LoginModule` besides `keyTab` and `principal`.
 const KRB5_OPTIONS: [&str; 14] = [
     "useKeyTab",
     "storeKey",
@@ -171,7 +171,7 @@ const KRB5_OPTIONS: [&str; 14] = [
     "serviceName",
 ];
 
-/// The name itself if it is one of Storm's or of Java's, and so no secret.
+/// The name itself if Storm or Java define it, so that it cannot be a secret.
 pub(super) fn known(name: &str) -> Option<&'static str> {
     const NAMES: [&str; 10] = [
         DIGEST_SECTION,

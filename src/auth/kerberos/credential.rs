@@ -1,5 +1,5 @@
-//! What libgssapi has no safe call for: a credential from a keytab of our choice, one setting of
-//! krb5.conf, and which krb5.conf that is. The only file of logins that calls C itself.
+//! What libgssapi offers no safe call for: a credential from a given keytab or cache, one setting of
+//! krb5.conf, and the choice of krb5.conf. The only file in `auth` that calls C.
 
 #![allow(unsafe_code)] // C functions, and the process's environment
 
@@ -19,23 +19,23 @@ use libgssapi_sys::{
     gss_release_name,
 };
 
-/// A credential that accepts tickets with the keys of that file: those of one principal, or all. The
-/// library reads the file anew for each ticket, so a replaced keytab counts at once.
+/// A credential that accepts tickets with the keys in `keytab`: those of one principal, or all. The
+/// library reads the file again for each ticket, so a replaced keytab takes effect at once.
 ///
-/// The credential is for Kerberos alone: tokens of mechanisms that wrap it, such as SPNEGO, fail.
+/// The credential is for Kerberos only: tokens of mechanisms that wrap it, such as SPNEGO, fail.
 pub(super) fn acquire(keytab: &Path, principal: Option<&str>) -> Result<Cred, Error> {
     let keytab = file(keytab)?;
     acquire_from(&[(c"keytab", &keytab)], principal, GSS_C_ACCEPT)
 }
 
-/// A client's credential: the tickets of that cache.
+/// A client's credential: the tickets in `cache`.
 pub(super) fn of_cache(cache: &Path) -> Result<Cred, Error> {
     let cache = CString::new(cache.as_os_str().as_bytes());
     let cache = cache.map_err(|_| failed(_GSS_S_BAD_NAME, 0))?;
     acquire_from(&[(c"ccache", &cache)], None, GSS_C_INITIATE)
 }
 
-/// A client's credential: tickets that the KDC gives for a key of that file, kept in memory.
+/// A client's credential: tickets that the KDC issues for a key in `keytab`. They stay in memory.
 pub(super) fn of_client_keytab(keytab: &Path, principal: Option<&str>) -> Result<Cred, Error> {
     let keytab = file(keytab)?;
     let store = [
@@ -50,7 +50,7 @@ fn file(path: &Path) -> Result<CString, Error> {
     CString::new(name).map_err(|_| failed(_GSS_S_BAD_NAME, 0))
 }
 
-/// A credential from a store of our choice, for one principal or for any that is in it.
+/// A credential from the given store, for one principal or for any in the store.
 fn acquire_from(
     store: &[(&CStr, &CStr)],
     principal: Option<&str>,
@@ -98,11 +98,11 @@ fn acquire_from(
     Ok(unsafe { Cred::from_c(credential) })
 }
 
-/// libgssapi's own name type does not give its pointer away.
+/// A name in the library's form. libgssapi's own type does not expose its pointer.
 struct Name(gss_name_t);
 
 impl Name {
-    /// A principal's text form.
+    /// Imports a principal from its text form.
     fn import(principal: &str) -> Result<Name, Error> {
         let mut text = gss_buffer_desc {
             length: principal.len(),
@@ -130,7 +130,8 @@ impl Drop for Name {
     }
 }
 
-/// The library reads what this points to; that it asks for a mutable pointer is C's way.
+/// Describes an OID to the library, which only reads what the pointer points to although its type is
+/// mutable.
 fn describe(oid: &Oid<'static>) -> gss_OID_desc {
     let bytes: &[u8] = oid;
     gss_OID_desc {
@@ -146,8 +147,7 @@ fn failed(major: OM_uint32, minor: OM_uint32) -> Error {
     }
 }
 
-/// The replay cache that krb5.conf names (`default_rcache_name` in section `libdefaults`), as it is
-/// written there.
+/// The value of `default_rcache_name` in section `libdefaults` of krb5.conf, as it is written there.
 pub(super) fn configured_replay_cache() -> Option<String> {
     let mut context = ptr::null_mut();
     // SAFETY: a place for a pointer.
@@ -165,15 +165,13 @@ pub(super) fn configured_replay_cache() -> Option<String> {
         // name and for no default, and there is a place for a pointer.
         unsafe { profile_get_string(profile, section, relation, none, none, &raw mut value) };
     }
-    let text = match value.is_null() {
-        true => None,
+    let text = if value.is_null() {
+        None
+    } else {
         // SAFETY: what the profile hands out is a string that ends with a zero byte; it is copied
         // here and released below.
-        false => Some(
-            unsafe { CStr::from_ptr(value) }
-                .to_string_lossy()
-                .into_owned(),
-        ),
+        let text = unsafe { CStr::from_ptr(value) };
+        Some(text.to_string_lossy().into_owned())
     };
     // SAFETY: each is alive until here, is released once, and is not used after. Releasing a null
     // string does nothing.
@@ -205,8 +203,8 @@ unsafe extern "C" {
     fn profile_release_string(value: *mut c_char);
 }
 
-/// Makes the library read that krb5.conf and no other, for the life of the process. To be called by
-/// `main` before it starts a thread.
+/// Makes the library read `path` as its krb5.conf, for the life of the process. Call it before any
+/// thread is started.
 ///
 /// ```standalone_crate
 /// use std::path::Path;
@@ -216,7 +214,7 @@ unsafe extern "C" {
 /// ```
 ///
 /// # Panics
-/// There is another thread, which may be reading the environment.
+/// The process has another thread, which may be reading the environment.
 pub fn use_krb5_conf(path: &Path) {
     if let Ok(threads) = fs::read_dir("/proc/self/task") {
         assert_eq!(

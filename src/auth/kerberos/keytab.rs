@@ -1,5 +1,6 @@
-//! Which keys a keytab holds: MIT's file format, version 2. Reads names and versions, never keys; it
-//! is for sentences at start. Tickets are decrypted by the library, which reads the file itself.
+//! Lists the keys in a keytab: MIT's file format, version 2. It reads names and versions, never the
+//! keys, so that the daemon can explain at start what is wrong. The library decrypts tickets, and reads
+//! the file itself.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,7 +8,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-/// A key's name.
+/// The name of a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Key {
     /// In the library's text form, `first/second@REALM`.
@@ -15,10 +16,13 @@ pub(super) struct Key {
     pub(super) version: u32,
 }
 
-/// Far more than any keytab: a limit for files that are none.
-const MOST_BYTES: u64 = 16 << 20;
+/// Bytes that are read at most. No keytab is as large; the limit is for other files.
+const MAX_BYTES: u64 = 16 << 20;
 
-/// The file's keys, in its order.
+/// The keys of the file, in its order.
+///
+/// # Errors
+/// The file cannot be read, or is not a keytab: a sentence for the operator.
 pub(super) fn read(path: &Path) -> Result<Vec<Key>, String> {
     let shown = path.display();
     let bytes = read_bytes(path).map_err(|error| {
@@ -29,43 +33,45 @@ pub(super) fn read(path: &Path) -> Result<Vec<Key>, String> {
 
 fn read_bytes(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
-    // Room for all at once: a vector that grows would leave copies of keys behind.
-    let room = file.metadata()?.len().min(MOST_BYTES) as usize + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(room as u64).read_to_end(&mut bytes)?;
+    // Capacity for the whole file: a vector that grows would leave copies of keys behind.
+    let capacity = file.metadata()?.len().min(MAX_BYTES) as usize + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    file.take(capacity as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// What a keytab holds, for an operator who looks for something else.
+/// A list of keys for a message.
 pub(super) fn list(keys: &[Key]) -> String {
-    const SHOWN: usize = 10;
+    const MAX_NAMES: usize = 10;
     let mut names: Vec<String> = Vec::new();
     for Key { principal, version } in keys {
         let name = format!("{principal} (version {version})");
-        // One principal has a key for each kind of encryption.
+        // A principal has one key for each encryption type.
         if !names.contains(&name) {
             names.push(name);
         }
     }
     match names.len() {
-        0 => "none at all".to_owned(),
-        count if count > SHOWN => {
+        0 => "no keys".to_owned(),
+        count if count > MAX_NAMES => {
             format!(
-                "those of {} and {} more",
-                names[..SHOWN].join(", "),
-                count - SHOWN
+                "keys for {} and {} more",
+                names[..MAX_NAMES].join(", "),
+                count - MAX_NAMES
             )
         }
-        _ => format!("those of {}", names.join(", ")),
+        _ => format!("keys for {}", names.join(", ")),
     }
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<Key>, &'static str> {
-    const CUT: &str = "it ends within an entry";
+    const CUT: &str = "it ends in the middle of an entry";
     let mut rest = match bytes {
         [5, 2, rest @ ..] => rest,
-        [5, 1, ..] => return Err("it is of version 1, which is long out of use"),
-        _ => return Err("it does not begin with the bytes 5 and 2"),
+        [5, 1, ..] => {
+            return Err("it has format version 1, which is obsolete; version 2 is needed");
+        }
+        _ => return Err("it must begin with the bytes 5 and 2"),
     };
     let mut keys = Vec::new();
     while !rest.is_empty() {
@@ -75,13 +81,13 @@ fn parse(bytes: &[u8]) -> Result<Vec<Key>, &'static str> {
             break;
         }
         let length = usize::try_from(size.unsigned_abs()).map_err(|_| CUT)?;
-        // A negative size is the hole that a deleted entry left. The last one may be cut short.
+        // A negative size marks the hole that a deleted entry left. A hole at the end may be cut short.
         if size < 0 {
             rest = after.get(length..).unwrap_or_default();
             continue;
         }
         let (entry, after) = after.split_at_checked(length).ok_or(CUT)?;
-        keys.push(parse_entry(entry).ok_or("an entry is not as long as it says")?);
+        keys.push(parse_entry(entry).ok_or("an entry is too short for its contents")?);
         rest = after;
     }
     Ok(keys)
@@ -105,7 +111,7 @@ fn parse_entry(entry: &[u8]) -> Option<Key> {
     let [low] = take::<1>(&mut entry)?;
     let _encryption = take::<2>(&mut entry)?;
     let _key = take_counted(&mut entry)?;
-    // Versions above 255 have a place of their own, which older programs do not write.
+    // Versions above 255 are in a field of their own, which older programs do not write.
     let version = match take::<4>(&mut entry).map(u32::from_be_bytes) {
         None | Some(0) => u32::from(low),
         Some(version) => version,
@@ -126,7 +132,7 @@ fn take_counted<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(taken)
 }
 
-/// As the library writes a part of a principal (`krb5_unparse_name`).
+/// Writes a component of a principal as the library does (`krb5_unparse_name`).
 fn escape(part: &[u8], out: &mut String) {
     for c in String::from_utf8_lossy(part).chars() {
         match c {
@@ -194,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_keytab() {
+    fn what_is_not_a_keytab() {
         for file in [
             &b""[..],
             b"\x05",
@@ -219,15 +225,15 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_short_and_without_doubles() {
-        assert_eq!(list(&[]), "none at all");
+    fn lists_are_short_and_without_duplicates() {
+        assert_eq!(list(&[]), "no keys");
         let key = |index| Key {
             principal: format!("s/{index}@R"),
             version: 3,
         };
         assert_eq!(
             list(&[key(1), key(1), key(2)]),
-            "those of s/1@R (version 3), s/2@R (version 3)"
+            "keys for s/1@R (version 3), s/2@R (version 3)"
         );
         let many: Vec<_> = (0..13).map(key).collect();
         assert!(list(&many).ends_with("s/9@R (version 3) and 3 more"));

@@ -1,7 +1,7 @@
 //! Kerberos logins: SASL's GSSAPI mechanism (RFC 4752) on MIT's library. `server` and `client` are
-//! the two sides of the exchange, `keytab` and `replay` what is checked at start, and `credential`
-//! the one file that calls C itself. Says who a peer is; whether that one may log in is
-//! `principal`'s business. Nothing here reaches the network, but for a client that needs a ticket.
+//! the two sides of the exchange, `keytab` and `replay` are the checks at start, and `credential` is
+//! the only file that calls C. This module says who a peer is; `authorization` decides whether that
+//! peer may log in. Only a client that needs a ticket uses the network.
 
 mod client;
 mod credential;
@@ -21,25 +21,26 @@ use keytab::Key;
 
 pub use client::{Client, ClientStep};
 pub use credential::use_krb5_conf;
-pub(super) use server::Server;
+use server::KerberosExchange;
 
-/// The daemon's own credential; one for each shard: threads that share one wait for each other. It
-/// holds no file open. To make it loads all that the library loads, so the first login is no slower.
+/// The daemon's own credential. Each shard has one, because threads that share one wait for each
+/// other. It keeps no file open. Creating it makes the library load everything that it needs, so that
+/// the first login is as fast as the others.
 pub(super) struct Acceptor {
     credential: Cred,
     service: Arc<Service>,
 }
 
-/// Whose tickets are taken.
+/// The service whose tickets are accepted.
 struct Service {
-    /// First part of the principal.
+    /// The primary (first component) of the principal.
     name: String,
     realm: String,
 }
 
 impl Acceptor {
     /// # Errors
-    /// No ticket can ever be accepted, or none of the principal's: a sentence for the operator.
+    /// The daemon could never accept a ticket of this principal: a sentence for the operator.
     pub(super) fn new(credentials: &KerberosCredentials) -> Result<Acceptor, String> {
         let KerberosCredentials {
             keytab, principal, ..
@@ -51,14 +52,14 @@ impl Acceptor {
         };
         replay::check()?;
         let found = Principal::parse(&key.principal);
-        // Without a host any key serves, and it is the ticket's own name that `Server` checks.
-        let name = wanted.rest.is_some().then_some(key.principal.as_str());
+        // Without a host the library may use any key; `KerberosExchange` checks the ticket's service.
+        let name = wanted.instance.is_some().then_some(key.principal.as_str());
         let credential = credential::acquire(keytab, name).map_err(|error| {
-            let (keytab, why) = (keytab.display(), said(error));
+            let (keytab, why) = (keytab.display(), message(error));
             format!("the keytab {keytab} cannot be used for {principal:?}: {why}")
         })?;
         let service = Service {
-            name: found.first.to_owned(),
+            name: found.primary.to_owned(),
             realm: found.realm.unwrap_or_default().to_owned(),
         };
         Ok(Acceptor {
@@ -67,59 +68,63 @@ impl Acceptor {
         })
     }
 
-    /// The daemon's own realm: the principal's, or else that of its key in the keytab.
+    /// The daemon's own realm: that of its key in the keytab.
     pub(super) fn realm(&self) -> &str {
         &self.service.realm
     }
 
-    pub(super) fn begin(&self) -> Server {
+    pub(super) fn begin(&self) -> KerberosExchange {
         let context = ServerCtx::new(Some(self.credential.clone()));
-        Server::new(context, self.service.clone())
+        KerberosExchange::new(context, self.service.clone())
     }
 }
 
 impl Service {
-    /// Whether a ticket is for it. With a principal that names a host the library has already seen to
-    /// that; without one it decrypts with any key of the keytab, another service's too.
+    /// Whether a ticket with this target is for the service. If the configured principal names a host,
+    /// the library has already checked that. Otherwise the library decrypts with any key of the keytab,
+    /// even one of another service.
     fn is_target(&self, name: &str) -> bool {
         let target = Principal::parse(name);
-        target.first == self.name && target.realm == Some(&*self.realm)
+        target.primary == self.name && target.realm == Some(&*self.realm)
     }
 }
 
 fn is_key_of(key: &Key, wanted: Principal<'_>) -> bool {
     let has = Principal::parse(&key.principal);
     let any_or = |wanted: Option<&str>, has| wanted.is_none() || wanted == has;
-    has.first == wanted.first && any_or(wanted.rest, has.rest) && any_or(wanted.realm, has.realm)
+    has.primary == wanted.primary
+        && any_or(wanted.instance, has.instance)
+        && any_or(wanted.realm, has.realm)
 }
 
 fn no_key(keytab: &Path, principal: &str, keys: &[Key]) -> String {
     let keytab = keytab.display();
-    let what = match Principal::parse(principal).rest {
-        Some(_) => format!("no key of {principal:?}"),
-        None => format!("no key of {principal:?} or of that service on any host"),
+    let what = match Principal::parse(principal).instance {
+        Some(_) => format!("no key for {principal:?}"),
+        None => format!("no key for {principal:?} or for that service on any host"),
     };
     let held = keytab::list(keys);
     format!(
-        "the keytab {keytab} holds {what} (keyTab and principal of section PacemakerServer); it \
-             holds {held}"
+        "the keytab {keytab} has {what} (keyTab and principal in section PacemakerServer); it has \
+         {held}"
     )
 }
 
-/// Whose fault it is that the library refuses a token.
-fn refusal(error: libgssapi::error::Error) -> LoginFailure {
-    // The system's codes are far below those of protocols: the replay cache cannot be written. A
-    // keytab that is gone has the code of a key that is not in it, which may be the peer's fault.
+/// Sorts an error of the library about a token by who is at fault.
+fn token_failure(error: libgssapi::error::Error) -> LoginFailure {
+    // Codes of the operating system are far below those of the library, and mean that the replay cache
+    // cannot be written. A missing keytab has the code of a key that is not in it, which may be the
+    // peer's fault.
     match error.minor {
-        1..4096 => LoginFailure::Ours(said(error)),
-        _ => LoginFailure::BadTicket(said(error)),
+        1..4096 => LoginFailure::Internal(message(error)),
+        _ => LoginFailure::BadTicket(message(error)),
     }
 }
 
-/// What the library says, in one line. It may quote names that a peer has sent.
-fn said(error: libgssapi::error::Error) -> String {
+/// The library's message, in one line. It may quote names that a peer has sent.
+fn message(error: libgssapi::error::Error) -> String {
     let text = error.to_string();
-    // Its words for "see the other message", around the other message.
+    // The library's words for "see the other message", wrapped around the other message.
     let text = text
         .strip_prefix("Unspecified GSS failure.  Minor code may provide more information (")
         .and_then(|text| text.strip_suffix(')'))
@@ -128,13 +133,15 @@ fn said(error: libgssapi::error::Error) -> String {
     text.chars().map(plain).collect()
 }
 
-/// A name as the library writes it.
-fn text(name: Result<libgssapi::name::Name, libgssapi::error::Error>) -> Result<String, String> {
-    let name = name.and_then(|name| name.display_name()).map_err(said)?;
+/// A principal's name in the library's text form.
+fn name_text(
+    name: Result<libgssapi::name::Name, libgssapi::error::Error>,
+) -> Result<String, String> {
+    let name = name.and_then(|name| name.display_name()).map_err(message)?;
     match std::str::from_utf8(&name) {
         Ok(name) => Ok(name.to_owned()),
         Err(_) => Err(format!(
-            "a name that is not UTF-8: {:?}",
+            "the principal is not UTF-8: {:?}",
             String::from_utf8_lossy(&name)
         )),
     }

@@ -1,7 +1,7 @@
-//! The replay cache: the file in which the library notes each login, so that none can be sent again.
-//! Without a mutual login it is all that stops a replay, and if it cannot be written then every
-//! login fails. So where it is (MIT's `rc_base.c` and `rc_dfl.c`, 1.18 and newer) is looked up and
-//! tried at start.
+//! The replay cache: the file in which the library records each login, so that nobody can send it
+//! again. Logins that are not mutual have no other protection against replay, and if the cache cannot
+//! be written then every login fails. So the daemon locates the file (as MIT's `rc_base.c` and
+//! `rc_dfl.c` do, 1.18 and newer) and opens it at start.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -12,18 +12,20 @@ use std::path::{Path, PathBuf};
 
 use super::credential;
 
+/// Checks that the library will be able to use its replay cache.
+///
 /// # Errors
 /// Every login would fail: why, and what to set.
 pub(super) fn check() -> Result<(), String> {
     let user = rustix::process::geteuid().as_raw();
     let configured = credential::configured_replay_cache();
     match locate(|name| env::var_os(name), configured.as_deref(), user)? {
-        Place::None | Place::Unknown => Ok(()),
-        Place::File { path, from, flags } => open(&path, flags, user).map_err(|why| {
+        CacheLocation::None | CacheLocation::Unknown => Ok(()),
+        CacheLocation::File { path, from, flags } => open(&path, flags, user).map_err(|why| {
             let (path, remedy) = (path.display(), remedy(from));
             format!(
-                "the replay cache {path}, where {from} puts it, cannot be used: {why}; every \
-                 Kerberos login would fail. {remedy} that the daemon's user may write to"
+                "cannot use the replay cache {path} (from {from}): {why}; every Kerberos login would \
+                 fail. {remedy} that the daemon's user may write to"
             )
         }),
     }
@@ -31,8 +33,8 @@ pub(super) fn check() -> Result<(), String> {
 
 fn remedy(from: &str) -> &'static str {
     match from {
-        KRB5RCACHENAME | DEFAULT_NAME => "Let it name a file",
-        _ => "Let KRB5RCACHEDIR name a directory",
+        KRB5RCACHENAME | DEFAULT_NAME => "Set it to file2: and the path of a file",
+        _ => "Set KRB5RCACHEDIR to a directory",
     }
 }
 
@@ -40,26 +42,29 @@ const KRB5RCACHENAME: &str = "KRB5RCACHENAME";
 const DEFAULT_NAME: &str = "default_rcache_name in krb5.conf";
 
 #[derive(PartialEq, Eq, Debug)]
-enum Place {
-    /// The operator wants none.
+enum CacheLocation {
+    /// The operator has turned the replay cache off.
     None,
-    /// In words of krb5.conf that only the library can read.
+    /// It depends on a parameter of krb5.conf that only the library can expand.
     Unknown,
     File {
         path: PathBuf,
-        /// Which setting has led there.
+        /// The setting that decides it.
         from: &'static str,
-        /// What the library opens it with besides.
+        /// Further flags of `open(2)` that the library uses.
         flags: i32,
     },
 }
 
-/// Where the library will look. `configured` is krb5.conf's word.
+/// Finds the cache as the library does. `configured` is `default_rcache_name` of krb5.conf.
+///
+/// # Errors
+/// The library knows no such kind of cache.
 fn locate(
     env: impl Fn(&str) -> Option<OsString>,
     configured: Option<&str>,
     user: u32,
-) -> Result<Place, String> {
+) -> Result<CacheLocation, String> {
     let (name, from) = if let Some(name) = env(KRB5RCACHENAME) {
         (name, KRB5RCACHENAME)
     } else if let Some(mut kind) = env("KRB5RCACHETYPE") {
@@ -69,7 +74,7 @@ fn locate(
         let user = user.to_string();
         let name = name.replace("%{uid}", &user).replace("%{euid}", &user);
         if name.contains("%{") {
-            return Ok(Place::Unknown);
+            return Ok(CacheLocation::Unknown);
         }
         (name.into(), DEFAULT_NAME)
     } else {
@@ -83,10 +88,10 @@ fn locate(
     };
     match kind {
         _ if colon.is_none() => Err(no_such_kind(name, from)),
-        b"none" => Ok(Place::None),
+        b"none" => Ok(CacheLocation::None),
         b"file2" => {
             let path = Path::new(OsStr::from_bytes(rest)).to_owned();
-            Ok(Place::File {
+            Ok(CacheLocation::File {
                 path,
                 from,
                 flags: 0,
@@ -98,12 +103,12 @@ fn locate(
             } else if let Some(directory) = env("TMPDIR") {
                 (directory, "TMPDIR")
             } else {
-                ("/var/tmp".into(), "the library")
+                ("/var/tmp".into(), "the library's default")
             };
-            // Put together as the library does: an empty directory is the root.
+            // Joined as the library does it: an empty directory means the root.
             let file = format!("/krb5_{user}.rcache2");
             let path = [directory.as_bytes(), file.as_bytes()].concat();
-            Ok(Place::File {
+            Ok(CacheLocation::File {
                 flags: libc::O_NOFOLLOW,
                 path: OsString::from_vec(path).into(),
                 from,
@@ -116,12 +121,12 @@ fn locate(
 fn no_such_kind(name: &[u8], from: &str) -> String {
     let name = String::from_utf8_lossy(name);
     format!(
-        "{name:?} of {from} is no replay cache, and every Kerberos login would fail: it must be dfl:, \
-         none: or file2: with a path"
+        "{from} is {name:?}, which is not a replay cache; every Kerberos login would fail. Set it to \
+         dfl:, none: or file2: and the path of a file"
     )
 }
 
-/// Opens the file as the library will, which makes it if it is not there.
+/// Opens the file as the library will. Like the library, it creates a missing file.
 fn open(path: &Path, flags: i32, user: u32) -> Result<(), String> {
     let file = OpenOptions::new()
         .read(true)
@@ -133,12 +138,12 @@ fn open(path: &Path, flags: i32, user: u32) -> Result<(), String> {
         .open(path)
         .map_err(|error| error.to_string())?;
     let owner = file.metadata().map_err(|error| error.to_string())?.uid();
-    match owner == user {
-        true => Ok(()),
-        false => Err(format!(
-            "the file is user {owner}'s and the daemon runs as user {user}"
-        )),
+    if owner != user {
+        return Err(format!(
+            "the file belongs to user {owner}, but the daemon runs as user {user}"
+        ));
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -147,7 +152,10 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    fn locate_with(env: &[(&str, &str)], configured: Option<&str>) -> Result<Place, String> {
+    fn locate_with(
+        env: &[(&str, &str)],
+        configured: Option<&str>,
+    ) -> Result<CacheLocation, String> {
         let get = |name: &str| {
             let found = env.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| OsString::from(value))
@@ -157,7 +165,7 @@ mod tests {
 
     fn path(env: &[(&str, &str)], configured: Option<&str>) -> (String, &'static str) {
         match locate_with(env, configured).unwrap() {
-            Place::File { path, from, .. } => (path.to_str().unwrap().to_owned(), from),
+            CacheLocation::File { path, from, .. } => (path.to_str().unwrap().to_owned(), from),
             other => panic!("{other:?}"),
         }
     }
@@ -178,7 +186,10 @@ mod tests {
             path(&[name, kind], Some("none:")),
             ("/n".to_owned(), KRB5RCACHENAME)
         );
-        assert_eq!(locate_with(&[kind], Some("file2:/n")), Ok(Place::None));
+        assert_eq!(
+            locate_with(&[kind], Some("file2:/n")),
+            Ok(CacheLocation::None)
+        );
         assert_eq!(
             path(&[("KRB5RCACHENAME", "dfl:x")], None).0,
             "/var/tmp/krb5_7.rcache2"
@@ -189,12 +200,12 @@ mod tests {
         assert_eq!(from, DEFAULT_NAME);
         assert_eq!(
             locate_with(&[], Some("file2:%{TEMP}/x")),
-            Ok(Place::Unknown)
+            Ok(CacheLocation::Unknown)
         );
         for name in ["/d/x", "FILE:/d/x", "", ":"] {
             let said = locate_with(&[("KRB5RCACHENAME", name)], None).unwrap_err();
             assert!(
-                said.contains("of KRB5RCACHENAME is no replay cache"),
+                said.contains("KRB5RCACHENAME") && said.contains(&format!("{name:?}")),
                 "{said}"
             );
         }

@@ -1,5 +1,5 @@
-//! The server's side of the exchange (RFC 4752, 3.1), as a state machine: tokens in, tokens out.
-//! Offers no security layer, as Storm's daemon does.
+//! The server's side of the exchange (RFC 4752, 3.2), as a state machine: tokens in, tokens out. Like
+//! Storm's daemon, it offers no security layer.
 
 use std::mem;
 use std::sync::Arc;
@@ -7,28 +7,29 @@ use std::sync::Arc;
 use libgssapi::context::{SecurityContext, ServerCtx};
 
 use super::super::LoginFailure;
-use super::super::mechanism::{Exchange, Shown, Step};
-use super::{Service, refusal, said, text};
+use super::super::mechanism::{Exchange, ProvenPeer, Step};
+use super::{Service, message, name_text, token_failure};
 
-/// No security layer; and how large a message we would take in one, which Java offers too.
+/// No security layer, and the largest message that we would accept in one: 65 536 bytes, as Java
+/// offers.
 const OFFER: [u8; 4] = [NO_LAYER, 1, 0, 0];
 const NO_LAYER: u8 = 1;
 
 /// One login.
-pub(crate) struct Server {
-    state: State,
+pub(crate) struct KerberosExchange {
+    state: ExchangeState,
     service: Arc<Service>,
 }
 
-enum State {
-    /// Before the client's ticket.
-    Begun(ServerCtx),
-    /// The client asked for a proof of us and has it; an empty token is next.
+enum ExchangeState {
+    /// Waits for the client's ticket.
+    New(ServerCtx),
+    /// The client asked us to prove ourselves and has our proof. An empty token is next.
     Proven(Peer),
-    /// The offer is made, the client's choice is next.
+    /// The client has our offer. Its choice is next.
     Offered(Peer),
-    /// Nothing may come any more, because of success or failure.
-    Ended,
+    /// Accepted or refused. Nothing may follow.
+    Finished,
 }
 
 struct Peer {
@@ -36,109 +37,111 @@ struct Peer {
     name: String,
 }
 
-impl Server {
-    pub(super) fn new(context: ServerCtx, service: Arc<Service>) -> Server {
-        Server {
-            state: State::Begun(context),
+impl KerberosExchange {
+    pub(super) fn new(context: ServerCtx, service: Arc<Service>) -> KerberosExchange {
+        KerberosExchange {
+            state: ExchangeState::New(context),
             service,
         }
     }
 }
 
-impl Exchange for Server {
+impl Exchange for KerberosExchange {
     fn step(&mut self, token: Option<&[u8]>, out: &mut Vec<u8>) -> Result<Step, LoginFailure> {
         let Some(token) = token else {
-            self.state = State::Ended;
+            self.state = ExchangeState::Finished;
             return Err(LoginFailure::OutOfOrder(
-                "with Kerberos the client sends the first one",
+                "with Kerberos the client sends the first token",
             ));
         };
-        match mem::replace(&mut self.state, State::Ended) {
-            State::Begun(context) => {
+        match mem::replace(&mut self.state, ExchangeState::Finished) {
+            ExchangeState::New(context) => {
                 let (mut peer, proof) = accept(context, token, &self.service)?;
                 if proof.is_empty() {
                     peer.offer(out)?;
-                    self.state = State::Offered(peer);
+                    self.state = ExchangeState::Offered(peer);
                 } else {
                     out.extend_from_slice(&proof);
-                    self.state = State::Proven(peer);
+                    self.state = ExchangeState::Proven(peer);
                 }
                 Ok(Step::Continue)
             }
-            State::Proven(mut peer) => {
+            ExchangeState::Proven(mut peer) => {
                 if !token.is_empty() {
-                    let why = "not empty where the client only says that it has our proof";
+                    let why = "the client must acknowledge our proof with an empty token";
                     return Err(LoginFailure::OutOfOrder(why));
                 }
                 peer.offer(out)?;
-                self.state = State::Offered(peer);
+                self.state = ExchangeState::Offered(peer);
                 Ok(Step::Continue)
             }
-            State::Offered(peer) => peer.judge(token).map(Step::Done),
-            State::Ended => Err(LoginFailure::OutOfOrder("one after the login's end")),
+            ExchangeState::Offered(peer) => peer.judge(token).map(Step::Done),
+            ExchangeState::Finished => Err(LoginFailure::OutOfOrder("the login has already ended")),
         }
     }
 }
 
-/// Whose ticket it is, and our proof if the client wants one.
+/// Accepts the client's ticket. Returns whose it is, and our proof if the client asks for one.
 fn accept(
     mut context: ServerCtx,
     token: &[u8],
     service: &Service,
 ) -> Result<(Peer, Vec<u8>), LoginFailure> {
-    let proof = context.step(token, None).map_err(refusal)?;
-    // A client may hand over its own tickets; we have no use for them.
+    let proof = context.step(token, None).map_err(token_failure)?;
+    // A client may delegate its own tickets; we do not need them.
     drop(context.take_delegated_cred());
     if !context.is_complete() {
-        // A variant of Microsoft's (DCE style) that SASL has no place for.
+        // DCE style, a variant of Microsoft's that SASL does not have.
         return Err(LoginFailure::Malformed(
-            "it asks for a third leg of the ticket's exchange",
+            "the client asks for a ticket exchange of three messages",
         ));
     }
-    let target = text(context.target_name()).map_err(LoginFailure::BadTicket)?;
+    let target = name_text(context.target_name()).map_err(LoginFailure::BadTicket)?;
     if !service.is_target(&target) {
         return Err(LoginFailure::OtherService(target));
     }
-    let name = text(context.source_name()).map_err(LoginFailure::BadTicket)?;
+    let name = name_text(context.source_name()).map_err(LoginFailure::BadTicket)?;
     let proof = proof.map(|proof| proof.to_vec()).unwrap_or_default();
     Ok((Peer { context, name }, proof))
 }
 
 impl Peer {
+    /// Writes the offer: the layers that the client may choose from.
     fn offer(&mut self, out: &mut Vec<u8>) -> Result<(), LoginFailure> {
         let offer = self
             .context
             .wrap(false, &OFFER)
-            .map_err(|error| LoginFailure::Ours(said(error)))?;
+            .map_err(|error| LoginFailure::Internal(message(error)))?;
         out.extend_from_slice(&offer);
         Ok(())
     }
 
-    /// The client's choice: a layer, how large a message it would take, and whom it wants to be.
-    fn judge(mut self, token: &[u8]) -> Result<Shown, LoginFailure> {
+    /// Checks the client's choice: a layer, the largest message that it would accept, and who it asks to
+    /// log in as.
+    fn judge(mut self, token: &[u8]) -> Result<ProvenPeer, LoginFailure> {
         let choice = self.context.unwrap(token);
-        let choice = choice.map_err(refusal)?;
-        // The size says nothing without a layer; Java does not look at it either.
+        let choice = choice.map_err(token_failure)?;
+        // The size means nothing without a layer. Java ignores it too.
         let Some(([layer, _, _, _], identity)) = choice.split_first_chunk::<4>() else {
             return Err(LoginFailure::Malformed(
-                "no layer and size in the client's choice",
+                "the client's choice must begin with a layer and a size",
             ));
         };
         if *layer != NO_LAYER {
             return Err(LoginFailure::Malformed(
-                "the client chose a layer that was not offered",
+                "the client must choose the layer that was offered: none",
             ));
         }
         let Ok(identity) = std::str::from_utf8(identity) else {
             return Err(LoginFailure::Malformed(
-                "whom the client wants to be is not UTF-8",
+                "the name that the client asks to log in as must be UTF-8",
             ));
         };
         let authorization_id = match identity {
             "" => self.name.clone(),
             identity => identity.to_owned(),
         };
-        Ok(Shown {
+        Ok(ProvenPeer {
             name: self.name,
             authorization_id,
         })

@@ -35,13 +35,13 @@ fn a_start_without_what_it_needs_says_what() {
     );
     has(
         &refusal("empty", SERVICE, &[]),
-        &["holds no key of \"pacemaker/localhost\"", "none at all"],
+        &["no key for \"pacemaker/localhost\"", "no keys"],
     );
     let said = refusal("pacemaker.keytab", "pacemaker/elsewhere@STORM.TEST", &[]);
     has(
         &said,
         &[
-            "no key of \"pacemaker/elsewhere@STORM.TEST\"",
+            "no key for \"pacemaker/elsewhere@STORM.TEST\"",
             "pacemaker/localhost@STORM.TEST",
         ],
     );
@@ -49,7 +49,7 @@ fn a_start_without_what_it_needs_says_what() {
     let said = refusal("pacemaker.keytab", "nimbus@STORM.TEST", &[]);
     has(
         &said,
-        &["no key of \"nimbus@STORM.TEST\" or of that service on any host"],
+        &["no key for \"nimbus@STORM.TEST\" or for that service on any host"],
     );
     refusal("pacemaker.keytab", "pacemaker@OTHER.TEST", &[]);
     refusal("pacemaker.keytab", "", &[]);

@@ -1,4 +1,4 @@
-//! Exchanges recorded from Storm and the JDK: both sides of ours must send the same bytes.
+//! Exchanges recorded from Storm and the JDK. Our client and our server must send the same bytes.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is served under which path.
+//! Which path serves what.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -20,42 +20,42 @@ use super::metrics::{Format, Metrics};
 use super::page::Page;
 use super::{health, status};
 
-/// How old an answer may be that is made anew for nobody. Shards publish every 250 ms.
-const MOST_AGE: Duration = Duration::from_millis(200);
+/// The age up to which an answer is used again. Shards publish every 250 ms.
+const MAX_AGE: Duration = Duration::from_millis(200);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// Of everything but the page, which brings its own.
+/// The content security policy of everything but the page.
 const NOTHING_ALLOWED: &str = "default-src 'none'; frame-ancestors 'none'";
 
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct Routes {
     facts: Arc<Facts>,
     board: Arc<Board>,
     metrics: Metrics,
     metrics_text: [Cache; Format::ALL.len()],
     status_json: Cache,
-    /// None: switched off.
+    /// `None`: switched off.
     page: Option<(Page, Cluster)>,
-    /// Only this host reaches it.
+    /// Whether only this host can reach the endpoint.
     is_loopback: bool,
 }
 
-/// An answer before it is one of HTTP.
+/// An answer without the headers that all answers share.
 struct Answer {
     status: StatusCode,
     content_type: &'static str,
     body: Bytes,
 }
 
-impl Site {
-    pub(super) fn new(facts: Facts, board: Arc<Board>, is_loopback: bool) -> Site {
+impl Routes {
+    pub(super) fn new(facts: Facts, board: Arc<Board>, is_loopback: bool) -> Routes {
         let facts = Arc::new(facts);
         let page = facts
             .page
             .then(|| (Page::new(), Cluster::new(facts.ageing, board.clone())));
-        Site {
+        Routes {
             metrics: Metrics::new(facts.clone(), board.clone()),
             metrics_text: Default::default(),
             status_json: Cache::default(),
@@ -66,10 +66,10 @@ impl Site {
         }
     }
 
-    /// Gives back what is kept for nobody. To be called now and then.
-    pub(super) fn tidy(&self) {
+    /// Frees what is kept for the page if nobody watches it. Call it every few seconds.
+    pub(super) fn free_unwatched(&self) {
         if let Some((_, cluster)) = &self.page {
-            cluster.forget_unless_watched();
+            cluster.free_unless_watched();
         }
     }
 
@@ -79,15 +79,20 @@ impl Site {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Response<Full<Bytes>> {
-        let tells_of_the_cluster = matches!(uri.path(), "/" | "/cluster.json" | "/status");
-        let is_elsewhere = headers.get(HOST).is_some_and(|host| !names_this_host(host));
-        if self.is_loopback && tells_of_the_cluster && is_elsewhere {
-            // A page of the internet whose own name resolves to loopback would read this one.
-            let why = "on loopback this answers to localhost and to addresses only\n";
+        let names_the_cluster = matches!(uri.path(), "/" | "/cluster.json" | "/status");
+        let names_another_host = headers.get(HOST).is_some_and(|host| !names_this_host(host));
+        if self.is_loopback && names_the_cluster && names_another_host {
+            // Otherwise a web page whose own name resolves to loopback could read this one (DNS
+            // rebinding).
+            let why =
+                "misdirected request: on loopback, use localhost or an IP address as the host\n";
             return respond(plain(StatusCode::MISDIRECTED_REQUEST, why));
         }
         if method != Method::GET && method != Method::HEAD {
-            let mut response = respond(plain(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD only\n"));
+            let mut response = respond(plain(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method not allowed: use GET or HEAD\n",
+            ));
             let allow = HeaderValue::from_static("GET, HEAD");
             response.headers_mut().insert(ALLOW, allow);
             return response;
@@ -106,8 +111,12 @@ impl Site {
             _ => respond(plain(
                 StatusCode::NOT_FOUND,
                 match self.page {
-                    Some(_) => "there are /, /cluster.json, /metrics, /healthz, /readyz, /status\n",
-                    None => "there are /metrics, /healthz, /readyz, /status (admin.page is off)\n",
+                    Some(_) => {
+                        "not found: use /, /cluster.json, /metrics, /healthz, /readyz or /status\n"
+                    }
+                    None => {
+                        "not found: use /metrics, /healthz, /readyz or /status (admin.page is off)\n"
+                    }
                 },
             )),
         }
@@ -119,7 +128,7 @@ impl Site {
         Answer {
             status: StatusCode::OK,
             content_type: format.content_type(),
-            body: cache.get(MOST_AGE, || self.metrics.text(format).into()),
+            body: cache.get(MAX_AGE, || self.metrics.text(format).into()),
         }
     }
 
@@ -129,12 +138,12 @@ impl Site {
             content_type: JSON,
             body: self
                 .status_json
-                .get(MOST_AGE, || status::json(&self.facts, &self.board).into()),
+                .get(MAX_AGE, || status::json(&self.facts, &self.board).into()),
         }
     }
 }
 
-/// Whether a Host header is an address or localhost, with a port or without.
+/// Whether a Host header is localhost or an IP address, with a port or without.
 fn names_this_host(host: &HeaderValue) -> bool {
     let Ok(host) = host.to_str() else {
         return false;
