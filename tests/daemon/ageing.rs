@@ -1,5 +1,5 @@
-//! Keys that nobody refreshes turn stale, and go: in steps, by the time that the shard is told, without a
-//! socket and without waiting.
+//! Keys without new pulses turn stale, then expire, a share at a time. The test sets the shard's clock: no socket,
+//! no waiting.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

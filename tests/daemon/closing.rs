@@ -90,7 +90,7 @@ fn a_peer_that_takes_no_answers_cannot_hold_it_up() {
     let mut slow = Client::connect(daemon.address());
     slow.put("/large", &vec![b'x'; 1 << 20]);
     slow.send(&(0..40).flat_map(|id| get("/large", id)).collect::<Vec<_>>());
-    // Both sides' buffers are full when nothing moves any more: another client's answers come.
+    // Both sides' buffers are full by the time another client has its answers.
     assert_good_client_is_served(daemon.address());
     let start = Instant::now();
     daemon.signal(Signal::TERM);
@@ -125,7 +125,7 @@ fn a_kill_resets_accepted_and_waiting_connections() {
     for client in &mut accepted {
         assert_eq!(client.get("/nobody"), None);
     }
-    // The kernel takes connections for a process that is stopped; nobody accepts them.
+    // The kernel takes connections for a stopped process, which does not accept them.
     daemon.signal(Signal::STOP);
     let mut waiting: Vec<_> = (0..20).map(|_| Client::connect(daemon.address())).collect();
     daemon.signal(Signal::KILL);

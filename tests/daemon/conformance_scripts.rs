@@ -80,7 +80,7 @@ fn assert_answers_compare(what: &str, step: &Step, ours: &[u8], theirs: &[u8]) {
             kind_of(ours) == kind_of(theirs) && names_of(ours) == names
         }
         Java::WithoutData(_) => theirs == plain(kind_of(ours), id_of(ours)),
-        // If it does not differ any more, the reason is no longer true.
+        // Equal answers would mean that the reason is no longer true.
         Java::Differs(_) => ours != theirs && kind_of(ours) == kind_of(theirs),
     };
     assert!(

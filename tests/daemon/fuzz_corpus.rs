@@ -1,4 +1,4 @@
-//! Every input that the fuzzers have kept still holds what must hold. `make fuzz` looks for new ones.
+//! Every kept input of the fuzzers still passes its check. `make fuzz` looks for new inputs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[path = "../../fuzz/src/lib.rs"]
 mod checks;
 
-/// Fewer inputs than this mean that the corpus was not found, or not committed.
+/// A corpus with fewer inputs is incomplete.
 const LEAST: usize = 20;
 
 fn replay(target: &str, check: fn(&[u8])) {
@@ -22,7 +22,7 @@ fn replay(target: &str, check: fn(&[u8])) {
         inputs.len()
     );
     for input in inputs {
-        // Where a check fails the test's output ends with the input's name.
+        // When a check fails, the output of the test ends with the name of the input.
         println!("{}", input.display());
         check(&fs::read(&input).expect("an input"));
     }

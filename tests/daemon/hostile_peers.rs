@@ -39,7 +39,7 @@ impl Victim {
         victim
     }
 
-    /// The count that the daemon comes back to: two equal ones while nobody is connected.
+    /// The count that the daemon comes back to: two equal ones while no client is connected.
     fn settled_files(&self) -> usize {
         let mut last = 0;
         wait_until("the open files settle", || {

@@ -1,4 +1,4 @@
-//! The realm that the tests of logins use does what they take for granted.
+//! The realm of the login tests does what those tests rely on.
 
 use std::path::Path;
 

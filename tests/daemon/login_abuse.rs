@@ -157,7 +157,7 @@ fn logins_that_succeed_never_make_others_wait() {
     daemon.stop();
 }
 
-/// Who only begins logins has guessed nothing, and locks nobody of its address out.
+/// A peer that only begins logins has guessed nothing: its address is not locked out.
 #[test]
 fn logins_that_are_given_up_make_nobody_wait() {
     let files = DigestFiles::new();

@@ -1,4 +1,5 @@
-//! The daemon as a child process, and parts of it that need no process. One binary: each links the whole daemon.
+//! Tests of the daemon as a child process, and of parts that need no process. They are one binary because each
+//! binary links the whole daemon.
 
 mod access_rules;
 mod admin;

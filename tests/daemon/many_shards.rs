@@ -1,4 +1,4 @@
-//! More shards than cores: correct under load from many connections, and idle when nobody asks.
+//! More shards than cores: correct under load from many connections, and idle without requests.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
 //! A peer that does not take its answers is no longer read from, holds a bounded amount of memory,
-//! slows nobody, and is reset after the deadline; one that takes them slowly gets every byte.
+//! slows no other peer, and is reset after the deadline; one that takes them slowly gets every byte.
 
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;

@@ -1,6 +1,5 @@
-//! A worker is killed hard, and nobody deletes its key: the gauge and the page show it as stale, the
-//! alert would fire, and in the end the key goes, while the other worker beats on. Both are Storm's own
-//! client of 2.8.3.
+//! A worker dies and its key is not deleted: the gauge and the page show the key as stale, the alert fires, and in
+//! the end the key expires, while another worker keeps beating. Both workers are Storm's own client, 2.8.3.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use support::metrics::Scrape;
 use support::storm::StormProgram;
 use support::{Client, Daemon, holds_within, promtool, wait_until};
 
-/// The least that `expire.after` may be.
+/// The shortest that `expire.after` may be.
 const EXPIRE_AFTER: Duration = Duration::from_secs(60);
 
 const TOPOLOGY: &str = "words-1-1795449600";
@@ -40,7 +39,7 @@ impl Worker {
 
 #[test]
 #[ignore = "needs a JDK, Storm's jars, a browser and promtool: tools/setup test, make java"]
-fn a_worker_that_is_killed_turns_stale_is_told_of_and_goes() {
+fn a_killed_worker_turns_stale_raises_the_alert_and_expires() {
     let daemon = Daemon::start(&[
         "--shards",
         "2",
@@ -61,7 +60,7 @@ fn a_worker_that_is_killed_turns_stale_is_told_of_and_goes() {
     let last_beat = Instant::now();
     doomed.program.kill();
 
-    // The other one beats on, faster than the three seconds of a worker, so that it never turns stale.
+    // The other worker beats faster than every three seconds, so that it never turns stale.
     let mut beat_until = |what: &str, mut condition: Box<dyn FnMut() -> bool + '_>| {
         let patience = EXPIRE_AFTER + Duration::from_secs(20);
         let held = holds_within(patience, || {
@@ -89,13 +88,13 @@ fn a_worker_that_is_killed_turns_stale_is_told_of_and_goes() {
     assert!(reader.exists(&key(6701)), "stale is not gone");
 
     beat_until(
-        "it goes",
+        "its key expires",
         Box::new(|| gauge("pacemaker_keys_expired_total") == 1.0),
     );
     assert!(last_beat.elapsed() >= EXPIRE_AFTER);
     assert!(!reader.exists(&key(6701)) && reader.exists(&key(6700)));
     beat_until(
-        "nothing is stale any more",
+        "no key is stale",
         Box::new(|| gauge("pacemaker_keys_stale") == 0.0),
     );
     beat_until(

@@ -1,5 +1,4 @@
-//! Storm's own published clients log in with both methods, as far as they can: those of 1.x with
-//! DIGEST, all with KERBEROS, and beside them writers without a login. LOGINS_AGAINST=storm tries the
+//! Storm's published clients log in, 1.x with DIGEST and all of them with KERBEROS, beside writers without a login. LOGINS_AGAINST=storm tries the
 //! same against Storm's daemon.
 
 use support::jaas_files;
@@ -68,7 +67,7 @@ fn digest_lets_in_clients_of_1_x_that_know_the_password() {
     site.server.stop();
 }
 
-/// Which no server can help: the client is ready when the server has shown that it knows the password,
+/// No server can change this: the client is ready when the server has shown that it knows the password,
 /// and once more when the login is complete, and then ends its own connection. Until the login is
 /// complete, it throws every answer away.
 #[test]
@@ -122,14 +121,14 @@ fn kerberos_lets_in_the_nimbus_of_every_generation() {
         assert_eq!(client.expect("guest"), "NOT_AUTHORIZED");
         assert_eq!(client.expect("nimbus"), "READ pulse");
     }
-    // Who has a valid ticket, and no business here.
+    // A valid ticket of a user who is not allowed.
     all_give_up(clients, &format!("KERBEROS {mallory} {to}"));
     server.logs_failure(&["login_not_a_user"]);
     server.stop();
 }
 
-/// None gets in so, and that is their last login: a refused client tries again and again, and its
-/// address then has to wait with every login.
+/// None of them gets in. It is their last login: a refused client tries again and again, and then every login from
+/// its address has to wait.
 fn all_give_up<const COUNT: usize>(mut clients: [StormProgram; COUNT], how: &str) {
     for client in &mut clients {
         client.say(&format!("TRY stranger {how}"));

@@ -1,5 +1,5 @@
-//! Storm's own published clients, unmodified, from the first release with Pacemaker to the newest:
-//! all of them write, read, list and delete; the newest 2.x and 1.x also do it hard.
+//! Storm's published clients, unmodified, from the first release with Pacemaker to the newest: all of them write,
+//! read, list and delete. The newest 2.x and 1.x also do so under load and across a restart.
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,5 @@
-//! The JDK's own SASL clients, which are neither Storm's nor ours, get in with the right secret and in
-//! every way that the mechanisms allow, and not with a wrong one. LOGINS_AGAINST=storm tries the same
+//! The JDK's own SASL clients, which are neither Storm's nor ours, log in with the right secret in every way that
+//! the mechanisms allow, and are refused with a wrong one. LOGINS_AGAINST=storm tries the same
 //! against Storm's daemon.
 
 use std::thread;
@@ -82,7 +82,7 @@ fn kerberos_lets_its_users_in_with_and_without_mutual_authentication() {
         ("one-way", nimbus.clone()),
         ("mutual", format!("{nimbus} mutual=true")),
         ("second", second),
-        // Who does not say whom it wants to be is who it is.
+        // Without an authorization identity it is the ticket's user.
         ("unsaid", format!("{nimbus} authzid=none")),
         ("first-time", format!("{nimbus} subject=kept")),
         ("same-ticket", format!("{nimbus} subject=kept")),
@@ -106,7 +106,7 @@ fn kerberos_lets_its_users_in_with_and_without_mutual_authentication() {
         LoginServer::assert_refused(&attempt(name, how));
         server.logs_failure(reasons);
     }
-    // The KDC itself lets nobody in whom it does not know.
+    // The KDC gives no ticket to a user that it does not know.
     site.kdc.remove("mallory");
     let unknown = attempt("unknown", &mallory);
     assert!(unknown.starts_with("NO_TICKET "), "{unknown}");
@@ -191,7 +191,7 @@ fn a_changed_key_asks_for_new_tickets_and_no_restart() {
 
 #[test]
 #[ignore = "needs a JDK, Storm's jars and a KDC: make java"]
-fn an_expired_ticket_is_none() {
+fn an_expired_ticket_is_refused() {
     const LIFE_SECONDS: u32 = 3;
     const CLOCK_SKEW_SECONDS: u32 = 2;
     let mut site = KerberosSite::start();

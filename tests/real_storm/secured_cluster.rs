@@ -1,5 +1,5 @@
 //! A real Storm cluster (2.8.3) whose Nimbus logs in with Kerberos while its workers do not, as Storm
-//! has it since 2.3: the workers' pulses reach Nimbus, and nobody without a login can read them.
+//! has it since 2.3: the workers' pulses reach Nimbus, and no client without a login can read them.
 
 use support::Client;
 use support::frames::{self, NOT_AUTHORIZED};

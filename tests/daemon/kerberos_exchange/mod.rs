@@ -352,7 +352,7 @@ fn a_new_key_in_the_keytab_counts_without_a_restart() {
         text.contains("Cannot find key for pacemaker/localhost@STORM.TEST kvno 1"),
         "{text}"
     );
-    // And while there is none at all.
+    // And while the keytab is missing.
     fs::rename(&world.keytab, world.kdc.path("away")).unwrap();
     let end = login(&mut later, &mut server, "plain", SERVICE);
     assert_eq!(end.outcome(), BAD_TICKET);
@@ -376,7 +376,7 @@ fn a_login_cannot_be_sent_again() {
             panic!("{end:?}")
         };
         assert_eq!(label, BAD_TICKET);
-        assert_eq!(text, "the ticket was not accepted: Request is a replay");
+        assert!(text.contains("replay"), "{text}");
     }
 }
 

@@ -220,7 +220,7 @@ fn directories_do_not_exist() -> Script {
     script.exists("/c9", false);
     script.exists("/c9/t/k/", false);
     script.get("/c9/t", None);
-    script.delete("/c9/t"); // deletes one key, and this is none
+    script.delete("/c9/t"); // deletes one key, and this is a directory
     script.exists("/c9/t/k", true);
     script.delete_path("/c9");
     script

@@ -46,8 +46,7 @@ impl Daemon {
         Self::spawn(Command::new(program), loopback(0), arguments)
     }
 
-    /// Starts with at most so many open files, which the daemon cannot raise, and with some of them
-    /// open already.
+    /// Starts with a hard limit of `files` open files, `open` of which are taken already.
     pub fn start_with_files(files: u32, open: u32, arguments: &[&str]) -> Daemon {
         let script = format!(
             r#"ulimit -n {files}

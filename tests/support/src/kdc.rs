@@ -70,8 +70,8 @@ impl Kdc {
         kdc
     }
 
-    /// The KDC goes on with a clock that is so many seconds ahead, or behind if negative, and with
-    /// tickets of a minute. Those of a clock that is far behind have expired when they are made:
+    /// Restarts the KDC with a clock that is `ahead_seconds` ahead (behind if negative) and with tickets of a
+    /// minute. Those of a clock that is far behind have expired when they are made:
     /// `kinit` and the C library go by the KDC's clock, a server by its own. Java does not.
     pub fn set_clock(&mut self, ahead_seconds: i64) {
         for index in 0..self.realms.len() {

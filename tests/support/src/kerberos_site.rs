@@ -46,9 +46,10 @@ impl KerberosSite {
 
     /// Adds a user and returns its JAAS file.
     pub fn add_user(&self, principal: &str) -> String {
-        let full = match principal.contains('@') {
-            true => principal.to_owned(),
-            false => format!("{principal}@{REALM}"),
+        let full = if principal.contains('@') {
+            principal.to_owned()
+        } else {
+            format!("{principal}@{REALM}")
         };
         let file = full.replace('/', "-");
         let keytab = self.kdc.add_with_keytab(&full, &format!("{file}.keytab"));

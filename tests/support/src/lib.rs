@@ -1,5 +1,5 @@
-//! What the integration tests share: the daemon as a child process, clients over plain sockets, and
-//! frames written byte by byte, so that no test trusts the crate's own encoder.
+//! What the integration tests share: the daemon as a child process, clients over plain sockets, and frames written
+//! byte by byte, because no test trusts the crate's own encoder.
 
 pub mod beats;
 pub mod browser;
@@ -35,7 +35,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must happen: generous, because the machine may be busy.
+/// How long a test waits for what must happen. Generous, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The directory that the repository is checked out to.
@@ -81,7 +81,7 @@ impl Random {
         self.below(chance) == 0
     }
 
-    /// Bytes that do not compress and that tell where they were cut.
+    /// Bytes that do not compress and of which any part shows where it was cut.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes: Vec<u8> = (0..count.div_ceil(8))
             .flat_map(|_| self.next().to_be_bytes())

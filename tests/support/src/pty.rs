@@ -54,7 +54,7 @@ impl Pty {
         self.written.lock().expect("the text").clone()
     }
 
-    /// Waits until this is written after the first so many bytes. Returns how many there then are.
+    /// Waits for this text after the first bytes, which are skipped. Returns how many bytes there then are.
     pub fn wait_for(&self, text: &str, after: usize) -> usize {
         let mut end = 0;
         wait_until(&format!("{text:?} on the terminal"), || {

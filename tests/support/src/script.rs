@@ -129,7 +129,7 @@ impl Script {
     pub fn run(&self, address: SocketAddr) -> Answers {
         let mut client = Client::connect(address);
         let mut answers = Answers::new();
-        // In pieces that fit into any socket's buffers while nobody reads.
+        // In pieces that fit into any socket's buffers: the test is not reading yet.
         for steps in self.steps.chunks(1_000) {
             let requests: Vec<u8> = steps.iter().flat_map(|step| step.request.clone()).collect();
             client.send(&requests);
@@ -138,7 +138,7 @@ impl Script {
                 assert_eq!(earlier, None, "{}: two answers with one id", self.name);
             }
         }
-        // Nothing more comes, and nobody ends the connection.
+        // Nothing more comes, and neither side ends the connection.
         let ping = client.ask(&get("/ping", -7));
         assert_eq!(ping, pulse_answer("/ping", None, -7), "{}", self.name);
         answers
