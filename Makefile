@@ -31,7 +31,7 @@ demo:
 
 test: setup-test check java
 	RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --workspace --quiet -- --include-ignored --skip measure_
-	RUST_TEST_THREADS=3 cargo test --workspace --quiet --test real_storm -- --include-ignored
+	RUST_TEST_THREADS=4 cargo test --workspace --quiet --test real_storm -- --include-ignored
 	$(MAKE) --no-print-directory load
 	$(MAKE) --no-print-directory packaging-check
 
