@@ -1,9 +1,9 @@
-# The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
+# `make run` starts the daemon, `make test` tests it. Each installs what it needs.
 
 # Most tests wait for most of their time, so more of them run at once than there are cores.
 TESTS_AT_A_TIME ?= 8
 
-.PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz setup-run setup-test setup-package
+.PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz release setup-run setup-test setup-package
 .DEFAULT_GOAL := run
 
 # What `make demo`, `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
@@ -46,25 +46,26 @@ java: setup-test
 	tests/storm/build
 
 # 12 000 workers and a reader, in release mode: a minute.
-load: setup-test
-	cargo build --release --quiet --bin storm-pacemaker
-	cargo build --release --quiet --package loadgen
+load: setup-test release
 	cargo test --workspace --quiet --test load -- --nocapture
 
 # The Debian package and the image, from one binary: target/debian, target/image.
-package: setup-package
-	cargo build --release --quiet --bin storm-pacemaker
+package: setup-package release
 	packaging/deb
 	packaging/image
 
 # All that is packaged: built, installed and run, as root. Half a minute, and two more the first time.
-packaging-check: setup-package
-	cargo build --release --quiet --bin storm-pacemaker
+packaging-check: setup-package release
 	packaging/check
 
 # The image as `docker build` makes it: compiled in its build stage.
 image-full: setup-package
 	packaging/image --full
+
+# Both programs in one command for all that need one of them: with other features of a shared crate, Cargo would compile the
+# daemon again.
+release:
+	cargo build --release --quiet --package storm-pacemaker --package loadgen
 
 setup-run:
 	@tools/setup run

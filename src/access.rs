@@ -1,5 +1,5 @@
-//! Who may do what: (kind of request, login) → allow or refuse. Pure, one table, and no `_` arm:
-//! whoever adds a request or a login state must decide here.
+//! Who may do what: (request, login, address, path) → allow or deny. One pure table without a `_` arm:
+//! a new request or login status does not compile until it has its rule here.
 
 use std::net::IpAddr;
 
@@ -19,7 +19,7 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
-    pub const ALL: [RequestKind; 8] = [
+    pub(crate) const ALL: [RequestKind; 8] = [
         RequestKind::CreatePath,
         RequestKind::Exists,
         RequestKind::SendPulse,
@@ -31,7 +31,7 @@ impl RequestKind {
     ];
 
     /// Its name in metrics and logs.
-    pub fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             RequestKind::CreatePath => "create_path",
             RequestKind::Exists => "exists",
@@ -44,8 +44,8 @@ impl RequestKind {
         }
     }
 
-    /// What it does to what is stored.
-    pub fn right(self) -> Right {
+    /// The right that the request needs.
+    pub(crate) fn right(self) -> Right {
         match self {
             RequestKind::Exists
             | RequestKind::GetAllPulseForPath
@@ -56,13 +56,13 @@ impl RequestKind {
         }
     }
 
-    /// Whether it asks for something stored, rather than changing it.
-    pub fn is_read(self) -> bool {
+    /// Whether the request reads what is stored and changes nothing.
+    pub(crate) fn is_read(self) -> bool {
         self.right() == Right::Read
     }
 }
 
-/// What there is a rule for.
+/// What a request does with what is stored. The operator sets a rule for each.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Right {
     Read,
@@ -70,59 +70,59 @@ pub enum Right {
     Delete,
 }
 
-/// What a connection has shown of who it is.
+/// Whether a connection has logged in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Login {
-    /// `pacemaker.auth.method: NONE`: nobody is asked.
+pub enum LoginStatus {
+    /// `pacemaker.auth.method` is NONE: there is no login.
     NotRequired,
-    /// There is a method, and this one has not logged in, or has given up its login.
-    Guest,
-    /// It has logged in as somebody who may read.
-    User,
+    /// There is a login method, and the connection has not logged in or has forfeited its login.
+    NotLoggedIn,
+    /// The connection has logged in as a user who may read.
+    LoggedIn,
 }
 
-/// Why a request is refused. It is answered with NOT_AUTHORIZED; the connection stays.
+/// Why a request is denied. The answer is NOT_AUTHORIZED; the connection stays open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Denial {
     LoginNeeded(Right),
-    /// The peer's address may not even connect; it did so before that was the rule.
+    /// `access.connect_from` does not list the peer's address. The connection is older than the rule.
     MayNotConnect,
-    /// The peer's address is in none of the networks that have this right.
+    /// No network that has this right contains the peer's address.
     AddressNotListed(Right),
-    /// The deletion would reach beyond the directory that deletions are confined to.
+    /// The deletion is not confined to what is below [`Rules::deletes_below`].
     DeletesTooHigh,
 }
 
-/// What an operator may ask for beyond Storm's rule.
+/// The operator's rules, which can be stricter than Storm's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rules {
-    pub writes: Need,
-    pub deletes: Need,
-    /// From where peers may connect at all.
-    pub connect_from: Addresses,
-    pub reads_from: Addresses,
-    pub writes_from: Addresses,
-    pub deletes_from: Addresses,
-    /// Deletions reach what is below this directory and nothing else; `/` spares the root alone.
-    /// Empty: no such rule.
-    pub deletes_below: String,
+    pub(crate) writes: Need,
+    pub(crate) deletes: Need,
+    /// The networks from which peers may connect.
+    pub(crate) connect_from: Addresses,
+    pub(crate) reads_from: Addresses,
+    pub(crate) writes_from: Addresses,
+    pub(crate) deletes_from: Addresses,
+    /// Only what is below this directory may be deleted. With `/`, only the deletion of everything is
+    /// denied. Empty: everything may be deleted, as in Storm's daemon.
+    pub(crate) deletes_below: String,
 }
 
-/// What a write or a deletion needs.
+/// What a peer needs in order to write or to delete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Need {
-    /// Nothing, as with Storm's daemon.
+    /// Nothing, as in Storm's daemon.
     Open,
     /// A login.
     Authenticated,
 }
 
-/// Networks, in CIDR notation. None at all is everyone.
+/// Networks in CIDR notation. An empty list includes every address.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Addresses(pub Vec<IpNet>);
+pub struct Addresses(pub(crate) Vec<IpNet>);
 
 impl Default for Rules {
-    /// Storm's, but for the deletion of everything.
+    /// Storm's rules, except that nobody may delete everything.
     fn default() -> Rules {
         Rules {
             writes: Need::Open,
@@ -137,36 +137,44 @@ impl Default for Rules {
 }
 
 impl Addresses {
-    /// An IPv4 peer of an IPv6 socket must come as the IPv4 address that it is.
-    pub fn include(&self, address: IpAddr) -> bool {
+    /// An IPv4 peer of an IPv6 socket must be given by its IPv4 address.
+    pub(crate) fn include(&self, address: IpAddr) -> bool {
         self.0.is_empty() || self.0.iter().any(|network| network.contains(&address))
     }
 }
 
-/// Whose account an address is on: its own, or the /64 that one IPv6 host can choose addresses from.
-pub fn account_of(address: IpAddr) -> IpAddr {
+/// The address under which limits and log lines count a peer: its own address for IPv4, its /64 for
+/// IPv6, because one host can use every address of a /64.
+pub(crate) fn account_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
     }
 }
 
-/// The table: whether this request, of a peer with this login and address, is carried out.
-pub fn decide(
+/// The table: whether a peer with this login status and address may make this request.
+///
+/// # Errors
+/// The first rule that denies it.
+pub(crate) fn decide(
     rules: &Rules,
     kind: RequestKind,
-    login: Login,
+    login: LoginStatus,
     from: IpAddr,
     path: &str,
 ) -> Result<(), Denial> {
     let right = kind.right();
     let needs_login = match (right, login) {
-        (Right::Read | Right::Write | Right::Delete, Login::User) => false,
-        (Right::Read, Login::NotRequired) => false,
-        (Right::Read, Login::Guest) => true,
-        // Without a method nobody can log in; `config` refuses that, and this does not rely on it.
-        (Right::Write, Login::NotRequired | Login::Guest) => rules.writes == Need::Authenticated,
-        (Right::Delete, Login::NotRequired | Login::Guest) => rules.deletes == Need::Authenticated,
+        (Right::Read | Right::Write | Right::Delete, LoginStatus::LoggedIn) => false,
+        (Right::Read, LoginStatus::NotRequired) => false,
+        (Right::Read, LoginStatus::NotLoggedIn) => true,
+        // `config` rejects `Authenticated` without a login method. This table does not rely on it.
+        (Right::Write, LoginStatus::NotRequired | LoginStatus::NotLoggedIn) => {
+            rules.writes == Need::Authenticated
+        }
+        (Right::Delete, LoginStatus::NotRequired | LoginStatus::NotLoggedIn) => {
+            rules.deletes == Need::Authenticated
+        }
     };
     if needs_login {
         return Err(Denial::LoginNeeded(right));
@@ -198,8 +206,8 @@ pub fn decide(
     Ok(())
 }
 
-/// Whether a DELETE_PATH stays below a directory. It takes all keys that begin with the path, with a
-/// `/` at its end (see `store`), so "" and "/" are everything.
+/// Whether DELETE_PATH stays below a directory. The request deletes all keys that begin with its path
+/// and a `/` (see `store`), so "" and "/" delete everything.
 fn deletes_path_below(path: &str, directory: &str) -> bool {
     match directory.trim_end_matches('/') {
         "" if directory.is_empty() => true,
@@ -208,7 +216,7 @@ fn deletes_path_below(path: &str, directory: &str) -> bool {
     }
 }
 
-/// Whether a DELETE_PULSE_ID does; it takes one key, wherever its name may point.
+/// Whether DELETE_PULSE_ID stays below a directory. The request deletes exactly one key, even for "/".
 fn deletes_key_below(key: &str, directory: &str) -> bool {
     match directory.trim_end_matches('/') {
         "" => true,
@@ -216,7 +224,7 @@ fn deletes_key_below(key: &str, directory: &str) -> bool {
     }
 }
 
-/// Whether there is something after the directory and a `/`.
+/// Whether the path is the directory, a `/` and something more.
 fn is_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory)
         .and_then(|rest| rest.strip_prefix('/'))
@@ -229,10 +237,14 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3));
     const PATH: &str = "/workerbeats/t/w";
-    const LOGINS: [Login; 3] = [Login::NotRequired, Login::Guest, Login::User];
+    const LOGINS: [LoginStatus; 3] = [
+        LoginStatus::NotRequired,
+        LoginStatus::NotLoggedIn,
+        LoginStatus::LoggedIn,
+    ];
 
     /// Every request against every login, with these rules: those that are refused, and why.
-    fn refused(rules: &Rules) -> Vec<(RequestKind, Login, Denial)> {
+    fn refused(rules: &Rules) -> Vec<(RequestKind, LoginStatus, Denial)> {
         let mut refused = Vec::new();
         for kind in RequestKind::ALL {
             for login in LOGINS {
@@ -244,12 +256,11 @@ mod tests {
         refused
     }
 
-    /// Every request of these rights, by a guest; and where a rule asks for a login also by whoever
-    /// cannot log in.
-    fn without_login(rights: &[Right]) -> Vec<(RequestKind, Login, Denial)> {
+    /// Every request of these rights without a login. With no login method, reads need none.
+    fn without_login(rights: &[Right]) -> Vec<(RequestKind, LoginStatus, Denial)> {
         let logins = |right| match right {
-            Right::Read => &[Login::Guest][..],
-            Right::Write | Right::Delete => &[Login::NotRequired, Login::Guest],
+            Right::Read => &[LoginStatus::NotLoggedIn][..],
+            Right::Write | Right::Delete => &[LoginStatus::NotRequired, LoginStatus::NotLoggedIn],
         };
         let kinds = RequestKind::ALL.into_iter();
         let kinds = kinds.filter(|kind| rights.contains(&kind.right()));
@@ -281,12 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn by_default_guests_write_and_do_not_read() {
+    fn by_default_reads_need_a_login_and_writes_do_not() {
         assert_eq!(refused(&Rules::default()), without_login(&[Right::Read]));
     }
 
     #[test]
-    fn writes_and_deletions_may_need_a_login_each_by_itself() {
+    fn writes_and_deletions_can_each_need_a_login() {
         let writes = Rules {
             writes: Need::Authenticated,
             ..Rules::default()
@@ -333,25 +344,32 @@ mod tests {
         ];
         for (right, rules) in cases {
             for kind in RequestKind::ALL {
-                let expected = match kind.right() == right {
-                    true => Err(Denial::AddressNotListed(right)),
-                    false => Ok(()),
+                let expected = if kind.right() == right {
+                    Err(Denial::AddressNotListed(right))
+                } else {
+                    Ok(())
                 };
-                assert_eq!(decide(&rules, kind, Login::User, HERE, PATH), expected);
+                assert_eq!(
+                    decide(&rules, kind, LoginStatus::LoggedIn, HERE, PATH),
+                    expected
+                );
                 let there = "192.0.2.200".parse().unwrap();
-                assert_eq!(decide(&rules, kind, Login::User, there, PATH), Ok(()));
+                assert_eq!(
+                    decide(&rules, kind, LoginStatus::LoggedIn, there, PATH),
+                    Ok(())
+                );
             }
         }
     }
 
     #[test]
-    fn whoever_may_not_connect_may_do_nothing() {
+    fn an_address_that_may_not_connect_may_do_nothing() {
         let rules = Rules {
             connect_from: Addresses(vec!["192.0.2.0/24".parse().unwrap()]),
             ..Rules::default()
         };
         for kind in RequestKind::ALL {
-            let from = |address| decide(&rules, kind, Login::User, address, PATH);
+            let from = |address| decide(&rules, kind, LoginStatus::LoggedIn, address, PATH);
             assert_eq!(from(HERE), Err(Denial::MayNotConnect));
             assert_eq!(from("192.0.2.1".parse().unwrap()), Ok(()));
         }
@@ -389,7 +407,7 @@ mod tests {
                 deletes_below: below.to_owned(),
                 ..Rules::default()
             };
-            match decide(&rules, kind, Login::User, HERE, path) {
+            match decide(&rules, kind, LoginStatus::LoggedIn, HERE, path) {
                 Ok(()) => true,
                 Err(Denial::DeletesTooHigh) => false,
                 Err(other) => panic!("{other:?}"),

@@ -1,8 +1,7 @@
-//! The command line: what may be asked for, and what the process's exit code means. Reads arguments
-//! and the environment's few variables; decides nothing about values.
+//! The command line. Reads arguments and a few environment variables, and leaves values to `config`.
 //!
-//! Exit codes: 0 done; 1 the daemon could not start or failed while it ran, or a command could not do
-//! what it was asked; 2 the command line or the configuration is wrong.
+//! Exit codes: 0 done; 1 the daemon could not start or failed while it ran, or a command failed; 2 the
+//! command line or the configuration is wrong.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -12,7 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::auth::Authenticator;
 use crate::commands;
-use crate::config::{self, ConfigErrors, Cores, Loaded, Sources};
+use crate::config::{self, ConfigErrors, Cores, Loaded, Setting, Sources, keys};
 use crate::server;
 
 const FAILED: u8 = 1;
@@ -30,11 +29,11 @@ struct Cli {
 
 #[derive(Clone, Debug, Default, Subcommand)]
 enum Command {
-    /// Run the daemon in the foreground (also what no command does)
+    /// Run the daemon in the foreground (the default)
     #[default]
     Serve,
-    /// Print the effective configuration and where each value comes from; exit 2 if it is wrong or if
-    /// its credentials cannot be used here
+    /// Print the effective configuration and the source of each value; exit 2 if it is wrong or its
+    /// credentials cannot be used here
     CheckConfig,
     #[command(flatten)]
     AtATerminal(commands::Command),
@@ -47,36 +46,36 @@ struct Options {
     #[arg(long, value_name = "ADDR", global = true)]
     bind: Option<String>,
 
-    /// TCP port; 0 takes a free one and prints it [default: 6699]
+    /// TCP port; 0 takes a free port and prints it [default: 6699]
     #[arg(long, value_name = "N", global = true, allow_hyphen_values = true)]
     port: Option<String>,
 
-    /// Shards, one thread each: 1 to 256, or auto [default: auto, one for each usable core]
+    /// Number of shards, one thread each: 1 to 256, or auto [default: auto, one per usable core]
     #[arg(long, value_name = "N", global = true, allow_hyphen_values = true)]
     shards: Option<String>,
 
-    /// Where to serve metrics, health and the page; "" is off [default: 127.0.0.1:6698]
+    /// Address of the metrics, health and status page; "" turns it off [default: 127.0.0.1:6698]
     #[arg(long, value_name = "ADDR:PORT", global = true)]
     admin: Option<String>,
 
-    /// TOML file over the built-in defaults
+    /// TOML file that overrides the built-in defaults
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
-    /// storm.yaml over that [default: $STORM_CONF_DIR/storm.yaml, else $STORM_HOME/conf/storm.yaml]
+    /// storm.yaml, which overrides the TOML file [default: $STORM_CONF_DIR/storm.yaml, else $STORM_HOME/conf/storm.yaml]
     #[arg(long, value_name = "FILE", global = true)]
     storm_conf: Option<PathBuf>,
 
-    /// JAAS file with the credentials for DIGEST and KERBEROS, the daemon's or those of a command
+    /// JAAS file with the DIGEST and KERBEROS credentials of the daemon or of a command
     #[arg(long, value_name = "FILE", global = true)]
     login_config: Option<String>,
 
-    /// One setting over the files, under its TOML or its Storm name; may be repeated, the last wins
+    /// One setting, by its TOML or Storm name, that overrides the files; repeatable, the last wins
     #[arg(short = 'c', value_name = "KEY=VALUE", global = true)]
     overrides: Vec<String>,
 
-    /// A property as Java takes it: java.security.auth.login.config, java.security.krb5.conf, others
-    /// for ${NAME} in the JAAS file
+    /// A Java system property: java.security.auth.login.config, java.security.krb5.conf, or any
+    /// ${NAME} in the JAAS file
     #[arg(short = 'D', value_name = "NAME=VALUE", global = true)]
     definitions: Vec<String>,
 }
@@ -86,7 +85,7 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => {
-            // Also --help and --version. If nobody reads it, there is nobody to tell.
+            // Also --help and --version. If it cannot be printed, neither can an error.
             let _ = answer.print();
             return ExitCode::from(if answer.use_stderr() { WRONG_USAGE } else { 0 });
         }
@@ -112,7 +111,7 @@ fn load(sources: &Sources) -> Result<Loaded, ExitCode> {
 }
 
 fn serve(sources: &Sources) -> ExitCode {
-    // First of all: a signal that comes during the start is kept.
+    // First, so that a signal during the start is not lost.
     let outcome = server::signals().map(|signals| {
         let loaded = load(sources)?;
         server::serve(loaded, sources, signals).map_err(|error| {
@@ -134,7 +133,7 @@ fn check_config(loaded: &Loaded) -> ExitCode {
     let mut output = io::BufWriter::new(io::stdout().lock());
     let written = config::write_report(loaded, &mut output).and_then(|()| output.flush());
     match written {
-        // A reader such as `head` that has seen enough is no failure.
+        // A reader such as `head` has seen enough: not a failure.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             eprintln!("storm-pacemaker: cannot write to standard output: {error}");
             ExitCode::from(FAILED)
@@ -142,7 +141,7 @@ fn check_config(loaded: &Loaded) -> ExitCode {
         _ => match Authenticator::new(&loaded.config.auth.credentials) {
             Ok(_) => ExitCode::SUCCESS,
             Err(why) => {
-                eprintln!("storm-pacemaker: nobody could log in: {why}");
+                eprintln!("storm-pacemaker: logins cannot work: {why}");
                 ExitCode::from(WRONG_USAGE)
             }
         },
@@ -156,14 +155,14 @@ fn wrong_configuration(errors: &ConfigErrors) -> ExitCode {
 }
 
 impl Options {
-    /// Values stay text here, so that all that is wrong is told at once and in the same words.
+    /// Values stay text, so that `config` reports all errors at once and in the same words.
     fn sources(self) -> Sources {
-        let flags = [
-            ("--bind", "server.bind", self.bind),
-            ("--port", "server.port", self.port),
-            ("--shards", "server.shards", self.shards),
-            ("--admin", "admin.address", self.admin),
-            ("--login-config", "auth.login_config", self.login_config),
+        let flags: [(_, &Setting, _); 5] = [
+            ("--bind", &keys::BIND, self.bind),
+            ("--port", &keys::PORT, self.port),
+            ("--shards", &keys::SHARDS, self.shards),
+            ("--admin", &keys::ADMIN_ADDRESS, self.admin),
+            ("--login-config", &keys::LOGIN_CONFIG, self.login_config),
         ];
         Sources {
             config: self.config,

@@ -1,5 +1,5 @@
-//! The client's side of a login, message by message, as Storm's clients go about it: for the load
-//! generator and for the commands that ask a server. Frames in, frames out; no socket.
+//! The client's side of a login, message by message, as Storm's clients do it, for the load generator and
+//! the commands. Frames in, frames out: no socket.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::auth::{DigestCredentials, LoginFailure, TicketSource};
 use crate::wire::control::{self, ControlCode};
 use crate::wire::message::{self, Data, MessageType};
 
-/// The name that Storm's daemons go by, in base64 as their clients send it: `pacemaker-client`.
+/// The name that clients of Storm give themselves, `pacemaker-client`, in base64.
 const CLIENT_NAME: &str = "cGFjZW1ha2VyLWNsaWVudA==";
 
 /// How a client logs in.
@@ -37,30 +37,30 @@ pub struct ClientLogin {
 enum Mechanism {
     Digest {
         client: Box<digest_md5::Client>,
-        responded: bool,
-        verified: bool,
+        has_responded: bool,
+        is_verified: bool,
     },
     #[cfg(feature = "kerberos")]
     Kerberos {
         client: kerberos::Client,
-        /// Nothing but the server's last word is missing.
-        through: bool,
+        /// Only the server's SASL_COMPLETE is missing.
+        is_complete: bool,
     },
 }
 
 impl ClientLogin {
-    /// Begins a login; what to send first is appended to `out`.
+    /// Begins a login. Appends to `out` what to send first.
     ///
     /// # Errors
-    /// There is no ticket, or this build has no Kerberos.
+    /// There is no ticket, or this build lacks Kerberos.
     pub fn begin(method: &ClientMethod, out: &mut Vec<u8>) -> Result<ClientLogin, LoginFailure> {
         let mechanism = match method {
             ClientMethod::Digest(credentials) => {
                 control::encode_control(out, ControlCode::SaslTokenRequest);
                 Mechanism::Digest {
                     client: Box::new(digest_md5::Client::new(credentials, CLIENT_NAME)),
-                    responded: false,
-                    verified: false,
+                    has_responded: false,
+                    is_verified: false,
                 }
             }
             #[cfg(feature = "kerberos")]
@@ -81,13 +81,13 @@ impl ClientLogin {
         Ok(ClientLogin { mechanism })
     }
 
-    /// Takes the server's next frame, without its length; appends what to send. True once the login
-    /// is complete.
+    /// Takes the body of the server's next frame and appends what to send. Returns true once the login is
+    /// complete.
     ///
     /// # Errors
-    /// What the server has sent does not belong to a login, or it does not know our password.
+    /// The frame is not part of a login, or the server does not know our password.
     pub fn receive(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<bool, LoginFailure> {
-        let unexpected = || LoginFailure::OutOfOrder("no message of a login");
+        let unexpected = || LoginFailure::OutOfOrder("not a message of a login");
         let message = message::decode(body).map_err(|_| unexpected())?;
         let Some(Data::Blob(blob)) = message.data else {
             return Err(unexpected());
@@ -112,47 +112,50 @@ impl ClientLogin {
         match &mut self.mechanism {
             Mechanism::Digest {
                 client,
-                responded,
-                verified,
+                has_responded,
+                is_verified,
             } => {
-                if *responded {
+                if *has_responded {
                     client.verify(token)?;
-                    *verified = true;
+                    *is_verified = true;
                     return Ok(None);
                 }
-                *responded = true;
+                *has_responded = true;
                 client.respond(token).map(Some)
             }
             #[cfg(feature = "kerberos")]
-            Mechanism::Kerberos { client, through } => match client.step(Some(token))? {
+            Mechanism::Kerberos {
+                client,
+                is_complete,
+            } => match client.step(Some(token))? {
                 ClientStep::Continue(answer) => Ok(Some(answer)),
                 ClientStep::Done(answer) => {
-                    *through = true;
+                    *is_complete = true;
                     Ok(Some(answer))
                 }
             },
         }
     }
 
-    /// The server says that it is done: are we?
+    /// The server has sent SASL_COMPLETE; fails if our side is not complete.
     fn complete(&self) -> Result<bool, LoginFailure> {
         let is_complete = match &self.mechanism {
-            Mechanism::Digest { verified, .. } => *verified,
+            Mechanism::Digest { is_verified, .. } => *is_verified,
             #[cfg(feature = "kerberos")]
-            Mechanism::Kerberos { through, .. } => *through,
+            Mechanism::Kerberos { is_complete, .. } => *is_complete,
         };
-        match is_complete {
-            true => Ok(true),
-            false => Err(LoginFailure::OutOfOrder(
-                "the server ends a login too early",
-            )),
+        if is_complete {
+            Ok(true)
+        } else {
+            let why = "the server ends a login too early";
+            Err(LoginFailure::OutOfOrder(why))
         }
     }
 }
 
 #[cfg(feature = "kerberos")]
 impl Mechanism {
-    /// The client speaks first.
+    /// With Kerberos the client speaks first.
     fn of_ticket(
         mut client: kerberos::Client,
         out: &mut Vec<u8>,
@@ -161,7 +164,7 @@ impl Mechanism {
         control::encode_token(out, &token);
         Ok(Mechanism::Kerberos {
             client,
-            through: false,
+            is_complete: false,
         })
     }
 }

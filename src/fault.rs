@@ -1,59 +1,61 @@
-//! What goes wrong on a peer's account, sorted by what follows: a [`Fault`] ends the peer's
-//! connection, a [`Refusal`] is the answer to one request. Each has one label, which is its name in
-//! metrics and logs. Our own faults are not here: they end the process.
+//! What peers do wrong, sorted by consequence: a [`Fault`] ends the peer's connection, a [`Refusal`]
+//! answers one request. Each has one label, its name in metrics and logs. Errors of the daemon itself
+//! are not here: they end the process.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::access::{Denial, Right};
 use crate::auth::LoginFailure;
-use crate::store::Full;
+use crate::store::StoreFull;
 use crate::wire::frame::FrameError;
 use crate::wire::message::{DecodeError, MessageType};
 
-/// Ends the connection, with a RST: Storm's clients come back at once.
+/// Why a connection ends. It ends with a RST, after which Storm's clients reconnect at once.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fault {
     Frame(FrameError),
     Decode(DecodeError),
-    /// A message that only servers send.
+    /// The peer sent a message that only servers send.
     NotARequest(MessageType),
-    /// A request without the data that it is about, or with another request's.
+    /// The peer sent a request without its data, or with data of another request.
     WrongData(MessageType),
-    /// A pulse that has an id and nothing else.
+    /// The peer sent a pulse to be stored that has an id and no details.
     NoDetails,
-    /// A control or SASL message, and there is nothing to log in to.
+    /// The peer sent a control or SASL message, and the server has no login method.
     LoginNotOffered,
-    /// The peer took no byte of its answers for this long.
+    /// The peer read no byte of its answers for this long (`limits.output_deadline`).
     SlowReader(Duration),
-    /// Half-received requests and unread answers of all connections have reached the bound, and
-    /// this connection asked for more.
+    /// Half-received requests and unread answers of all connections fill `limits.buffered`, and this
+    /// connection needs more.
     BuffersFull,
+    /// This many connections are open, as many as `limits.connections` allows.
     TooManyConnections(u64),
-    /// The peer's address is in none of the networks that may connect.
+    /// `access.connect_from` does not list the peer's address.
     AddressNotListed,
     LoginFailed(LoginFailure),
-    /// A login message of a peer that has given up its login by sending a request.
+    /// The peer sent a login message after a request. A request forfeits the login.
     LoginAfterRequest,
-    /// A login message of a peer that has logged in.
+    /// The peer sent a login message after it had logged in.
     LoginAfterLogin,
-    /// The messages of a login have more bytes than this.
+    /// The messages of a login exceed this many bytes (`limits.handshake_size`).
     LoginTooLarge(u64),
-    /// A login has taken longer than this.
+    /// A login took longer than this (`limits.handshake_deadline`).
     LoginTooSlow(Duration),
-    /// More logins of the peer's address have failed than may, and too many others wait already, or
-    /// this one has waited too long.
+    /// This many logins of the peer's address have failed (`limits.failed_logins`), so its login had
+    /// to wait. It waited too long, or as many others were waiting already.
     LoginThrottled(u64),
-    /// Connections of the peer's address, more than it may have.
+    /// This many connections of the peer's address are open, as many as
+    /// `limits.connections_per_address` allows.
     TooManyOfAddress(u64),
-    /// Connections of the peer's address that have neither logged in nor done anything they may,
-    /// more than it may have.
+    /// This many connections of the peer's address have neither logged in nor stored a pulse, as many
+    /// as `limits.unauthenticated_per_address` allows.
     TooManyUnauthenticated(u64),
 }
 
 impl Fault {
-    /// All labels: a metric has each from the start.
-    pub const LABELS: [&str; 26] = [
+    /// All labels. The metrics list each from the start, at zero.
+    pub(crate) const LABELS: [&str; 26] = [
         "bad_frame",
         "bad_message",
         "not_a_request",
@@ -82,8 +84,8 @@ impl Fault {
         "too_many_unauthenticated",
     ];
 
-    /// Those of a login that was judged and did not succeed.
-    pub const FAILED_LOGINS: [&str; 10] = [
+    /// The labels of logins that were judged and failed.
+    pub(crate) const FAILED_LOGINS: [&str; 10] = [
         "login_malformed",
         "login_out_of_order",
         "login_wrong_password",
@@ -123,27 +125,32 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Frame(error) => write!(f, "{error}"),
+            Fault::Frame(error @ FrameError::Negative(_)) => write!(f, "{error}"),
+            Fault::Frame(error @ FrameError::TooLarge { .. }) => {
+                write!(f, "{error} (limits.frame_size)")
+            }
             Fault::Decode(error) => write!(f, "{error}"),
             Fault::NotARequest(kind) => {
-                write!(f, "it sent {kind:?}, which only a server sends")
+                write!(f, "the peer sent {kind:?}, which only a server sends")
             }
-            Fault::WrongData(kind) => write!(f, "its {kind:?} lacks the data that belongs to it"),
-            Fault::NoDetails => write!(f, "its SendPulse has no details"),
+            Fault::WrongData(kind) => {
+                write!(f, "the peer sent {kind:?} without the data that it needs")
+            }
+            Fault::NoDetails => write!(f, "the peer sent SendPulse without details"),
             Fault::LoginNotOffered => write!(
                 f,
-                "it tried to log in, but pacemaker.auth.method is NONE here: set it to NONE at \
-                 the client, too"
+                "the peer tried to log in, but pacemaker.auth.method is NONE here; set the same \
+                 method on both sides"
             ),
             Fault::SlowReader(time) => write!(
                 f,
-                "it took no byte of its answers for {} s (limits.output_deadline)",
+                "the peer read none of its answers for {} s (limits.output_deadline)",
                 time.as_secs()
             ),
             Fault::BuffersFull => write!(
                 f,
-                "half-received requests and unread answers have reached limits.buffered, and it \
-                 asked for more"
+                "half-received requests and unread answers of all connections fill \
+                 limits.buffered, and this connection needs more"
             ),
             Fault::TooManyConnections(limit) => {
                 write!(f, "{limit} connections are open (limits.connections)")
@@ -154,12 +161,12 @@ impl fmt::Display for Fault {
             Fault::LoginFailed(failure) => write!(f, "its login failed: {failure}"),
             Fault::LoginAfterRequest => write!(
                 f,
-                "it tried to log in after a request: whoever begins with one stays a guest"
+                "the peer tried to log in after a request; a login must come first"
             ),
-            Fault::LoginAfterLogin => write!(f, "it tried to log in twice"),
+            Fault::LoginAfterLogin => write!(f, "the peer tried to log in twice"),
             Fault::LoginTooLarge(limit) => write!(
                 f,
-                "its login has more than {limit} bytes (limits.handshake_size)"
+                "the messages of its login exceed {limit} bytes (limits.handshake_size)"
             ),
             Fault::LoginTooSlow(time) => write!(
                 f,
@@ -168,8 +175,8 @@ impl fmt::Display for Fault {
             ),
             Fault::LoginThrottled(limit) => write!(
                 f,
-                "{limit} logins of its address have failed of late, and too many wait for their turn \
-                 (limits.failed_logins)"
+                "{limit} recent logins of its address have failed (limits.failed_logins), so its \
+                 login had to wait; it waited too long, or too many others were waiting"
             ),
             Fault::TooManyOfAddress(limit) => write!(
                 f,
@@ -177,41 +184,43 @@ impl fmt::Display for Fault {
             ),
             Fault::TooManyUnauthenticated(limit) => write!(
                 f,
-                "{limit} connections of its address have not logged in \
+                "{limit} connections of its address have neither logged in nor stored a pulse \
                  (limits.unauthenticated_per_address)"
             ),
         }
     }
 }
 
-/// The answer to one request that is not carried out: NOT_AUTHORIZED, the only refusal that the
-/// protocol has. Nothing stored is touched, the connection stays.
+/// Why a request is not carried out. The answer is NOT_AUTHORIZED, the protocol's only refusal. What is
+/// stored does not change, and the connection stays open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
     Access(Denial),
+    /// In bytes (`limits.path_length`).
     PathTooLong {
         bytes: usize,
         limit: u64,
     },
+    /// In segments (`limits.path_depth`).
     PathTooDeep {
         limit: u64,
     },
-    Store(Full),
-    /// A list that would not fit into a frame that clients accept.
+    Store(StoreFull),
+    /// The answer would exceed `limits.frame_size`, the bytes of the largest frame that clients accept.
     AnswerTooLarge {
         bytes: u64,
         limit: u64,
     },
-    /// Records that would not fit. The one refusal that is answered without data, as Java answers
-    /// this request always.
+    /// All pulses of a path would exceed `limits.frame_size` bytes. The answer is an empty
+    /// GET_ALL_PULSE_FOR_PATH_RESPONSE, as Storm's daemon always answers this request.
     RecordsTooLarge {
         limit: u64,
     },
 }
 
 impl Refusal {
-    /// All labels: a metric has each from the start.
-    pub const LABELS: [&str; 9] = [
+    /// All labels. The metrics list each from the start, at zero.
+    pub(crate) const LABELS: [&str; 9] = [
         "not_authorized",
         "address_not_listed",
         "deletes_too_high",
@@ -223,7 +232,7 @@ impl Refusal {
         "records_too_large",
     ];
 
-    pub fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
             Refusal::Access(Denial::LoginNeeded(_)) => "not_authorized",
             Refusal::Access(Denial::MayNotConnect) => "address_not_listed",
@@ -231,8 +240,8 @@ impl Refusal {
             Refusal::Access(Denial::DeletesTooHigh) => "deletes_too_high",
             Refusal::PathTooLong { .. } => "path_too_long",
             Refusal::PathTooDeep { .. } => "path_too_deep",
-            Refusal::Store(Full::Keys) => "keys_full",
-            Refusal::Store(Full::Bytes) => "bytes_full",
+            Refusal::Store(StoreFull::Keys) => "keys_full",
+            Refusal::Store(StoreFull::Bytes) => "bytes_full",
             Refusal::AnswerTooLarge { .. } => "answer_too_large",
             Refusal::RecordsTooLarge { .. } => "records_too_large",
         }
@@ -243,49 +252,53 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Access(Denial::LoginNeeded(right)) => {
-                let (what, why) = match right {
-                    Right::Read => ("reads need", "auth.method"),
-                    Right::Write => ("writes need", "access.writes"),
-                    Right::Delete => ("deletions need", "access.deletes"),
+                let (action, key) = match right {
+                    Right::Read => ("reading", "auth.method"),
+                    Right::Write => ("writing", "access.writes"),
+                    Right::Delete => ("deleting", "access.deletes"),
                 };
-                write!(f, "{what} a login ({why})")
+                write!(f, "{action} needs a login ({key})")
             }
             Refusal::Access(Denial::MayNotConnect) => {
-                write!(
-                    f,
-                    "its address may not connect any more (access.connect_from)"
-                )
+                write!(f, "its address may no longer connect (access.connect_from)")
             }
             Refusal::Access(Denial::AddressNotListed(right)) => {
-                let (what, why) = match right {
+                let (action, key) = match right {
                     Right::Read => ("read", "access.reads_from"),
                     Right::Write => ("write", "access.writes_from"),
                     Right::Delete => ("delete", "access.deletes_from"),
                 };
-                write!(f, "its address may not {what} ({why})")
+                write!(f, "its address may not {action} ({key})")
             }
             Refusal::Access(Denial::DeletesTooHigh) => write!(
                 f,
-                "the deletion reaches beyond what deletions are confined to (access.deletes_below)"
+                "only what is below a certain directory may be deleted (access.deletes_below)"
             ),
             Refusal::PathTooLong { bytes, limit } => write!(
                 f,
-                "the path has {bytes} bytes, {limit} are allowed (limits.path_length)"
+                "the path has {bytes} bytes; at most {limit} are allowed (limits.path_length)"
             ),
             Refusal::PathTooDeep { limit } => write!(
                 f,
                 "the path has more than {limit} segments (limits.path_depth)"
             ),
-            Refusal::Store(Full::Keys) => write!(f, "the store is full (limits.stored_keys)"),
-            Refusal::Store(Full::Bytes) => write!(f, "the store is full (limits.stored_bytes)"),
+            Refusal::Store(StoreFull::Keys) => write!(
+                f,
+                "the store is full; raise limits.stored_keys or delete dead topologies"
+            ),
+            Refusal::Store(StoreFull::Bytes) => write!(
+                f,
+                "the store is full; raise limits.stored_bytes or delete dead topologies"
+            ),
             Refusal::AnswerTooLarge { bytes, limit } => write!(
                 f,
-                "the answer has {bytes} bytes, clients accept {limit} (limits.frame_size)"
+                "the answer would have {bytes} bytes, and clients accept {limit} \
+                 (limits.frame_size)"
             ),
             Refusal::RecordsTooLarge { limit } => write!(
                 f,
-                "all pulses of the path have more than {limit} bytes, which clients do not accept \
-                 (limits.frame_size)"
+                "all pulses of the path have more than {limit} bytes together, the most that \
+                 clients accept (limits.frame_size)"
             ),
         }
     }
@@ -297,7 +310,7 @@ mod tests {
 
     use super::*;
 
-    /// The text behind `=> "` in the functions that give labels: a new label must be in the lists.
+    /// The labels in the source of a `label` function, so that none is missing from the lists.
     fn labels_in(source: &str) -> BTreeSet<&str> {
         let arms = source.lines().filter_map(|line| line.split_once(" => \""));
         let labels = arms.filter_map(|(_, rest)| rest.strip_suffix("\","));

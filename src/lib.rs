@@ -5,6 +5,7 @@
 pub mod access;
 mod admin;
 pub mod auth;
+pub mod blocking_client;
 pub mod cli;
 pub mod client_login;
 pub mod commands;
@@ -17,4 +18,5 @@ pub mod server;
 pub mod session;
 pub mod shard;
 pub mod store;
+pub mod units;
 pub mod wire;

@@ -96,6 +96,7 @@ pub struct Ageing {
 
 // ── How far the configuration may go ─────────────────────────────────────────────────────────────
 
+// The ranges of `Limits`. Each has the name of its field, which gives unit and reason.
 pub const FRAME_BYTES: RangeInclusive<u64> = KIB..=i32::MAX as u64;
 pub const PATH_BYTES: RangeInclusive<u64> = 128..=64 * KIB;
 pub const PATH_DEPTH: RangeInclusive<u64> = 4..=1024;

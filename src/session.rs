@@ -1,108 +1,121 @@
-//! One peer's side of the protocol: which message may come next, and what it is: a request, or a step
-//! of a login. It decides nothing about rights (see `access`) and touches neither store nor socket.
+//! One connection's side of the protocol: which message may come next, and whether it is a request or
+//! a step of a login. A session decides nothing about rights (see [`crate::access`]) and touches neither
+//! store nor socket.
 
 use std::borrow::Cow;
 
-use crate::access::{Login, RequestKind};
+use crate::access::{LoginStatus, RequestKind};
 use crate::auth::{Authenticator, Handshake, Identity, LoginFailure, Progress};
 use crate::fault::Fault;
 use crate::wire::control::{self, ControlCode};
 use crate::wire::message::{Data, Message, MessageType};
 
-/// Bytes of a login's message besides its token, so that empty ones count, too.
-const MESSAGE_HEAD_BYTES: u64 = 16;
+/// Bytes that a login message counts besides its token, so that empty messages are not free.
+const MESSAGE_OVERHEAD_BYTES: u64 = 16;
 
-/// A peer's request, as it asks for it.
+/// A peer's request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request<'a> {
-    pub kind: RequestKind,
-    pub path: Cow<'a, str>,
+    pub(crate) kind: RequestKind,
+    pub(crate) path: Cow<'a, str>,
     /// The pulse to store; empty unless the kind is SendPulse.
-    pub details: &'a [u8],
-    /// Comes back with the answer.
-    pub message_id: i32,
+    pub(crate) details: &'a [u8],
+    /// The answer carries the same id.
+    pub(crate) message_id: i32,
 }
 
-/// What a message is.
+/// What a message turned out to be.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Received<'a> {
     Request(Request<'a>),
-    /// A step of a login; the answer is written.
+    /// A step of a login. Its answer is in [`LoginContext::out`].
     LoginStep,
-    /// The last step.
+    /// The last step of a login.
     LoggedIn(Identity),
 }
 
-/// What logins go by, and where their answers go.
+/// What a session needs for a login.
 #[derive(Debug)]
 pub struct LoginContext<'a> {
-    /// None where there is nothing to log in to.
+    /// `None`: the server has no login method.
     pub authenticator: Option<&'a Authenticator>,
-    /// How large all messages of a login may be together.
-    pub bytes: u64,
-    /// Frames for the peer are appended here.
+    /// Bytes of all messages of one login (`limits.handshake_size`).
+    pub max_bytes: u64,
+    /// Whole frames for the peer are appended here.
     pub out: &'a mut Vec<u8>,
 }
 
 /// Where one connection stands in the protocol.
 #[derive(Debug)]
 pub struct Session {
-    state: State,
+    phase: Phase,
 }
 
 #[derive(Debug)]
-enum State {
-    /// Without a method to log in with: any request may come at any time.
-    NotRequired,
-    /// Nothing has come yet.
-    Fresh,
-    LoggingIn(Box<LoggingIn>),
+enum Phase {
+    /// The server had no login method when the peer connected: any request may come at any time.
+    LoginNotRequired,
+    /// Neither a request nor a complete login has come. `None`: nothing has come.
+    LoginPossible(Option<Box<UnfinishedLogin>>),
     LoggedIn,
-    /// A request has come before a login: there will be none (Storm's daemon takes the handlers of
-    /// the login out of the connection's pipeline then).
-    Forfeited,
+    /// A request came before a complete login, so there will be none: Storm's daemon then removes the
+    /// login handlers from the connection's pipeline.
+    LoginForfeited,
 }
 
 #[derive(Debug)]
-struct LoggingIn {
+struct UnfinishedLogin {
     handshake: Handshake,
+    /// Of its messages so far.
     bytes: u64,
 }
 
+impl UnfinishedLogin {
+    fn begin(authenticator: &Authenticator) -> Box<UnfinishedLogin> {
+        Box::new(UnfinishedLogin {
+            handshake: authenticator.begin(),
+            bytes: 0,
+        })
+    }
+}
+
 impl Session {
+    /// A session for a server without a login method.
     pub fn without_login() -> Session {
         Session {
-            state: State::NotRequired,
+            phase: Phase::LoginNotRequired,
         }
     }
 
+    /// A session for a server with a login method.
     pub fn with_login() -> Session {
         Session {
-            state: State::Fresh,
+            phase: Phase::LoginPossible(None),
         }
     }
 
-    pub fn login(&self) -> Login {
-        match self.state {
-            State::NotRequired => Login::NotRequired,
-            State::Fresh | State::LoggingIn(_) | State::Forfeited => Login::Guest,
-            State::LoggedIn => Login::User,
+    pub fn login_status(&self) -> LoginStatus {
+        match self.phase {
+            Phase::LoginNotRequired => LoginStatus::NotRequired,
+            Phase::LoginPossible(_) | Phase::LoginForfeited => LoginStatus::NotLoggedIn,
+            Phase::LoggedIn => LoginStatus::LoggedIn,
         }
     }
 
-    /// Whether a login may begin, or has begun.
-    pub fn may_log_in(&self) -> bool {
-        matches!(self.state, State::Fresh | State::LoggingIn(_))
+    /// Whether a login may begin or continue.
+    pub(crate) fn may_log_in(&self) -> bool {
+        matches!(self.phase, Phase::LoginPossible(_))
     }
 
-    pub fn is_logging_in(&self) -> bool {
-        matches!(self.state, State::LoggingIn(_))
+    /// Whether a login has begun and is not complete.
+    pub(crate) fn is_logging_in(&self) -> bool {
+        matches!(self.phase, Phase::LoginPossible(Some(_)))
     }
 
-    /// Takes a message.
+    /// Takes the connection's next message.
     ///
     /// # Errors
-    /// The message has no place here, or the login has failed: the connection is to be ended.
+    /// The message may not come now, or the login failed. The caller must end the connection.
     pub fn receive<'a>(
         &mut self,
         message: Message<'a>,
@@ -114,9 +127,9 @@ impl Session {
             }
             _ => {
                 let request = request(message)?;
-                match self.state {
-                    State::Fresh | State::LoggingIn(_) => self.state = State::Forfeited,
-                    State::NotRequired | State::LoggedIn | State::Forfeited => {}
+                match self.phase {
+                    Phase::LoginPossible(_) => self.phase = Phase::LoginForfeited,
+                    Phase::LoginNotRequired | Phase::LoggedIn | Phase::LoginForfeited => {}
                 }
                 Ok(Received::Request(request))
             }
@@ -126,69 +139,58 @@ impl Session {
     fn login_step<'a>(
         &mut self,
         message: Message<'_>,
-        login: LoginContext<'_>,
+        context: LoginContext<'_>,
     ) -> Result<Received<'a>, Fault> {
-        let Some(authenticator) = login.authenticator else {
+        let Some(authenticator) = context.authenticator else {
             return Err(Fault::LoginNotOffered);
         };
         let token = login_token(&message)?;
-        let is_first = match &self.state {
-            State::NotRequired => return Err(Fault::LoginNotOffered),
-            State::LoggedIn => return Err(Fault::LoginAfterLogin),
-            State::Forfeited => return Err(Fault::LoginAfterRequest),
-            State::Fresh => true,
-            State::LoggingIn(_) => false,
+        let unfinished = match &mut self.phase {
+            Phase::LoginPossible(unfinished) => unfinished,
+            Phase::LoginNotRequired => return Err(Fault::LoginNotOffered),
+            Phase::LoggedIn => return Err(Fault::LoginAfterLogin),
+            Phase::LoginForfeited => return Err(Fault::LoginAfterRequest),
         };
-        // A mechanism's first token is asked for, or comes unasked; later ones come.
-        let asked = is_first && authenticator.is_server_first();
-        if asked != token.is_none() {
-            let why = match token {
-                Some(_) => "it comes before the server's",
-                None => "a token is asked for when the client has to send one",
-            };
-            return Err(Fault::LoginFailed(LoginFailure::OutOfOrder(why)));
+        // A mechanism that begins with the server's token begins with a request for it. All other
+        // messages of a login carry a token.
+        let requests_token = unfinished.is_none() && authenticator.is_server_first();
+        if requests_token != token.is_none() {
+            return Err(Fault::LoginFailed(LoginFailure::OutOfOrder(
+                if token.is_some() {
+                    "the client sent a token before it asked for the server's"
+                } else {
+                    "the client asked for a token when it had to send one"
+                },
+            )));
         }
-        let under_way = match &mut self.state {
-            State::LoggingIn(under_way) => under_way,
-            state => {
-                let handshake = authenticator.begin();
-                *state = State::LoggingIn(Box::new(LoggingIn {
-                    handshake,
-                    bytes: 0,
-                }));
-                let State::LoggingIn(under_way) = state else {
-                    unreachable!("it has just been set")
-                };
-                under_way
-            }
-        };
-        under_way.bytes += token.map_or(0, |token| token.len() as u64) + MESSAGE_HEAD_BYTES;
-        if under_way.bytes > login.bytes {
-            return Err(Fault::LoginTooLarge(login.bytes));
+        let login = unfinished.get_or_insert_with(|| UnfinishedLogin::begin(authenticator));
+        login.bytes += token.map_or(0, |token| token.len() as u64) + MESSAGE_OVERHEAD_BYTES;
+        if login.bytes > context.max_bytes {
+            return Err(Fault::LoginTooLarge(context.max_bytes));
         }
         let mut answer = Vec::new();
-        let progress = under_way
+        let progress = login
             .handshake
             .step(token, &mut answer)
             .map_err(Fault::LoginFailed)?;
         match progress {
             Progress::Continue => {
-                control::encode_token(login.out, &answer);
+                control::encode_token(context.out, &answer);
                 Ok(Received::LoginStep)
             }
             Progress::Done(identity) => {
                 if !answer.is_empty() {
-                    control::encode_token(login.out, &answer);
+                    control::encode_token(context.out, &answer);
                 }
-                control::encode_control(login.out, ControlCode::SaslComplete);
-                self.state = State::LoggedIn;
+                control::encode_control(context.out, ControlCode::SaslComplete);
+                self.phase = Phase::LoggedIn;
                 Ok(Received::LoggedIn(identity))
             }
         }
     }
 }
 
-/// The token of a login's message; none if it asks for one.
+/// The token of a login message. `None`: the message asks the server for one.
 fn login_token<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>, Fault> {
     let Some(Data::Blob(blob)) = message.data else {
         return Err(Fault::WrongData(message.kind));
@@ -203,12 +205,12 @@ fn login_token<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>, Fault> {
         | ControlCode::EndOfBatch
         | ControlCode::SaslComplete
         | ControlCode::Failure => Err(Fault::LoginFailed(LoginFailure::OutOfOrder(
-            "a control message that clients do not send",
+            "the client sent a control message that only a server sends",
         ))),
     }
 }
 
-/// The request that a message is.
+/// Turns a message into a request.
 fn request(message: Message<'_>) -> Result<Request<'_>, Fault> {
     let kind = match message.kind {
         MessageType::CreatePath => RequestKind::CreatePath,

@@ -2,7 +2,7 @@
 """Prints the table of the project's budgets from the results of tools/compare.
 
 Usage: budgets.py DIRECTORY
-Also takes the seconds out of the results, which nobody reads again.
+Also removes the seconds from the results, which no table needs.
 """
 import json
 import statistics
@@ -61,7 +61,7 @@ def main():
     doubts = sorted({why for run in compared.values() if run
                      for report in run["reports"] for why in report["invalid_because"]})
     if doubts:
-        print("Where the generator was the limit, in some run:")
+        print("Runs in which the generator was the limit:")
         print("\n".join(f"- {why}" for why in doubts))
         print()
     zookeeper(results)
@@ -111,11 +111,11 @@ def zookeeper(results):
     if not found:
         return
     bound = "at least " if found["lower_bound"] else ""
-    print("ZooKeeper, standalone, one znode a worker on a disk with fsync, a pulse of 4 KiB every 3 s:")
+    print("ZooKeeper, standalone, one znode per worker on a disk with fsync, a pulse of 4 KiB every 3 s:")
     print(f"it carries {bound}{found['last_good_supervisors']} supervisors before a write takes over 1 s "
           f"({found['first_bad_supervisors']} are too many). {found['gave_out']}")
     print()
-    print("| supervisors | writes/s | p50 | p99 | max | GET p50 | pass | CPU of its core | CPU for each | memory |")
+    print("| supervisors | writes/s | p50 | p99 | max | GET p50 | pass | share of its core | CPU per write | memory |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for step in sorted(found["steps"], key=lambda step: step["supervisors"]):
         def us(times, what):

@@ -1,19 +1,27 @@
-#!/usr/bin/env python3
-"""Tables and plots of what tools/capacity has measured.
+#!/usr/bin/python3
+"""Tables and plots of the results of tools/capacity.
 
-Usage: capacity.py DIRECTORY
-Prints Markdown; writes DIRECTORY/*.svg with `loadgen chart`.
+Usage: tools/capacity.py DIRECTORY
+Prints the tables as Markdown and draws the plots of docs/CAPACITY.md into DIRECTORY/*.svg.
 """
 import json
-import subprocess
 import sys
 from pathlib import Path
+
+try:
+    import matplotlib
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+    from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullLocator
+except ImportError:
+    sys.exit(f"capacity.py: {sys.executable} has no matplotlib, which draws the plots; "
+             "on Debian: apt-get install python3-matplotlib")
 
 SIZES = [600, 4096, 20480, 61440]
 WORKERS_PER_SUPERVISOR = 4
 INTERVAL_S = 3
 LINK_BYTES_PER_S = 1e9 / 8
-# A key, the message around it, and what Ethernet, IP and TCP add to each segment of 1448 bytes.
+# The key and the message around the details; next, what Ethernet, IP and TCP add to each segment.
 MESSAGE_BYTES = 150
 SEGMENT_BYTES, HEADER_BYTES = 1448, 66
 MOST_WORDS = 120
@@ -37,25 +45,13 @@ def main():
                             ("Storm's, four pulses for one", quartered[size])]:
             if found:
                 steps(f"{name}, {size} B", found)
-    limits = [[size, link(size), good(ours[size]), good(java[size])] for size in SIZES]
-    chart(out / "limits", ["bytes", "what the link holds", "ours", "Storm's"], limits,
-          "Supervisors carried, by pulse", "--x", "bytes", "--log-x", "--log-y")
-    for name, field, title, y in [
-            ("cpu", lambda step: step["server_busy"], "Server CPU, in cores", "number"),
-            ("pulse-p99", lambda step: (step["pulse"] or {}).get("p99_us"), "Pulse p99", "time"),
-            ("pass", lambda step: (step["pass"] or {}).get("max_us"), "Nimbus's longest pass", "time"),
-            ("memory", lambda step: step["server_resident_bytes"], "Server's resident memory", "bytes")]:
-        for size in SIZES:
-            series = [(label, found) for label, found in [("ours", ours[size]), ("Storm's", java[size])] if found]
-            rows = {}
-            for index, (_, found) in enumerate(series):
-                for step in found["steps"]:
-                    row = rows.setdefault(step["supervisors"], [None] * len(series))
-                    row[index] = field(step)
-            if series:
-                chart(out / f"{name}-{size}", ["supervisors"] + [label for label, _ in series],
-                      [[x] + rows[x] for x in sorted(rows)], f"{title}, {size} B pulses", "--y", y,
-                      *(["--log-y"] if y == "time" else []))
+    draw_limits(out / "limits.svg", ours, java)
+    draw_steps(out / "cpu-4096.svg", ours[4096], java[4096], "Server CPU, in cores; pulses of 4 KB",
+               lambda step: step["server_busy"])
+    draw_steps(out / "pulse-p99-4096.svg", ours[4096], java[4096], "Pulse p99; pulses of 4 KB",
+               lambda step: (step["pulse"] or {}).get("p99_us"), unit="µs", log=True)
+    draw_steps(out / "pass-600.svg", ours[600], java[600], "Nimbus's longest pass; pulses of 0.6 KB",
+               lambda step: (step["pass"] or {}).get("max_us"), unit="µs")
 
 
 def load(file):
@@ -66,7 +62,7 @@ def load(file):
 
 
 def link(size):
-    """Supervisors whose pulses fill the link."""
+    """The number of supervisors whose pulses fill the link."""
     message = size + MESSAGE_BYTES
     segments = -(-message // SEGMENT_BYTES)
     pulses = LINK_BYTES_PER_S / (message + segments * HEADER_BYTES)
@@ -117,17 +113,57 @@ def time(us):
     return f"{us / 1e3:.3g} ms" if us < 1e6 else f"{us / 1e6:.3g} s"
 
 
-def chart(file, names, rows, title, *options):
-    def field(value):
-        return "" if value is None else str(value)
-    table = file.with_suffix(".tsv")
-    table.write_text("\n".join("\t".join(map(field, row)) for row in [names] + rows) + "\n")
-    try:
-        svg = subprocess.run(["target/release/loadgen", "chart", str(table), "--title", title, *options],
-                             check=True, capture_output=True, text=True).stdout
-    finally:
-        table.unlink()
-    file.with_suffix(".svg").write_text(svg)
+def draw_limits(file, ours, java):
+    figure, axes = begin("Supervisors carried, by the size of a pulse")
+    for (name, style), value in zip(
+            [("what the link holds", "C7--"), ("ours", "C0o-"), ("Storm's", "C1s-")],
+            [link, lambda size: good(ours[size]), lambda size: good(java[size])]):
+        known = [(size, value(size)) for size in SIZES if value(size)]
+        if known:
+            axes.plot(*zip(*known), style, label=name)
+    axes.set(xscale="log", yscale="log", xlabel="bytes of a pulse", ylabel="supervisors")
+    axes.xaxis.set_major_locator(FixedLocator(SIZES))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}".replace(",", " ")))
+    save(figure, axes, file)
+
+
+def draw_steps(file, ours, java, title, field, unit="", log=False):
+    """A quantity of each step over the number of supervisors; `unit` is that of the results."""
+    figure, axes = begin(title)
+    scale = 1e-6 if unit == "µs" else 1
+    for name, style, found in [("ours", "C0o-", ours), ("Storm's", "C1s-", java)]:
+        known = [(step["supervisors"], field(step) * scale) for step in (found or {"steps": []})["steps"]
+                 if field(step) is not None]
+        if known:
+            axes.plot(*zip(*known), style, label=name)
+    axes.set(xlabel="supervisors", xlim=(0, None))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}".replace(",", " ")))
+    if log:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, None)
+    if unit == "µs":
+        axes.yaxis.set_major_formatter(EngFormatter(unit="s"))
+    save(figure, axes, file)
+
+
+def begin(title):
+    # Text stays text; equal data make an equal file.
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "capacity", "font.size": 10,
+                                "font.family": "sans-serif", "axes.spines.top": False, "axes.spines.right": False})
+    figure, axes = pyplot.subplots(figsize=(7, 3.4), layout="constrained")
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+    axes.grid(color="#dddddd", linewidth=0.8)
+    return figure, axes
+
+
+def save(figure, axes, file):
+    if axes.lines:
+        axes.legend(frameon=False)
+    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+    pyplot.close(figure)
 
 
 main()

@@ -1,4 +1,4 @@
-"""The tables of tools/login-cost out of its results, which are thinned to what is worth keeping."""
+"""Prints the tables of tools/login-cost from its results, and removes from them what no table needs."""
 
 import json
 import statistics
@@ -16,17 +16,17 @@ def main():
 
 
 def logins(results):
-    print("| method | server CPU a connection (least to most) | of it the login | of the least | login p50 | p99 |")
+    print("| method | server CPU per connection (least to most) | of this the login | of the least | login p50 | p99 |")
     print("|---|---|---|---|---|---|")
     runs = {method: rounds(results, f"login-{method}") for method in METHODS}
     cpu = {method: [run["server"]["cpu_us_per_connection"] for run in runs[method]] for method in METHODS}
     for method in METHODS:
-        # Each round's own baseline: what the machine did meanwhile hits both.
+        # Each round has its own baseline, because other load on the machine affects both.
         extra = [more - none for more, none in zip(cpu[method], cpu["none"])]
         times = [run["login"] for run in runs[method] if run["login"]]
         row = [method.upper(), spread(cpu[method], "µs")]
         if times:
-            # Whatever else a machine does adds to the time: the least of all rounds has the least of it.
+            # Other load only adds to the time, so the least of all rounds is the closest.
             row.append(f"{statistics.median(extra):.0f} µs")
             row.append(f"{min(cpu[method]) - min(cpu['none']):.0f} µs")
             row += [f"{statistics.median(time[which] for time in times):.0f} µs" for which in ["p50_us", "p99_us"]]
@@ -37,7 +37,7 @@ def logins(results):
 
 
 def pulses(results):
-    print("| method | pulses/s | server CPU a pulse (least to most) | ratio to NONE (least to most) |")
+    print("| method | pulses/s | server CPU per pulse (least to most) | ratio to NONE (least to most) |")
     print("|---|---|---|---|")
     runs = {method: rounds(results, f"pulses-{method}") for method in METHODS}
     cpu = {method: [run["server"]["cpu_us_per_pulse"] for run in runs[method]] for method in METHODS}
@@ -52,7 +52,7 @@ def pulses(results):
 
 
 def crowds(results):
-    print("| crowd | logins | failed ones | login p50 | p99 | max | all pulse after | slowest pulse | over 1 s, or unsent |")
+    print("| crowd | logins | failed | login p50 | p99 | max | all pulse after | slowest pulse | over 1 s, or unsent |")
     print("|---|---|---|---|---|---|---|---|---|")
     for file in sorted(results.glob("crowd-*.json")):
         run = read(file)
@@ -69,7 +69,7 @@ def crowds(results):
 
 
 def all_pulse_after(acknowledged, run):
-    """The first second from which on one interval holds a pulse of nearly every worker."""
+    """The first second after which an interval has a pulse of nearly every worker."""
     interval = run["interval_us"] // 1_000_000
     for second in range(len(acknowledged) - interval):
         if sum(acknowledged[second:second + interval]) >= 0.99 * run["workers"]:

@@ -1,9 +1,9 @@
 //! What must hold whatever bytes come: one function for each kind of input from outside. The fuzzer
-//! calls them with what it makes up, and `tests/fuzz_corpus.rs` with what it has kept.
+//! calls them with what it makes up, and `tests/daemon/fuzz_corpus.rs` with what it has kept.
 
 use std::num::NonZeroUsize;
 
-use storm_pacemaker::access::Login;
+use storm_pacemaker::access::LoginStatus;
 use storm_pacemaker::auth::secret::Secret;
 use storm_pacemaker::auth::{Authenticator, Credentials, DigestCredentials, jaas};
 use storm_pacemaker::config::{self, Cores};
@@ -43,7 +43,7 @@ pub fn frames(data: &[u8]) {
             let mut out = Vec::new();
             let login = LoginContext {
                 authenticator,
-                bytes: LOGIN_BYTES,
+                max_bytes: LOGIN_BYTES,
                 out: &mut out,
             };
             match session.receive(message, login) {
@@ -54,7 +54,7 @@ pub fn frames(data: &[u8]) {
                     break;
                 }
             }
-            assert_ne!(session.login(), Login::User);
+            assert_ne!(session.login_status(), LoginStatus::LoggedIn);
         }
     }
 }
@@ -156,7 +156,7 @@ pub fn storm_yaml(data: &[u8]) {
         usable: NonZeroUsize::new(4).expect("four"),
         ids: vec![0, 1, 2, 3],
     };
-    match config::settle_storm_yaml(text, &cores) {
+    match config::resolve_storm_yaml(text, &cores) {
         Err(errors) => assert!(errors.to_string().contains("storm.yaml"), "{errors}"),
         Ok(config) => {
             assert!((1..=256).contains(&config.server.shards.get()));

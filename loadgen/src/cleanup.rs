@@ -1,18 +1,21 @@
-//! Takes away what a run has left on the servers: the directories of its own topologies, and nothing
-//! else. As Nimbus does, and so with its login.
+//! Deletes what a run has left on the servers: the directories of its own topologies and nothing else.
+//! Nimbus deletes those in a cluster, so it logs in as Nimbus does.
 
 use storm_pacemaker::wire::MessageType;
 
-use crate::plain::Connection;
+use crate::blocking_client::Connection;
 use crate::plan::Plan;
 use crate::settings::{Settings, Target};
 use crate::storm;
 
-/// Says on standard error where it could not.
+/// Reports failures on standard error.
 pub fn clean_up(settings: &Settings, plan: &Plan) {
     for target in &settings.targets {
         if let Err(why) = delete_all(target, plan) {
-            eprintln!("loadgen: pulses of this run stay on {}: {why}", target.name);
+            eprintln!(
+                "loadgen: cannot delete the pulses of this run from {}: {why}",
+                target.name
+            );
         }
     }
 }
@@ -27,8 +30,8 @@ fn delete_all(server: &Target, plan: &Plan) -> Result<(), String> {
         let path = format!("{}/{}", storm::WORKER_BEATS, topology.id);
         match connection.ask(MessageType::DeletePath, &path, id)? {
             MessageType::DeletePathResponse => {}
-            MessageType::NotAuthorized => return Err("deleting them is not allowed".to_owned()),
-            other => return Err(format!("it answers a deletion with {other:?}")),
+            MessageType::NotAuthorized => return Err("the server refused the deletion".to_owned()),
+            other => return Err(format!("the server answered a deletion with {other:?}")),
         }
     }
     Ok(())

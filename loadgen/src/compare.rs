@@ -1,5 +1,5 @@
-//! The same plan against two servers in turn, several times: ratios taken side by side, with their
-//! spread, so that what the machine does meanwhile hits both.
+//! Runs the same plan against two servers in turn, several times. A ratio compares runs of the same round,
+//! so that other load on the machine affects both sides.
 
 use std::fmt::Write;
 
@@ -20,11 +20,11 @@ pub struct Comparison {
     pub passed: bool,
     pub valid: bool,
     pub rows: Vec<Row>,
-    /// A and B in turn.
+    /// All of A, then all of B.
     pub reports: Vec<Report>,
 }
 
-/// One quantity. Medians of all rounds, and the ratio of A to B of each.
+/// One quantity: medians of all rounds, and the ratio of A to B in each round.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     pub name: String,
@@ -51,13 +51,13 @@ pub enum Unit {
     Count,
 }
 
-/// Measures, prints, and tells whether all that was expected came true.
+/// Measures and prints. Returns whether all runs passed.
 pub fn compare(servers: [Settings; 2], rounds: u32) -> Result<bool, String> {
     let output = servers[0].output;
     let names = [0, 1].map(|index: usize| servers[index].targets[0].name.clone());
     let mut reports = [Vec::new(), Vec::new()];
     for round in 0..rounds {
-        // Whoever is first warms the machine for the other: in turn.
+        // The first run warms up the machine for the second, so the order changes with each round.
         let first = round as usize % 2;
         for index in [first, 1 - first] {
             eprintln!("── round {} of {rounds}: {}", round + 1, names[index]);
@@ -80,10 +80,10 @@ pub fn compare(servers: [Settings; 2], rounds: u32) -> Result<bool, String> {
     Ok(comparison.passed)
 }
 
-type Value<'a> = Box<dyn Fn(&Report) -> Option<f64> + 'a>;
+type Measure<'a> = Box<dyn Fn(&Report) -> Option<f64> + 'a>;
 
 fn rows(a: &[Report], b: &[Report]) -> Vec<Row> {
-    let mut quantities: Vec<(String, Unit, Value<'_>)> = vec![
+    let mut quantities: Vec<(String, Unit, Measure<'_>)> = vec![
         (
             "CPU for each pulse".to_owned(),
             Unit::Microseconds,
@@ -130,7 +130,7 @@ fn rows(a: &[Report], b: &[Report]) -> Vec<Row> {
             Box::new(move |report| Some(report.times.of(timed)?.max_us as f64)),
         ));
     }
-    let row = |(name, unit, value): (String, Unit, Value<'_>)| {
+    let row = |(name, unit, value): (String, Unit, Measure<'_>)| {
         let [of_a, of_b] = [a, b].map(|reports| reports.iter().map(&value).collect::<Vec<_>>());
         Row {
             name,
@@ -183,7 +183,7 @@ fn write(comparison: &Comparison, out: &mut String) -> std::fmt::Result {
     writeln!(out)?;
     writeln!(
         out,
-        "A {a}, B {b}: medians of {rounds} rounds, ratios of each"
+        "A {a}, B {b}: medians of {rounds} rounds, and the ratios of each round"
     )?;
     writeln!(out)?;
     writeln!(
@@ -206,7 +206,10 @@ fn write(comparison: &Comparison, out: &mut String) -> std::fmt::Result {
         )?;
     }
     if !comparison.valid {
-        writeln!(out, "\nINVALID: the generator was the bottleneck in a run")?;
+        writeln!(
+            out,
+            "\nINVALID: in some run the generator was the bottleneck"
+        )?;
     }
     Ok(())
 }
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_ratio() {
+    fn without_a_value_there_is_no_ratio() {
         assert_eq!(ratio(&[Some(1.0)], &[None]), None);
         assert_eq!(ratio(&[Some(1.0)], &[Some(0.0)]), None);
         assert_eq!(median([2.0, 1.0].into_iter()), Some(1.5));

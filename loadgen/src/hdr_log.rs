@@ -1,5 +1,5 @@
-//! The response times of each second as an HdrHistogram log, which HdrHistogram's own tools read. A
-//! thread of its own writes it, so that a slow disk delays nobody.
+//! Writes the response times of each second as an HdrHistogram log, for the tools of HdrHistogram. A thread
+//! of its own writes it, so that a slow disk delays no other thread.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -13,7 +13,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 use crate::drive::Slice;
 
-/// Values are logged in microseconds; the column of maxima is in milliseconds, as in Java's logs.
+/// Values are in microseconds; the column of maxima is in milliseconds, as in the logs of Java.
 const MAX_VALUE_DIVISOR: f64 = 1000.0;
 
 pub struct HdrLog {
@@ -22,7 +22,7 @@ pub struct HdrLog {
 }
 
 impl HdrLog {
-    /// Makes the file, and returns what takes the slices.
+    /// Creates the file, and returns the sender for the slices.
     pub fn create(path: &Path) -> Result<(HdrLog, Sender<Slice>), String> {
         let name = path.display().to_string();
         let file = File::create(path)
@@ -35,7 +35,7 @@ impl HdrLog {
         Ok((HdrLog { thread, name }, sender))
     }
 
-    /// Waits until all is written; the sender must be gone.
+    /// Waits until all is written. Drop the sender first.
     pub fn finish(self) -> Result<(), String> {
         let outcome = self.thread.join().expect("the log's thread does not panic");
         outcome.map_err(|error| format!("--hdr-log: cannot write {}: {error}", self.name))
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_logged_reads_back() {
+    fn the_log_can_be_read_back() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let (log, sender) = HdrLog::create(file.path()).unwrap();
         let mut slice = Slice {

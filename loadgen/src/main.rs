@@ -1,7 +1,7 @@
-//! A Storm cluster's heartbeats in one command: plan (pure, seeded) → drive (the server's own ring,
-//! as a client) → record → report. Exit codes: 0 all well, 1 errors or a missed limit, 2 usage.
+//! Simulates the heartbeats of a Storm cluster: plan (pure, seeded) → drive (the server's own ring, as a
+//! client) → record → report. Exit codes: 0 success, 1 errors or a missed limit, 2 wrong usage.
 
-mod chart;
+mod blocking_client;
 mod cleanup;
 mod cli;
 mod compare;
@@ -9,31 +9,25 @@ mod drive;
 mod expect;
 mod hdr_log;
 mod limit;
-mod logins;
+mod login_cost;
 mod machine;
 mod payload;
-mod plain;
 mod plan;
-mod progress;
 mod random;
 mod record;
 mod report;
 mod run;
-mod series;
 mod server_process;
 mod settings;
 mod storm;
-mod units;
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use chart::Look;
 use cli::Job;
 use plan::Plan;
 use settings::Settings;
+use storm_pacemaker::units;
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
@@ -52,7 +46,6 @@ fn main() -> ExitCode {
     let outcome = match job {
         Job::Run(settings) => run::once(*settings),
         Job::PrintPlan(settings) => print_plan(&settings),
-        Job::Chart { file, look } => draw(&file, &look),
         Job::Logins(logins) => logins.run(),
         Job::FindLimit(settings) => limit::find(*settings),
         Job::Compare { servers, rounds } => compare::compare(*servers, rounds),
@@ -67,15 +60,6 @@ fn main() -> ExitCode {
     }
 }
 
-fn draw(file: &Path, look: &Look) -> Result<bool, String> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let svg = chart::draw(file, &text, look)?;
-    // Whoever has seen enough of it is no failure.
-    let _ = io::stdout().write_all(svg.as_bytes());
-    Ok(true)
-}
-
 fn print_plan(settings: &Settings) -> Result<bool, String> {
     let plan = Plan::new(&settings.cluster, settings.seed);
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -86,7 +70,7 @@ fn print_plan(settings: &Settings) -> Result<bool, String> {
             worker.key, worker.first_pulse_us, worker.bytes
         );
         if line.is_err() {
-            return Ok(true); // whoever reads it has seen enough
+            return Ok(true); // standard output is closed: the reader has seen enough
         }
     }
     let _ = out.flush();

@@ -1,26 +1,26 @@
-//! What a simulated pulse holds: a stamp (run, worker, sequence number) and a body that follows from
-//! the stamp. No two pulses are alike, none compresses, and a reader can prove every byte of one.
+//! The details of a simulated pulse: a stamp (run, worker, sequence number) and a body computed from the
+//! stamp. No two pulses are equal, none compresses, and a reader can verify every byte.
 
 use crate::random::{Random, mix};
 use crate::record::ErrorKind;
 
-/// The stamp, and enough of a body that no accident passes for it.
+/// The stamp, and enough of a body to detect corruption.
 pub const MIN_BYTES: u64 = (STAMP_BYTES + 8) as u64;
 
 const MAGIC: [u8; 8] = *b"loadgen\x01";
 const STAMP_BYTES: usize = 32;
 
-/// Whose pulse it is.
+/// Which pulse it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp {
-    /// Tells the runs apart: a server may still hold an earlier one's pulses.
+    /// Identifies the run, because a server may still hold pulses of an earlier one.
     pub run: u64,
     pub worker: u32,
-    /// From 1 on, one more with each pulse of a worker.
+    /// Counts a worker's pulses, from 1.
     pub sequence: u32,
 }
 
-/// Appends a pulse's details, `bytes` of them, at least [`MIN_BYTES`].
+/// Appends a pulse's details of this size, at least [`MIN_BYTES`].
 pub fn append(out: &mut Vec<u8>, stamp: Stamp, bytes: usize) {
     let start = out.len();
     out.resize(start + bytes, 0);
@@ -40,7 +40,7 @@ pub fn append(out: &mut Vec<u8>, stamp: Stamp, bytes: usize) {
     rest.copy_from_slice(&last[..rest.len()]);
 }
 
-/// The stamp of a pulse that is whole; `None` if any byte of it is not as it was sent.
+/// The stamp of a pulse; `None` if any byte differs from what was sent.
 pub fn read(details: &[u8]) -> Option<Stamp> {
     let (head, body) = details.split_at_checked(STAMP_BYTES)?;
     let stamp = Stamp {
@@ -59,8 +59,8 @@ pub fn read(details: &[u8]) -> Option<Stamp> {
     (whole && rest == &random.next().to_le_bytes()[..rest.len()]).then_some(stamp)
 }
 
-/// The sequence number of the worker's pulse that a GET has returned; `None` if it has returned none,
-/// or one of an earlier run, which is older than any of this one.
+/// The sequence number of the worker's pulse that a GET has returned. `None`: there was no pulse, or one of
+/// an earlier run, which is older than all of this run.
 pub fn sequence_of(
     details: Option<&[u8]>,
     run: u64,
@@ -73,9 +73,10 @@ pub fn sequence_of(
     if stamp.run != run {
         return Ok(None);
     }
-    match stamp.worker == worker {
-        true => Ok(Some(stamp.sequence)),
-        false => Err(ErrorKind::Foreign),
+    if stamp.worker == worker {
+        Ok(Some(stamp.sequence))
+    } else {
+        Err(ErrorKind::Foreign)
     }
 }
 
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pulse_of_an_earlier_run_is_as_good_as_none() {
+    fn a_pulse_of_an_earlier_run_counts_as_none() {
         assert_eq!(judged(&pulse(STAMP, 64)), Ok(Some(5)));
         assert_eq!(judged(&pulse(Stamp { run: 6, ..STAMP }, 64)), Ok(None));
         assert_eq!(sequence_of(None, 7, 3), Ok(None));
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn does_not_compress() {
-        // Bytes of a pulse come close to eight bits of entropy each.
+        // Each byte has close to eight bits of entropy.
         let details = pulse(STAMP, 64 * 1024);
         let mut counts = [0f64; 256];
         for byte in &details {

@@ -1,6 +1,6 @@
 //! SplitMix64: fast, seeded, the same on every machine. Not for secrets.
 
-/// A stream of numbers that its seed determines.
+/// A stream of numbers, determined by its seed.
 #[derive(Clone, Debug)]
 pub struct Random {
     state: u64,
@@ -18,7 +18,7 @@ impl Random {
         mix(self.state)
     }
 
-    /// Uniform in `0..bound`; the bias of the multiplication is far below what a plan can show.
+    /// Uniform in `0..bound`. The bias of the multiplication is far too small to show in a plan.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn stays_below_its_bound_and_reaches_all_of_it() {
+    fn every_value_below_the_bound_occurs() {
         let mut random = Random::new(1);
         let mut seen = [false; 10];
         for _ in 0..1000 {

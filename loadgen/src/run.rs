@@ -1,4 +1,4 @@
-//! One run from settings to report.
+//! One run, from settings to report.
 
 use std::fs;
 use std::path::Path;
@@ -11,15 +11,15 @@ use crate::record::Record;
 use crate::report::Report;
 use crate::settings::Settings;
 
-/// What a run has come to.
+/// The result of a run.
 pub struct Run {
     pub report: Report,
     pub record: Record,
-    /// Whether the HdrHistogram log, if one was wanted, is complete.
+    /// An error if the HdrHistogram log was asked for and could not be written.
     pub logged: Result<(), String>,
 }
 
-/// Plays the plan, prints the report, and tells whether all that was expected came true.
+/// Plays the plan, prints the report, and returns whether the run passed.
 pub fn once(settings: Settings) -> Result<bool, String> {
     let (output, page) = (settings.output, settings.page.clone());
     let run = measure(settings)?;
@@ -36,7 +36,7 @@ pub fn write_page(path: &Path, page: &str) -> Result<(), String> {
         .map_err(|error| format!("--report: cannot write {}: {error}", path.display()))
 }
 
-/// Plays the plan, and takes it off the servers again.
+/// Plays the plan and deletes its pulses from the servers.
 pub fn measure(settings: Settings) -> Result<Run, String> {
     let plan = Plan::new(&settings.cluster, settings.seed);
     let (log, sender) = match &settings.hdr_log {
@@ -47,7 +47,7 @@ pub fn measure(settings: Settings) -> Result<Run, String> {
         None => (None, None),
     };
     let (stage, measured) = drive::run(settings, plan, sender)?;
-    // A log that could not be written must not cost the rest of the run.
+    // The run still has a report if its log could not be written.
     let logged = log.map_or(Ok(()), HdrLog::finish);
     if !stage.settings.keep {
         clean_up(&stage.settings, &stage.plan);

@@ -1,5 +1,5 @@
-//! CPU time and memory of a process on this host, out of /proc. Nanoseconds from `schedstat`: the
-//! tick-based times of `stat` are too coarse for a server that wakes thousands of times a second.
+//! CPU time and memory of a process on this host, from /proc. CPU times come from `schedstat`: the ticks of
+//! `stat` are too coarse for a server that wakes thousands of times a second.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::fs;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTime {
     pub on_cpu_ns: u64,
-    /// Ready to run, with something else on the core.
+    /// Ready to run while something else had the core.
     pub waiting_ns: u64,
 }
 
@@ -30,29 +30,28 @@ impl CpuTime {
 
 /// All threads of a process, by thread id.
 #[derive(Clone, Debug, Default)]
-pub struct Sample {
+pub struct ProcessSample {
     threads: HashMap<u32, CpuTime>,
 }
 
-impl Sample {
+impl ProcessSample {
     /// `None` if the process is gone.
-    pub fn of(pid: u32) -> Option<Sample> {
+    pub fn of(pid: u32) -> Option<ProcessSample> {
         let mut threads = HashMap::new();
         for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
             let Some(id) = task.ok().and_then(|t| t.file_name().to_str()?.parse().ok()) else {
                 continue;
             };
-            // A thread that has ended since is left out.
+            // A thread that has just ended is left out.
             if let Some(time) = thread_time(pid, id) {
                 threads.insert(id, time);
             }
         }
-        Some(Sample { threads })
+        Some(ProcessSample { threads })
     }
 
-    /// CPU time of all threads since an earlier sample. What a thread that has ended used after that
-    /// sample is not known.
-    pub fn since(&self, earlier: &Sample) -> CpuTime {
+    /// CPU time of all threads since an earlier sample. A thread that has ended in between is missing.
+    pub fn since(&self, earlier: &ProcessSample) -> CpuTime {
         self.threads
             .iter()
             .map(|(id, now)| now.since(earlier.threads.get(id).copied().unwrap_or_default()))
@@ -60,8 +59,8 @@ impl Sample {
     }
 
     /// CPU time of one thread since an earlier sample.
-    pub fn thread_since(&self, earlier: &Sample, id: u32) -> CpuTime {
-        let of = |sample: &Sample| sample.threads.get(&id).copied().unwrap_or_default();
+    pub fn thread_since(&self, earlier: &ProcessSample, id: u32) -> CpuTime {
+        let of = |sample: &ProcessSample| sample.threads.get(&id).copied().unwrap_or_default();
         of(self).since(of(earlier))
     }
 }
@@ -124,13 +123,13 @@ mod tests {
     #[test]
     fn measures_this_process() {
         let me = std::process::id();
-        let before = Sample::of(me).unwrap();
+        let before = ProcessSample::of(me).unwrap();
         let started = std::time::Instant::now();
         let mut sum = 0u64;
         while started.elapsed().as_millis() < 20 {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
-        let used = Sample::of(me).unwrap().since(&before);
+        let used = ProcessSample::of(me).unwrap().since(&before);
         assert!(used.on_cpu_ns > 1_000_000, "{used:?}");
         let memory = memory(me).unwrap();
         assert!(memory.resident_bytes > 100_000 && memory.peak_bytes >= memory.resident_bytes);
@@ -139,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_process_that_is_gone_has_no_sample() {
-        assert!(Sample::of(u32::MAX).is_none());
+        assert!(ProcessSample::of(u32::MAX).is_none());
         assert!(memory(u32::MAX).is_none());
     }
 }

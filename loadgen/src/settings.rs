@@ -1,11 +1,10 @@
-//! What one run does, typed and validated: `cli` makes it, everything else reads it.
+//! What one run does, typed and validated. `cli` makes it, the rest reads it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use storm_pacemaker::client_login::ClientMethod;
 
-use crate::cli;
 use crate::expect::Expectation;
 use crate::machine;
 use crate::plan::Cluster;
@@ -13,33 +12,33 @@ use crate::plan::Cluster;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub cluster: Cluster,
-    /// Their number, where somebody has said it.
+    /// The number of topologies, if the user gave one.
     pub topologies_given: Option<u32>,
     pub seed: u64,
-    /// As they were asked for, and where they are; never empty.
+    /// Never empty.
     pub targets: Vec<Target>,
-    /// Addresses to dial from; empty leaves it to the kernel.
+    /// Addresses to dial from. If empty, the kernel chooses.
     pub sources: Vec<IpAddr>,
-    /// Whether somebody has named them.
+    /// Whether the user gave them.
     pub sources_given: bool,
     pub nimbus: Nimbus,
-    /// People who look at the UI's pages.
+    /// Readers of the Storm UI.
     pub ui_readers: u32,
-    /// Before the measured window: errors count, times do not.
+    /// Time before the measured window: errors count, response times do not.
     pub warmup_us: u64,
     /// The measured window.
     pub duration_us: u64,
     /// The core of each driving thread.
     pub cores: Vec<usize>,
-    /// A server on this host whose CPU time and memory are measured.
+    /// The server's process on this host, whose CPU time and memory are measured.
     pub server_pid: Option<u32>,
     pub expectations: Vec<Expectation>,
-    /// Leave the pulses on the server.
+    /// Do not delete the pulses at the end.
     pub keep: bool,
     pub link_bits_per_second: Option<u64>,
     pub output: Output,
     pub hdr_log: Option<PathBuf>,
-    /// Where the report goes as a page.
+    /// Where to write the report as a page.
     pub page: Option<PathBuf>,
 }
 
@@ -47,12 +46,12 @@ pub struct Settings {
 pub struct Target {
     pub name: String,
     pub address: SocketAddr,
-    pub logins: Logins,
+    pub logins: LoginMethods,
 }
 
-/// How connections to a server log in; `None`: not at all.
+/// How connections to a server log in. `None`: without a login.
 #[derive(Clone, Debug, Default)]
-pub struct Logins {
+pub struct LoginMethods {
     pub readers: Option<ClientMethod>,
     pub workers: Option<ClientMethod>,
 }
@@ -63,7 +62,7 @@ pub enum Nimbus {
     Off,
     /// A pass over all workers every 10 s.
     EveryTenSeconds,
-    /// One pass after the other.
+    /// The next pass follows the last one at once.
     Continuous,
 }
 
@@ -73,18 +72,18 @@ pub enum Output {
     Json,
 }
 
-impl Logins {
+impl LoginMethods {
     pub fn of_readers(&self) -> &'static str {
-        name_of(self.readers.as_ref())
+        method_name(self.readers.as_ref())
     }
 
     pub fn of_workers(&self) -> &'static str {
-        name_of(self.workers.as_ref())
+        method_name(self.workers.as_ref())
     }
 }
 
-/// As `--auth` has it.
-pub fn name_of(method: Option<&ClientMethod>) -> &'static str {
+/// Its name in `--auth` and in reports.
+pub fn method_name(method: Option<&ClientMethod>) -> &'static str {
     match method {
         None => "none",
         Some(ClientMethod::Digest(_)) => "digest",
@@ -92,18 +91,18 @@ pub fn name_of(method: Option<&ClientMethod>) -> &'static str {
     }
 }
 
-/// Descriptors of a thread besides its connections: its ring, and what it inherits from the process.
-const FILES_BESIDES: u64 = 64;
+/// Descriptors of a thread besides its connections: its ring, and those of the process that it inherits.
+const OTHER_FILES: u64 = 64;
 
 impl Settings {
-    /// File descriptors that one driving thread needs: each has a table of its own.
+    /// File descriptors that one driving thread needs. Each thread has its own descriptor table.
     pub fn open_files(&self) -> u64 {
-        let all = cli::connections(self.cluster.workers, self.cluster.churn_per_minute);
-        let of_a_thread = all.div_ceil(self.cores.len() as u32);
-        u64::from(of_a_thread) + self.targets.len() as u64 + FILES_BESIDES
+        let all = most_connections(self.cluster.workers, self.cluster.churn_per_minute);
+        let per_thread = all.div_ceil(self.cores.len() as u32);
+        u64::from(per_thread) + self.targets.len() as u64 + OTHER_FILES
     }
 
-    /// When the measured window ends, and with it the plan.
+    /// The end of the measured window, and of the plan.
     pub fn end_us(&self) -> u64 {
         self.warmup_us + self.duration_us
     }
@@ -114,18 +113,67 @@ impl Settings {
             .div_ceil(self.cluster.workers_per_supervisor)
     }
 
-    /// The same with another number of supervisors, and what follows from that.
+    /// The same settings for another number of supervisors.
     pub fn with_supervisors(&self, supervisors: u32) -> Result<Settings, String> {
         let mut other = self.clone();
         let workers = supervisors * self.cluster.workers_per_supervisor;
         other.cluster.workers = workers;
-        let usual = cli::usual_topologies(workers);
-        other.cluster.topologies = self.topologies_given.unwrap_or(usual).min(workers);
+        let default = default_topologies(workers);
+        other.cluster.topologies = self.topologies_given.unwrap_or(default).min(workers);
         if !self.sources_given {
-            other.sources = cli::default_sources(&other.cluster, &self.targets)?;
+            other.sources = default_sources(&other.cluster, &self.targets)?;
         }
         let threads = machine::threads_for(workers, self.cores.len());
         other.cores = self.cores.iter().copied().cycle().take(threads).collect();
         Ok(other)
     }
+}
+
+/// The most connections at a time: while a topology moves, its old and its new workers may both be
+/// connected.
+pub fn most_connections(workers: u32, churn_per_minute: u32) -> u32 {
+    match churn_per_minute {
+        0 => workers,
+        _ => workers + workers / 4,
+    }
+}
+
+/// The default of `--topologies`.
+pub fn default_topologies(workers: u32) -> u32 {
+    const WORKERS_PER_TOPOLOGY: u32 = 120;
+    workers.div_ceil(WORKERS_PER_TOPOLOGY)
+}
+
+/// The default of `--source-addresses`. On loopback: enough addresses for fast dials and, if workers log
+/// in, one per supervisor. Elsewhere the kernel chooses, as long as one address has enough ports.
+pub fn default_sources(cluster: &Cluster, targets: &[Target]) -> Result<Vec<IpAddr>, String> {
+    let ports = machine::local_ports();
+    let to_one_target = cluster.workers.div_ceil(targets.len() as u32);
+    let on_loopback =
+        |target: &Target| matches!(target.address.ip(), IpAddr::V4(ip) if ip.is_loopback());
+    if !targets.iter().all(on_loopback) {
+        // Other processes on this host may use some ports: an eighth is left to them.
+        let needed = to_one_target.div_ceil(ports - ports / 8);
+        return match needed {
+            0 | 1 => Ok(Vec::new()),
+            needed => Err(format!(
+                "{to_one_target} connections to one server need {needed} source addresses, because \
+                 this host has {ports} local ports; name them with --source-addresses"
+            )),
+        };
+    }
+    // The kernel searches the ports of one parity first, one by one. Once half of all ports are taken a
+    // dial costs milliseconds; below a quarter it costs almost nothing.
+    let mut needed = to_one_target.div_ceil(ports / 4);
+    if targets.iter().any(|target| target.logins.workers.is_some()) {
+        let supervisors = cluster.workers.div_ceil(cluster.workers_per_supervisor);
+        needed = needed.max(supervisors);
+    }
+    if needed <= 1 {
+        return Ok(Vec::new());
+    }
+    let first = u32::from(Ipv4Addr::new(127, 0, 0, 2));
+    Ok((first..first + needed)
+        .map(|address| Ipv4Addr::from(address).into())
+        .collect())
 }

@@ -1,26 +1,24 @@
-//! One blocking connection to a server: connects, logs in, asks. Requests go out in batches, answers
-//! are matched by their ids. Whatever the server does, every call ends within its time.
+//! Sends requests to a server in batches and matches the answers by their ids.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::server::Server;
-use super::trouble::{Asked, Failure, Trouble};
-use crate::client_login::{ClientLogin, ClientMethod};
+use super::error::{Attempt, CommandError, FailedRequest, RequestError};
+use super::server::ServerName;
+use crate::blocking_client::BlockingClient;
+use crate::client_login::ClientMethod;
 use crate::limits;
+use crate::wire::Data;
 use crate::wire::message::{self, Message, MessageType};
-use crate::wire::{Data, FrameReader};
 
 /// How to reach a server and what to expect of it.
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub server: Server,
+    pub server: ServerName,
     pub login: Option<ClientMethod>,
     /// For the connection, for the login, and between two answers.
     pub timeout: Duration,
-    /// The timeout is for all of these together, and for all answers.
-    pub in_all: bool,
+    /// The timeout is for all of these together.
+    pub is_total_timeout: bool,
     /// Bytes of the largest answer's body.
     pub frame_bytes: u32,
 }
@@ -28,62 +26,59 @@ pub struct Target {
 #[derive(Debug)]
 pub struct Client {
     target: Target,
-    stream: TcpStream,
-    reader: FrameReader,
-    chunk: Box<[u8]>,
+    connection: BlockingClient,
     next_id: i32,
-    received_bytes: u64,
-    /// When all must be over.
+    /// When everything must be done, if the timeout is for all together.
     end: Option<Instant>,
 }
 
 impl Client {
-    /// Connects and logs in, if there is a method.
+    /// Connects, and logs in if the target has a method.
     ///
     /// # Errors
-    /// The server is not there, or does not want us.
-    pub fn connect(target: Target) -> Result<Client, Failure> {
+    /// The server cannot be reached, or refuses the login.
+    pub fn connect(target: Target) -> Result<Client, CommandError> {
         let deadline = Instant::now() + target.timeout;
-        let stream = match connect(&target, deadline) {
-            Ok(stream) => stream,
-            Err(trouble) => return Err(failure(&target, Asked::Connect, trouble)),
-        };
+        let addresses = target.server.resolve(target.timeout);
+        let connection = addresses.and_then(|addresses| {
+            let connected = BlockingClient::connect(&addresses, deadline, target.frame_bytes);
+            connected.map_err(RequestError::Connection)
+        });
+        let connection = connection.map_err(|error| target.failed(Attempt::Connect, error))?;
         let mut client = Client {
-            end: target.in_all.then_some(deadline),
-            reader: FrameReader::new(target.frame_bytes),
+            end: target.is_total_timeout.then_some(deadline),
             target,
-            stream,
-            chunk: vec![0; limits::COMMAND_RECEIVE_BYTES].into(),
+            connection,
             next_id: 0,
-            received_bytes: 0,
         };
-        if let Some(method) = client.target.login.clone() {
-            client
-                .log_in(&method)
-                .map_err(|trouble| failure(&client.target, Asked::LogIn, trouble))?;
+        if let Some(method) = &client.target.login {
+            let deadline = client.deadline();
+            let logged_in = client.connection.log_in(method, deadline);
+            logged_in.map_err(|error| client.target.failed(Attempt::LogIn, error.into()))?;
         }
         Ok(client)
     }
 
-    pub fn server(&self) -> &Server {
+    pub fn server(&self) -> &ServerName {
         &self.target.server
     }
 
-    /// All that has come on this connection.
+    /// All bytes that have come on this connection.
     pub fn received_bytes(&self) -> u64 {
-        self.received_bytes
+        self.connection.received_bytes()
     }
 
-    // ── Requests ─────────────────────────────────────────────────────────────────────────────────
-
-    /// Asks the same about every path. `each` takes an answer's data, and says None to data that this
-    /// request's answer cannot have.
+    /// Sends the same request for every path. `each` takes the index of a path and the data of its
+    /// answer, and returns `None` if an answer to this request cannot have such data.
+    ///
+    /// # Errors
+    /// The server does not answer all of them, or refuses one.
     pub(super) fn ask(
         &mut self,
         kind: MessageType,
         paths: &[&str],
         each: &mut dyn FnMut(usize, Option<Data<'_>>) -> Option<()>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let mut first = 0;
         while first < paths.len() {
             let batch = &paths[first..][..batch_len(&paths[first..])];
@@ -91,23 +86,23 @@ impl Client {
             self.ask_batch(kind, batch, &mut about, &mut |index, data| {
                 each(first + index, data)
             })
-            .map_err(|trouble| {
+            .map_err(|error| {
                 let path = batch[about].to_owned();
-                failure(&self.target, Asked::Request { kind, path }, trouble)
+                self.target.failed(Attempt::Request { kind, path }, error)
             })?;
             first += batch.len();
         }
         Ok(())
     }
 
-    /// One batch. `about` says which of its paths trouble is about.
+    /// One batch. `about` is the index of the path that an error is about.
     fn ask_batch(
         &mut self,
         kind: MessageType,
         paths: &[&str],
         about: &mut usize,
         each: &mut dyn FnMut(usize, Option<Data<'_>>) -> Option<()>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), RequestError> {
         let base = self.next_id;
         self.next_id = (base + paths.len() as i32) & (i32::MAX >> 1);
         let mut out = Vec::new();
@@ -115,17 +110,17 @@ impl Client {
             message::encode_path(&mut out, kind, path, base + index as i32);
         }
         let mut deadline = self.deadline();
-        self.send(&out, deadline)?;
+        self.connection.send(&out, deadline)?;
         let mut open = vec![true; paths.len()];
         while let Some(oldest) = open.iter().position(|open| *open) {
             *about = oldest;
-            let body = self.receive(deadline)?;
+            let body = self.connection.receive(deadline)?;
             let Message {
                 kind: got,
                 data,
                 id,
-            } = message::decode(&body).map_err(Trouble::BadMessage)?;
-            // Not ours: Storm's daemon ends a login twice.
+            } = message::decode(&body).map_err(RequestError::BadMessage)?;
+            // Storm's daemon says twice that a login is complete.
             if matches!(
                 got,
                 MessageType::ControlMessage | MessageType::SaslMessageToken
@@ -134,15 +129,15 @@ impl Client {
             }
             let index = usize::try_from(id.wrapping_sub(base)).ok();
             let Some(index) = index.filter(|index| open.get(*index) == Some(&true)) else {
-                return Err(Trouble::OtherAnswer(got));
+                return Err(RequestError::WrongAnswer(got));
             };
             *about = index;
             if got == MessageType::NotAuthorized {
                 let logged_in = self.target.login.is_some();
-                return Err(Trouble::Refused { logged_in });
+                return Err(RequestError::Refused { logged_in });
             }
             if got as i32 != kind as i32 + 1 || each(index, data).is_none() {
-                return Err(Trouble::OtherAnswer(got));
+                return Err(RequestError::WrongAnswer(got));
             }
             open[index] = false;
             deadline = self.deadline();
@@ -150,110 +145,25 @@ impl Client {
         Ok(())
     }
 
-    // ── The login ────────────────────────────────────────────────────────────────────────────────
-
-    fn log_in(&mut self, method: &ClientMethod) -> Result<(), Trouble> {
-        let mut out = Vec::new();
-        let mut login = ClientLogin::begin(method, &mut out).map_err(Trouble::Login)?;
-        let deadline = self.deadline();
-        loop {
-            self.send(&out, deadline)?;
-            out.clear();
-            let body = self.receive(deadline)?;
-            if login.receive(&body, &mut out).map_err(Trouble::Login)? {
-                return Ok(());
-            }
-        }
-    }
-
-    // ── Bytes ────────────────────────────────────────────────────────────────────────────────────
-
-    fn send(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), Trouble> {
-        let left = self.left(deadline)?;
-        self.stream
-            .set_write_timeout(Some(left))
-            .map_err(Trouble::Broken)?;
-        self.stream
-            .write_all(bytes)
-            .map_err(|error| self.told(error))
-    }
-
-    /// The next frame's body.
-    fn receive(&mut self, deadline: Instant) -> Result<Vec<u8>, Trouble> {
-        loop {
-            if let Some(frame) = self.reader.next() {
-                return frame.map(<[u8]>::to_vec).map_err(Trouble::BadFrame);
-            }
-            let left = self.left(deadline)?;
-            self.stream
-                .set_read_timeout(Some(left))
-                .map_err(Trouble::Broken)?;
-            let count = match self.stream.read(&mut self.chunk) {
-                Ok(0) => return Err(Trouble::Closed),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.told(error)),
-            };
-            self.received_bytes += count as u64;
-            self.reader.push(&self.chunk[..count]);
-        }
-    }
-
     fn deadline(&self) -> Instant {
         self.end
             .unwrap_or_else(|| Instant::now() + self.target.timeout)
     }
+}
 
-    fn left(&self, deadline: Instant) -> Result<Duration, Trouble> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match left.is_zero() {
-            true => Err(Trouble::Silent(self.target.timeout)),
-            false => Ok(left),
-        }
-    }
-
-    fn told(&self, error: std::io::Error) -> Trouble {
-        match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => Trouble::Silent(self.target.timeout),
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-                Trouble::Closed
-            }
-            _ => Trouble::Broken(error),
-        }
+impl Target {
+    fn failed(&self, attempt: Attempt, error: RequestError) -> CommandError {
+        CommandError::Request(Box::new(FailedRequest {
+            server: self.server.clone(),
+            timeout: self.timeout,
+            attempt,
+            error,
+        }))
     }
 }
 
-/// Tries the addresses of the server's name one after another.
-fn connect(target: &Target, deadline: Instant) -> Result<TcpStream, Trouble> {
-    let addresses = target.server.resolve(target.timeout)?;
-    let mut last = Trouble::Silent(target.timeout);
-    let count = addresses.len() as u32;
-    for (tried, address) in addresses.iter().enumerate() {
-        // An address that swallows packets must not take the time of those after it.
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = left / (count - tried as u32);
-        if share.is_zero() {
-            break;
-        }
-        match connect_one(address, share) {
-            Ok(stream) => return Ok(stream),
-            Err(error) if error.kind() == ErrorKind::TimedOut => {
-                last = Trouble::Silent(target.timeout);
-            }
-            Err(error) => last = Trouble::Unreachable(error),
-        }
-    }
-    Err(last)
-}
-
-fn connect_one(address: &SocketAddr, within: Duration) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(address, within)?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// How many of the paths make the next batch: few enough that the server takes all before it must
-/// have sent any answer.
+/// How many of the paths make the next batch: few enough that the server accepts all of them before
+/// anyone must read an answer.
 fn batch_len(paths: &[&str]) -> usize {
     let mut bytes = 0;
     let fits = |path: &&&str| {
@@ -262,12 +172,4 @@ fn batch_len(paths: &[&str]) -> usize {
     };
     let fitting = paths.iter().take_while(fits).count();
     fitting.clamp(1, limits::COMMAND_BATCH)
-}
-
-fn failure(target: &Target, asked: Asked, trouble: Trouble) -> Failure {
-    Failure::Server {
-        server: target.server.clone(),
-        asked,
-        trouble,
-    }
 }

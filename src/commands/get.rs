@@ -1,4 +1,4 @@
-//! `get`: what is stored under one key, as it lies or as the heartbeat that it is.
+//! `get`: what is stored under one key, unchanged or decoded as a heartbeat.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -6,20 +6,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::heartbeat::{self, Unpacked, Unreadable, Value};
+use super::error::CommandError;
+use super::heartbeat::{self, HeartbeatError, ThriftValue, Unpacked};
 use super::options::ServerOptions;
 use super::text::{self, shown};
-use super::trouble::Failure;
 use crate::config::Sources;
 
-/// Write what is stored under a key to standard output, as it lies or decoded
+/// Write what is stored under a key to standard output, unchanged or decoded
 #[derive(Args, Clone, Debug)]
 #[command(after_help = HELP)]
 pub struct Get {
     /// Key, such as /workerbeats/TOPOLOGY/WORKER
     path: String,
 
-    /// Unpack it (gzip or zstd) and show the worker's heartbeat: topology, times, executors
+    /// Unpack it (gzip or zstd) and show the heartbeat: topology, times, executors
     #[arg(short, long)]
     decode: bool,
 
@@ -31,7 +31,7 @@ pub struct Get {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Write bytes that are no text to a terminal, too
+    /// Write to a terminal even if the bytes are not text
     #[arg(long)]
     force: bool,
 
@@ -40,10 +40,10 @@ pub struct Get {
 }
 
 const HELP: &str = "\
-SLOWEST is the stream that took longest on the average: to complete for a spout, to process for a bolt. \
-Counts are sums over all streams since the executor began; --json has each stream and window.
+SLOWEST is the highest average time of a stream: to complete for a spout, to process for a bolt. Counts \
+are sums over all streams since the executor started; --json shows each stream and window.
 
-Exit codes: 0 done; 1 nothing is stored there, or it is no heartbeat, or the server cannot be asked; 2 \
+Exit codes: 0 done; 1 nothing is stored there, it is not a heartbeat, or the server does not answer; 2 \
 wrong usage.
 
 Examples:
@@ -52,11 +52,11 @@ Examples:
   storm-pacemaker get -o beat.gz /workerbeats/wordcount-1-1764115200/4c1b0a6e-6700";
 
 impl Get {
-    pub fn run(self, sources: Sources) -> Result<(), Failure> {
+    pub fn run(self, sources: Sources) -> Result<(), CommandError> {
         let mut client = self.server.connect(sources)?;
         let Some(details) = client.pulse(&self.path)? else {
-            return Err(Failure::No(format!(
-                "{} has nothing stored under {}: `storm-pacemaker ls` shows what there is",
+            return Err(CommandError::No(format!(
+                "{} has nothing stored under {}: `storm-pacemaker ls` lists what it has",
                 client.server(),
                 shown(&self.path)
             )));
@@ -67,33 +67,32 @@ impl Get {
         } else {
             out = details;
             if self.output.is_none() && !self.force && io::stdout().is_terminal() {
-                may_be_shown(&out)?;
+                check_is_text(&out)?;
             }
         }
         self.write(&out)
     }
 
-    fn decode(&self, details: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
-        let no_heartbeat = |why: Unreadable| {
+    fn decode(&self, details: &[u8], out: &mut Vec<u8>) -> Result<(), CommandError> {
+        let not_a_heartbeat = |why: HeartbeatError| {
             let (path, bytes) = (shown(&self.path), details.len());
-            Failure::No(format!(
-                "what is stored under {path}, {bytes} bytes, is no heartbeat of Storm's: {why}"
+            CommandError::No(format!(
+                "the {bytes} bytes stored under {path} are not a heartbeat: {why}"
             ))
         };
-        let unpacked = heartbeat::unpack(details).map_err(no_heartbeat)?;
-        let beat = heartbeat::decode(&unpacked.bytes).map_err(no_heartbeat)?;
-        match self.json {
-            true => self.write_json(details.len(), &unpacked, &beat, out)?,
-            false => {
-                let (bytes, packing) = (details.len(), unpacked.packing);
-                writeln!(out, "key             {}", shown(&self.path))?;
-                let unpacked = unpacked.bytes.len();
-                writeln!(
-                    out,
-                    "details         {bytes} bytes, {packing}, {unpacked} unpacked"
-                )?;
-                heartbeat::write_text(out, &beat)?;
-            }
+        let unpacked = heartbeat::unpack(details).map_err(not_a_heartbeat)?;
+        let beat = heartbeat::decode(&unpacked.bytes).map_err(not_a_heartbeat)?;
+        if self.json {
+            self.write_json(details.len(), &unpacked, &beat, out)?;
+        } else {
+            let (bytes, packing) = (details.len(), unpacked.packing);
+            writeln!(out, "key             {}", shown(&self.path))?;
+            let unpacked = unpacked.bytes.len();
+            writeln!(
+                out,
+                "details         {bytes} bytes, {packing}, {unpacked} unpacked"
+            )?;
+            heartbeat::write_text(out, &beat)?;
         }
         Ok(())
     }
@@ -102,7 +101,7 @@ impl Get {
         &self,
         bytes: usize,
         unpacked: &Unpacked<'_>,
-        beat: &Value<'_>,
+        beat: &ThriftValue<'_>,
         out: &mut Vec<u8>,
     ) -> io::Result<()> {
         let whole = serde_json::json!({
@@ -112,14 +111,14 @@ impl Get {
             "unpacked_bytes": unpacked.bytes.len(),
             "heartbeat": heartbeat::json(beat),
         });
-        // A worker has chosen the names in it.
+        // Workers choose the names in it, so they may hold anything.
         let json = text::visible_json(&serde_json::to_string_pretty(&whole)?);
         out.extend_from_slice(json.as_bytes());
         out.push(b'\n');
         Ok(())
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+    fn write(&self, bytes: &[u8]) -> Result<(), CommandError> {
         let Some(path) = &self.output else {
             let mut out = io::stdout().lock();
             out.write_all(bytes)?;
@@ -131,18 +130,18 @@ impl Get {
             file.flush()
         });
         written
-            .map_err(|error| Failure::No(format!("{} cannot be written: {error}", path.display())))
+            .map_err(|error| CommandError::No(format!("cannot write {}: {error}", path.display())))
     }
 }
 
-/// Bytes would leave a terminal in disorder.
-fn may_be_shown(bytes: &[u8]) -> Result<(), Failure> {
+/// Fails unless the bytes are text: others could leave a terminal unusable.
+fn check_is_text(bytes: &[u8]) -> Result<(), CommandError> {
     let is_plain = |c: char| text::is_visible(c) || matches!(c, '\n' | '\t');
     match std::str::from_utf8(bytes) {
         Ok(text) if text.chars().all(is_plain) => Ok(()),
-        _ => Err(Failure::No(format!(
-            "not written to a terminal: {} bytes that are no text; --decode shows them, -o FILE keeps \
-             them, --force writes them all the same",
+        _ => Err(CommandError::No(format!(
+            "{} bytes that are not text were not written to the terminal; use --decode to show them, \
+             -o FILE to keep them, or --force to write them anyway",
             bytes.len()
         ))),
     }

@@ -1,5 +1,5 @@
-//! `healthcheck`: whether a server answers. Asks for what needs no login and changes nothing, so that
-//! it is quiet: neither the server's log nor its store shows it.
+//! `healthcheck`: whether a server answers. Its request needs no login and changes nothing, so neither
+//! the server's log nor its store shows it.
 
 use std::io::Write;
 use std::time::Instant;
@@ -7,8 +7,8 @@ use std::time::Instant;
 use clap::Args;
 
 use super::client::{Client, Target};
+use super::error::{CommandError, RequestError};
 use super::options::{self, ServerOptions};
-use super::trouble::{Failure, Trouble};
 use crate::config::Sources;
 use crate::limits;
 
@@ -21,34 +21,35 @@ pub struct Healthcheck {
 }
 
 const HELP: &str = "\
-Sends CREATE_PATH, which stores nothing and needs no login, and waits for the answer: the server's log \
-and its store show nothing of it. With --server and without --auth no file is read; else a configuration \
-that is wrong is passed over, as it does not make a running server sick.
+Sends CREATE_PATH, which stores nothing, needs no login and leaves nothing in the server's log, and waits \
+for the answer. With --server and without --auth it reads no file. Otherwise it ignores a wrong \
+configuration, since a running server does not depend on it, and asks 127.0.0.1:6699.
 
-Exit codes: 0 it answers; 1 it does not; 2 wrong usage.
+Exit codes: 0 the server answers; 1 it does not; 2 wrong usage.
 
 Examples:
   storm-pacemaker healthcheck
   storm-pacemaker healthcheck --server pacemaker.example.com:6699 --timeout 2s
   HEALTHCHECK CMD [\"storm-pacemaker\", \"healthcheck\"]";
 
-/// Looked at by nobody: the request stores nothing.
+/// Any path will do: the request stores nothing.
 const PATH: &str = "/healthcheck";
 
 impl Healthcheck {
-    pub fn run(self, sources: Sources) -> Result<(), Failure> {
+    pub fn run(self, sources: Sources) -> Result<(), CommandError> {
         let begin = Instant::now();
         let target = Target {
-            in_all: true,
+            is_total_timeout: true,
             ..self.target(sources)?
         };
         let mut client = Client::connect(target)?;
         let also = match client.create_path(PATH) {
-            // It lives, and it may have reasons.
-            Err(Failure::Server {
-                trouble: Trouble::Refused { .. },
-                ..
-            }) => ", and refuses writes from here",
+            // It answers, so it is healthy.
+            Err(CommandError::Request(failed))
+                if matches!(failed.error, RequestError::Refused { .. }) =>
+            {
+                ", and refuses writes from this address"
+            }
             done => done.map(|()| "")?,
         };
         let took = begin.elapsed().as_secs_f64() * 1000.0;
@@ -60,26 +61,26 @@ impl Healthcheck {
         Ok(())
     }
 
-    /// A configuration that is wrong is not what makes a running server sick: then it is looked for
-    /// where servers are by default.
-    fn target(&self, sources: Sources) -> Result<Target, Failure> {
-        let near = |server: &str| {
+    /// The server to ask. A wrong configuration does not make a running server sick, so with one the
+    /// default address is asked.
+    fn target(&self, sources: Sources) -> Result<Target, CommandError> {
+        let without_login = |server: &str| {
             Ok(Target {
                 server: options::parse(server, limits::STORMS_PORT)?,
                 login: None,
                 timeout: self.server.timeout,
-                in_all: true,
+                is_total_timeout: true,
                 frame_bytes: limits::STORMS_FRAME_BYTES,
             })
         };
         if let (Some(server), None) = (&self.server.server, self.server.auth) {
-            return near(server);
+            return without_login(server);
         }
         let wants_login = self.server.auth.is_some();
         let target = self.server.target(sources);
         match target {
-            Err(Failure::Configuration(_)) if !wants_login => near("127.0.0.1"),
-            // Health needs no login, unless it is asked for.
+            Err(CommandError::Configuration(_)) if !wants_login => without_login("127.0.0.1"),
+            // The check needs no login, unless the user asks for one.
             Ok(target) if !wants_login => Ok(Target {
                 login: None,
                 ..target

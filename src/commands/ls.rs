@@ -1,14 +1,14 @@
-//! `ls`: the names below a path, as `storm heartbeats list` shows them; with what they are, and with all
-//! that is below them.
+//! `ls`: the names below a path, as `storm heartbeats list` shows them, and on request their kinds and
+//! everything below them.
 
 use std::io::{self, BufWriter, Write};
 
 use clap::Args;
 
 use super::client::Client;
+use super::error::CommandError;
 use super::options::ServerOptions;
 use super::text::shown;
-use super::trouble::Failure;
 use crate::config::Sources;
 use crate::limits;
 
@@ -20,11 +20,11 @@ pub struct Ls {
     #[arg(default_value = "/workerbeats")]
     path: String,
 
-    /// Say of each name whether it is a key (and its bytes), a directory, or both
+    /// Show for each name whether it is a key (and its size in bytes), a directory, or both
     #[arg(short, long)]
     long: bool,
 
-    /// List all below, as whole paths; those of directories end in /
+    /// List everything below, as whole paths; a directory ends in /
     #[arg(short, long)]
     recursive: bool,
 
@@ -33,10 +33,10 @@ pub struct Ls {
 }
 
 const HELP: &str = "\
-Whoever asks for bytes (-l) gets all that is stored there sent, and counts it: the protocol has no other \
-way.
+-l receives everything that is stored below the path in order to measure it: the protocol has no request \
+for sizes.
 
-Exit codes: 0 done, also if nothing is there; 1 the server cannot be asked; 2 wrong usage.
+Exit codes: 0 done, even if nothing is there; 1 the server does not answer; 2 wrong usage.
 
 Examples:
   storm-pacemaker ls                                   # topologies
@@ -48,18 +48,18 @@ Examples:
 struct Entry {
     path: String,
     name: String,
-    /// None: there is no such key.
+    /// `None` if there is no such key.
     bytes: Option<usize>,
     is_directory: bool,
 }
 
 impl Ls {
-    pub fn run(self, sources: Sources) -> Result<(), Failure> {
+    pub fn run(self, sources: Sources) -> Result<(), CommandError> {
         let mut client = self.server.connect(sources)?;
         let mut out = BufWriter::new(io::stdout().lock());
         let top = self.path.trim_end_matches('/');
         let mut listing = vec![(self.entries(&mut client, top)?.into_iter(), 1)];
-        // Each is written when it is known, so that a long listing begins at once.
+        // Entries are written as they become known, so that a long listing starts at once.
         while let Some((entries, depth)) = listing.last_mut() {
             let depth = *depth;
             let Some(entry) = entries.next() else {
@@ -75,9 +75,9 @@ impl Ls {
         Ok(out.flush()?)
     }
 
-    fn entries(&self, client: &mut Client, path: &str) -> Result<Vec<Entry>, Failure> {
+    fn entries(&self, client: &mut Client, path: &str) -> Result<Vec<Entry>, CommandError> {
         let mut names = client.names(path)?;
-        // A name of nothing would lead back to where we are.
+        // An empty name would lead back to this path.
         names.retain(|name| !name.is_empty());
         names.sort();
         let entry = |name: String| Entry {
@@ -109,7 +109,7 @@ impl Ls {
                 (Some(bytes), false) => ("key", bytes.to_string()),
                 (Some(bytes), true) => ("both", bytes.to_string()),
                 (None, true) => ("dir", "-".to_owned()),
-                // It has gone since it was listed.
+                // Deleted since it was listed.
                 (None, false) => ("gone", "-".to_owned()),
             };
             write!(out, "{kind:<4} {bytes:>10}  ")?;

@@ -1,20 +1,20 @@
-//! Commands for a person at a terminal: they speak the protocol to a server, ours or Storm's, over one
-//! blocking connection. Nothing in here runs in the daemon, and nothing of the daemon runs in here.
+//! The commands for people: `ls`, `get`, `top`, `healthcheck`. They ask a running server, ours or Storm's,
+//! over one blocking connection. The daemon uses nothing in here, and nothing in here uses the daemon.
 //!
-//! Exit codes: 0 done; 1 it could not be done, or the answer is no; 2 wrong usage or configuration.
+//! Exit codes: 0 done; 1 not done, or the answer is no; 2 wrong usage or configuration.
 
 mod client;
-mod documents;
+mod error;
 mod get;
 mod healthcheck;
 mod heartbeat;
 mod ls;
+mod man_and_completions;
 mod options;
 mod requests;
 mod server;
 mod text;
 mod top;
-mod trouble;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::config::Sources;
-use trouble::Failure;
+use error::CommandError;
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
@@ -30,11 +30,12 @@ pub enum Command {
     Get(get::Get),
     Top(top::Top),
     Healthcheck(healthcheck::Healthcheck),
-    Completions(documents::Completions),
-    Man(documents::Man),
+    Completions(man_and_completions::Completions),
+    Man(man_and_completions::Man),
 }
 
-/// Runs a command, and says on standard error why it failed. `definition` is of the whole command line.
+/// Runs a command and writes to standard error why it failed. `definition` is that of the whole command
+/// line.
 pub fn run(command: Command, sources: Sources, definition: fn() -> clap::Command) -> ExitCode {
     let done = match command {
         Command::Ls(command) => command.run(sources),
@@ -46,14 +47,14 @@ pub fn run(command: Command, sources: Sources, definition: fn() -> clap::Command
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // A reader such as `head` that has seen enough is no failure.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+        // A reader such as `head` has seen enough: not a failure.
+        Err(CommandError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
-        Err(failure) => {
-            // Whoever cannot be told has the exit code.
-            let _ = writeln!(io::stderr(), "storm-pacemaker: {failure}");
-            ExitCode::from(failure.exit_code())
+        Err(error) => {
+            // If standard error is closed, the exit code still tells.
+            let _ = writeln!(io::stderr(), "storm-pacemaker: {error}");
+            ExitCode::from(error.exit_code())
         }
     }
 }

@@ -1,16 +1,17 @@
-//! The options that all commands for a server share, and what they make of the configuration.
+//! The options that all commands for a server share, and how they override the configuration.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::client::{Client, Target};
-use super::server::Server;
-use super::trouble::Failure;
+use super::error::CommandError;
+use super::server::ServerName;
 use crate::auth::TicketSource;
 use crate::auth::jaas::ClientSection;
 use crate::client_login::ClientMethod;
-use crate::config::{self, ForClient, Login, Sources};
+use crate::config::{self, ClientConfig, ClientLogin, Sources};
+use crate::units;
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
@@ -42,12 +43,12 @@ pub enum Method {
 
 impl ServerOptions {
     /// Reads the configuration, connects and logs in.
-    pub fn connect(&self, sources: Sources) -> Result<Client, Failure> {
+    pub fn connect(&self, sources: Sources) -> Result<Client, CommandError> {
         Client::connect(self.target(sources)?)
     }
 
-    /// Whom to ask and how.
-    pub fn target(&self, mut sources: Sources) -> Result<Target, Failure> {
+    /// The server and the login that the options and the configuration name.
+    pub fn target(&self, mut sources: Sources) -> Result<Target, CommandError> {
         if let Some(method) = self.auth {
             let method = match method {
                 Method::None => "NONE",
@@ -56,9 +57,9 @@ impl ServerOptions {
             };
             sources
                 .flags
-                .push(("--auth", "auth.method", method.to_owned()));
+                .push(("--auth", &config::keys::AUTH_METHOD, method.to_owned()));
         }
-        let settings = config::load_for_client(&sources).map_err(Failure::Configuration)?;
+        let settings = config::load_for_client(&sources).map_err(CommandError::Configuration)?;
         #[cfg(feature = "kerberos")]
         if let Some(path) = &settings.krb5_conf {
             crate::auth::kerberos::use_krb5_conf(path);
@@ -69,32 +70,32 @@ impl ServerOptions {
             server,
             login,
             timeout: self.timeout,
-            in_all: false,
+            is_total_timeout: false,
             frame_bytes: settings.frame_bytes,
         })
     }
 
-    fn server(&self, settings: &ForClient) -> Result<Server, Failure> {
-        let near = settings.server;
+    fn server(&self, settings: &ClientConfig) -> Result<ServerName, CommandError> {
+        let configured = settings.server;
         match &self.server {
-            None => Ok(Server {
-                host: near.ip().to_string(),
-                port: near.port(),
+            None => Ok(ServerName {
+                host: configured.ip().to_string(),
+                port: configured.port(),
             }),
-            Some(text) => parse(text, near.port()),
+            Some(text) => parse(text, configured.port()),
         }
     }
 
-    fn method(&self, login: Login, server: &Server) -> Option<ClientMethod> {
+    fn method(&self, login: ClientLogin, server: &ServerName) -> Option<ClientMethod> {
         let ClientSection {
             keytab,
             principal,
             ticket_cache,
             service_name,
         } = match login {
-            Login::None => return None,
-            Login::Digest(credentials) => return Some(ClientMethod::Digest(credentials)),
-            Login::Kerberos(section) => section,
+            ClientLogin::None => return None,
+            ClientLogin::Digest(credentials) => return Some(ClientMethod::Digest(credentials)),
+            ClientLogin::Kerberos(section) => section,
         };
         let service = match &self.service {
             Some(service) => service.clone(),
@@ -112,22 +113,23 @@ impl ServerOptions {
     }
 }
 
-pub fn parse(server: &str, default_port: u16) -> Result<Server, Failure> {
-    Server::parse(server, default_port).map_err(|why| Failure::Usage(format!("--server: {why}")))
+pub fn parse(server: &str, default_port: u16) -> Result<ServerName, CommandError> {
+    ServerName::parse(server, default_port)
+        .map_err(|why| CommandError::Usage(format!("--server: {why}")))
 }
 
-/// A duration from the command line.
+/// Reads a duration from the command line, such as `5s`.
 pub fn time(text: &str) -> Result<Duration, String> {
     const LONGEST: Duration = Duration::from_secs(3600);
-    match config::parse_time(text)? {
+    match units::parse_time(text)? {
         time if time.is_zero() || time > LONGEST => Err("expected 1ms to 1h".to_owned()),
         time => Ok(time),
     }
 }
 
-/// Bytes from the command line, as settings are written.
+/// Reads a size from the command line, such as `4MiB`, in bytes.
 pub fn size(text: &str) -> Result<u64, String> {
-    match config::parse_size(text)? {
+    match units::parse_size(text)? {
         0 => Err("expected 1 or more".to_owned()),
         bytes => Ok(bytes),
     }

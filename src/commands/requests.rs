@@ -1,18 +1,18 @@
-//! The protocol's questions, typed: what each asks for and what its answer holds.
+//! The protocol's requests, typed: what each asks for and what its answer holds.
 
 use super::client::Client;
-use super::trouble::Failure;
+use super::error::CommandError;
 use crate::wire::Data;
 use crate::wire::message::{MessageType, Pulse};
 
 impl Client {
-    /// Asks for what changes nothing and needs no login.
-    pub fn create_path(&mut self, path: &str) -> Result<(), Failure> {
+    /// Sends CREATE_PATH, which changes nothing and needs no login.
+    pub fn create_path(&mut self, path: &str) -> Result<(), CommandError> {
         self.ask(MessageType::CreatePath, &[path], &mut |_, _| Some(()))
     }
 
     /// The names below a path.
-    pub fn names(&mut self, path: &str) -> Result<Vec<String>, Failure> {
+    pub fn names(&mut self, path: &str) -> Result<Vec<String>, CommandError> {
         let mut found = Vec::new();
         self.names_of(&[path], &mut |_, names| found = names)?;
         Ok(found)
@@ -23,7 +23,7 @@ impl Client {
         &mut self,
         paths: &[&str],
         each: &mut dyn FnMut(usize, Vec<String>),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let kind = MessageType::GetAllNodesForPath;
         self.ask(kind, paths, &mut |index, data| match data {
             Some(Data::Nodes(names)) => {
@@ -35,7 +35,7 @@ impl Client {
     }
 
     /// What is stored under a path.
-    pub fn pulse(&mut self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    pub fn pulse(&mut self, path: &str) -> Result<Option<Vec<u8>>, CommandError> {
         let mut found = None;
         self.pulses(&[path], &mut |_, details| {
             found = details.map(<[u8]>::to_vec);
@@ -48,7 +48,7 @@ impl Client {
         &mut self,
         paths: &[&str],
         each: &mut dyn FnMut(usize, Option<&[u8]>),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         self.ask(
             MessageType::GetPulse,
             paths,
@@ -62,13 +62,13 @@ impl Client {
         )
     }
 
-    /// All that is stored at and below a path. False if the server has no answer to that: Storm's
-    /// never has, ours not if it were too large.
+    /// Everything that is stored at and below a path. Returns false if the server does not answer with
+    /// it: Storm's never does, and ours does not if the answer would be too large.
     pub fn records(
         &mut self,
         path: &str,
         each: &mut dyn FnMut(&str, &[u8]),
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, CommandError> {
         let mut answered = false;
         self.ask(MessageType::GetAllPulseForPath, &[path], &mut |_, data| {
             if let Some(data) = data {

@@ -1,4 +1,4 @@
-//! Which server a command asks: `HOST[:PORT]` as people write it, and the addresses that it stands for.
+//! The name of the server to ask, `HOST[:PORT]`, and its addresses.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -6,22 +6,22 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::trouble::Trouble;
+use super::error::RequestError;
 
-/// A server as it was named.
+/// A server as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerName {
     /// Without the brackets of an IPv6 address.
     pub host: String,
     pub port: u16,
 }
 
-impl Server {
+impl ServerName {
     /// Reads `HOST`, `HOST:PORT`, an IPv6 address or `[IPV6]:PORT`.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &str, default_port: u16) -> Result<Server, String> {
+    /// A sentence that quotes the text.
+    pub fn parse(text: &str, default_port: u16) -> Result<ServerName, String> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let closed = rest.split_once(']');
@@ -33,7 +33,7 @@ impl Server {
                 match rest.strip_prefix(':') {
                     Some(port) => (host, Some(port)),
                     None if rest.is_empty() => (host, None),
-                    None => return Err(format!("{text:?} goes on after ]")),
+                    None => return Err(format!("{text:?} has other text than :PORT after ]")),
                 }
             }
             // More than one colon and no brackets: an IPv6 address.
@@ -56,34 +56,35 @@ impl Server {
             }
         };
         let host = host.to_owned();
-        Ok(Server { host, port })
+        Ok(ServerName { host, port })
     }
 
-    /// The addresses of its name, in the order in which to try them. The system's resolver has its own
-    /// idea of patience: it is left behind when ours is at its end.
-    pub(super) fn resolve(&self, within: Duration) -> Result<Vec<SocketAddr>, Trouble> {
+    /// The addresses of the name, in the order in which to try them. The system's resolver has timeouts
+    /// of its own, so it runs on a thread that is abandoned when `within` is over.
+    pub(super) fn resolve(&self, within: Duration) -> Result<Vec<SocketAddr>, RequestError> {
         if let Ok(ip) = self.host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, self.port)]);
         }
         let (sender, receiver) = channel();
-        let asked = (self.host.clone(), self.port);
-        thread::spawn(move || sender.send(asked.to_socket_addrs().map(Vec::from_iter)));
+        let name = (self.host.clone(), self.port);
+        thread::spawn(move || sender.send(name.to_socket_addrs().map(Vec::from_iter)));
         match receiver.recv_timeout(within) {
             Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
-            Ok(Ok(_)) => Err(Trouble::NoAddress("it has none".to_owned())),
-            Ok(Err(error)) => Err(Trouble::NoAddress(error.to_string())),
+            Ok(Ok(_)) => Err(RequestError::NoAddress("it has none".to_owned())),
+            Ok(Err(error)) => Err(RequestError::NoAddress(error.to_string())),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(
-                Trouble::NoAddress("the name service does not answer".to_owned()),
+                RequestError::NoAddress("the name service does not answer".to_owned()),
             ),
         }
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }
@@ -107,14 +108,14 @@ mod tests {
             ("[::1]", "::1", 6699, "[::1]:6699"),
             ("[fe80::1%lo]:7000", "fe80::1%lo", 7000, "[fe80::1%lo]:7000"),
         ] {
-            let server = Server::parse(text, 6699).unwrap();
+            let server = ServerName::parse(text, 6699).unwrap();
             assert_eq!((server.host.as_str(), server.port), (host, port), "{text}");
             assert_eq!(server.to_string(), shown);
         }
     }
 
     #[test]
-    fn what_names_no_server_is_told() {
+    fn text_that_names_no_server_is_refused() {
         for (text, why) in [
             ("", "\"\" names no host"),
             (":6699", "\":6699\" names no host"),
@@ -130,9 +131,12 @@ mod tests {
             ),
             ("[::1", "\"[::1\" has no ]"),
             ("[pm]:1", "\"pm\" in brackets is not an IPv6 address"),
-            ("[::1]7000", "\"[::1]7000\" goes on after ]"),
+            (
+                "[::1]7000",
+                "\"[::1]7000\" has other text than :PORT after ]",
+            ),
         ] {
-            assert_eq!(Server::parse(text, 6699).unwrap_err(), why);
+            assert_eq!(ServerName::parse(text, 6699).unwrap_err(), why);
         }
     }
 }

@@ -1,63 +1,65 @@
-//! What a command that asks a server goes by: the same files and flags as the daemon's, of which it
-//! needs a few. Credentials are a client's, so a file that has none of the daemon's own is no error.
+//! The configuration of a command that asks a server. It comes from the same files and flags as the
+//! daemon's, but the credentials are a client's: a JAAS file without the daemon's own is no error.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::load::{Sources, Told, settle};
+use super::diagnostics::{ConfigErrors, Diagnostics};
+use super::keys::{BIND, FRAME_SIZE, KRB5_CONF, PORT};
+use super::load::{Sources, resolve};
 use super::logins;
-use super::problem::ConfigErrors;
-use super::settle::Settled;
+use super::resolve::Resolved;
 use crate::auth::DigestCredentials;
 use crate::auth::jaas::ClientSection;
 use crate::limits;
 
-/// Settings of a client.
+/// What a client needs to know.
 #[derive(Clone, Debug)]
-pub struct ForClient {
-    /// Where a daemon with this configuration listens, as seen from its own host.
+pub struct ClientConfig {
+    /// Where a daemon with this configuration listens, as seen from its host.
     pub server: SocketAddr,
     /// Bytes of the largest answer's body.
     pub frame_bytes: u32,
-    pub login: Login,
+    pub login: ClientLogin,
     pub krb5_conf: Option<PathBuf>,
 }
 
 /// How to log in, by `auth.method`.
 #[derive(Clone, Debug)]
-pub enum Login {
+pub enum ClientLogin {
     None,
     Digest(DigestCredentials),
     Kerberos(ClientSection),
 }
 
-/// Reads all layers, and the JAAS file if the method needs it.
+/// Reads all layers, and the JAAS file if the login method needs it.
 ///
 /// # Errors
-/// As [`super::load`], but for what concerns the daemon's own credentials.
-pub fn load_for_client(sources: &Sources) -> Result<ForClient, ConfigErrors> {
-    let mut told = Told::default();
-    let (settled, properties) = settle(sources, &mut told);
-    let login = logins::of_client(&settled, &properties, &mut told);
-    if !told.problems.is_empty() {
-        return Err(ConfigErrors(told.problems));
-    }
-    Ok(ForClient {
-        server: nearest(&settled),
-        frame_bytes: u32::try_from(settled.size("limits.frame_size")).expect("a frame's range"),
+/// As [`super::load`], except for the daemon's own credentials.
+pub fn load_for_client(sources: &Sources) -> Result<ClientConfig, ConfigErrors> {
+    let mut diagnostics = Diagnostics::default();
+    let (resolved, properties) = resolve(sources, &mut diagnostics);
+    let login = logins::of_client(&resolved, &properties, &mut diagnostics);
+    diagnostics.into_notes()?;
+    Ok(ClientConfig {
+        server: local_address(&resolved),
+        frame_bytes: resolved.get(&FRAME_SIZE),
         login,
-        krb5_conf: settled.text("kerberos.krb5_conf").map(PathBuf::from),
+        krb5_conf: resolved.get(&KRB5_CONF).map(PathBuf::from),
     })
 }
 
-/// A daemon that listens on all addresses also does on loopback. Port 0 is not known beforehand: then
-/// it is Storm's default.
-fn nearest(settled: &Settled) -> SocketAddr {
-    let ip = match settled.address("server.bind") {
+/// Where the daemon listens, as seen from its host. A daemon on the wildcard address also listens on
+/// loopback. Port 0 is not known beforehand; Storm's default stands in for it.
+fn local_address(resolved: &Resolved) -> SocketAddr {
+    let ip = match resolved.get(&BIND) {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         bound => bound,
     };
-    let port = u16::try_from(settled.count("server.port")).expect("a port's range");
-    SocketAddr::new(ip, if port == 0 { limits::STORMS_PORT } else { port })
+    let port = match resolved.get(&PORT) {
+        0 => limits::STORMS_PORT,
+        port => port,
+    };
+    SocketAddr::new(ip, port)
 }

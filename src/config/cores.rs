@@ -1,20 +1,20 @@
-//! Which cores this process may use. Reads the machine; decides nothing.
+//! The cores that this process may use, as the kernel reports them.
 
 use std::num::NonZeroUsize;
 
 use rustix::thread::{CpuSet, sched_getaffinity};
 
-/// The cores that the scheduler lets this process run on, and how many of them it may keep busy.
+/// The cores on which the scheduler lets this process run, and how many of them it can keep busy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cores {
-    /// How many cores' worth of time there is: the affinity mask and the cgroup's CPU quota count.
+    /// Cores' worth of CPU time, by the affinity mask and the cgroup's CPU quota.
     pub usable: NonZeroUsize,
-    /// The kernel's numbers of the cores in the affinity mask, ascending; never empty.
+    /// Kernel numbers of the cores in the affinity mask, ascending; never empty.
     pub ids: Vec<usize>,
 }
 
 impl Cores {
-    /// Asks the kernel. What it does not tell is assumed to be one core, or the first ones.
+    /// Asks the kernel. Without an answer, assumes one core, or the first ones.
     pub fn of_this_process() -> Self {
         let usable = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let mut ids: Vec<usize> = match sched_getaffinity(None) {

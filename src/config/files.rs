@@ -1,5 +1,5 @@
-//! How files are read: whole, ordinary ones only, and none that is too large. A reload reads while the
-//! daemon runs, and a pipe that nobody writes to would hold it up.
+//! Reads whole files: only regular ones, and none that is too large. A reload reads while the daemon runs,
+//! and a pipe without a writer would block it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 
 use crate::limits::CONFIG_FILE_BYTES;
 
-/// What a file holds; wiped when it goes, as it may be a secret.
+/// The content of a file, wiped when it is dropped: it may be a secret.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let text = |error: io::Error| error.to_string();
-    // Before it is opened: to open a pipe is to wait for its other end.
+    // Before opening it: to open a pipe is to wait for its other end.
     let kind = std::fs::metadata(path).map_err(text)?;
     if !kind.is_file() {
-        return Err("it is no ordinary file".to_owned());
+        return Err("it is not a regular file".to_owned());
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(
         kind.len().min(CONFIG_FILE_BYTES) as usize
@@ -26,9 +26,21 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
         .read_to_end(&mut bytes)
         .map_err(text)?;
     if bytes.len() as u64 > CONFIG_FILE_BYTES {
-        return Err(format!("it has more than {CONFIG_FILE_BYTES} bytes"));
+        return Err(format!(
+            "it has more than {CONFIG_FILE_BYTES} bytes, the limit"
+        ));
     }
     Ok(bytes)
+}
+
+/// The content of a file that must be UTF-8.
+pub(super) fn read_text(path: &Path) -> Result<String, String> {
+    let mut bytes = read(path)?;
+    String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("line {line} is not valid UTF-8")
+    })
 }
 
 #[cfg(test)]
@@ -36,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_ordinary_files_of_a_size_that_makes_sense() {
+    fn only_regular_files_of_a_reasonable_size_are_read() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("file");
         std::fs::write(&path, "text").unwrap();
@@ -47,7 +59,7 @@ mod tests {
             .unwrap();
         assert!(read(&path).unwrap_err().starts_with("it has more than"));
         for odd in [home.path(), Path::new("/dev/zero")] {
-            assert_eq!(read(odd).unwrap_err(), "it is no ordinary file");
+            assert_eq!(read(odd).unwrap_err(), "it is not a regular file");
         }
         assert!(
             read(&home.path().join("nothing"))

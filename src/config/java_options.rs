@@ -1,106 +1,105 @@
-//! Options of a JVM as operators of Storm write them, of which the definitions of properties, `-D`,
-//! mean something here: where the logins' files are, and what `${name}` in the JAAS file stands for.
-//! Pure.
+//! JVM options as operators of Storm write them. Only the properties, `-D`, have an effect here: they say
+//! where the files for logins are, and what `${name}` in the JAAS file stands for. Pure.
 
 use crate::auth::jaas::Properties;
 
+use super::diagnostics::Location;
 use super::keys;
-use super::problem::Place;
-use super::settle::Entry;
+use super::raw::RawValue;
+use super::resolve::Entry;
 use super::storm_layer::{CHILDOPTS, Childopts};
-use super::value::Raw;
 
 /// One `-Dname=value`.
 #[derive(Clone, Debug)]
 pub(super) struct Definition {
     name: String,
     value: String,
-    place: Place,
-    /// What stands at that place, where it is not the property itself.
+    location: Location,
+    /// The key at that location, if it is not the property itself.
     spelled: Option<&'static str>,
 }
 
-/// Those of `pacemaker.childopts`: text, or a list of such.
+/// The properties in `pacemaker.childopts`: text, or a list of texts.
 pub(super) fn of_childopts(childopts: Childopts) -> Vec<Definition> {
     let texts: Vec<&str> = match &childopts.raw {
-        Raw::List(items) => items.iter().filter_map(Raw::text).collect(),
+        RawValue::List(items) => items.iter().filter_map(RawValue::text).collect(),
         other => other.text().into_iter().collect(),
     };
     let words = texts.into_iter().flat_map(words);
-    definitions(words, &childopts.place, Some(CHILDOPTS))
+    definitions(words, &childopts.location, Some(CHILDOPTS))
 }
 
-/// Those of `$JAVA_OPTS`.
+/// The properties in `$JAVA_OPTS`.
 pub(super) fn of_environment(java_opts: Option<&str>) -> Vec<Definition> {
     let words = words(java_opts.unwrap_or_default());
-    definitions(words.into_iter(), &Place::Environment("JAVA_OPTS"), None)
+    definitions(words.into_iter(), &Location::Environment("JAVA_OPTS"), None)
 }
 
-/// Those of the command line, where the shell has done the splitting.
+/// The properties on the command line, which the shell has already split.
 pub(super) fn of_command_line(arguments: &[String]) -> Vec<Definition> {
     let arguments = arguments.iter().map(|argument| format!("-D{argument}"));
-    definitions(arguments, &Place::Definition, None)
+    definitions(arguments, &Location::Definition, None)
 }
 
 fn definitions(
     words: impl Iterator<Item = String>,
-    place: &Place,
+    location: &Location,
     spelled: Option<&'static str>,
 ) -> Vec<Definition> {
     let read = |word: String| {
         let definition = word.strip_prefix("-D")?;
-        // To Java a name alone is a property whose value is empty.
+        // To Java, a name alone is a property with an empty value.
         let (name, value) = definition.split_once('=').unwrap_or((definition, ""));
         Some(Definition {
             name: name.to_owned(),
             value: value.to_owned(),
-            place: place.clone(),
+            location: location.clone(),
             spelled,
         })
     };
     words.filter_map(read).collect()
 }
 
-/// All properties: those that Java has by itself, as far as a JAAS file may want them, and the
-/// defined ones, of which the last wins.
+/// All properties: Java's own, as far as a JAAS file may need them, and the defined ones. The last one
+/// wins.
 pub(super) fn properties(
     user_home: Option<&str>,
     user_name: Option<&str>,
     definitions: impl Iterator<Item = Definition>,
 ) -> Properties {
-    let by_itself = [
+    let javas_own = [
         ("user.home", user_home),
         ("user.name", user_name),
         ("file.separator", Some("/")),
         ("path.separator", Some(":")),
         ("line.separator", Some("\n")),
     ];
-    by_itself
+    javas_own
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
         .chain(definitions.map(|definition| (definition.name, definition.value)))
         .collect()
 }
 
-/// What Storm's launcher hands the options `-c` of its command line over in.
+/// The property in which Storm's launcher passes the `-c` options of its command line.
 const STORM_OPTIONS: &str = "storm.options";
 
 impl Definition {
-    /// The setting that the property is, if it is one: then Storm calls it so, too.
-    pub fn entry(&self) -> Option<Entry> {
+    /// The setting that the property stands for, if any. Storm has it under the same name.
+    pub(super) fn entry(&self) -> Option<Entry> {
         let is_ours = self.name.starts_with("java.security.");
-        let key = keys::by_storm_name(&self.name).filter(|_| is_ours)?;
+        let setting = keys::by_storm_name(&self.name).filter(|_| is_ours)?;
         Some(Entry {
-            key,
+            setting,
             spelled: self.spelled.unwrap_or(&self.name).to_owned(),
-            raw: Raw::Text(self.value.clone()),
-            place: self.place.clone(),
+            raw: RawValue::Text(self.value.clone()),
+            location: self.location.clone(),
         })
     }
 
     /// The settings in `storm.options`: `key=value,key=value`, each pair URL-encoded. The launcher
-    /// puts in what it is given, so others' keys are passed over as they are in storm.yaml.
-    pub fn storm_options(&self) -> Vec<Entry> {
+    /// passes on every `-c`, so keys that are not about Pacemaker are ignored, as in storm.yaml.
+    pub(super) fn storm_options(&self) -> Vec<Entry> {
         if self.name != STORM_OPTIONS {
             return Vec::new();
         }
@@ -108,18 +107,18 @@ impl Definition {
             let pair = url_decoded(pair);
             let (name, value) = pair.split_once('=')?;
             Some(Entry {
-                key: keys::by_name(name).or_else(|| keys::by_storm_name(name))?,
+                setting: keys::by_name(name).or_else(|| keys::by_storm_name(name))?,
                 spelled: name.to_owned(),
-                raw: Raw::Untyped(value.to_owned()),
-                place: Place::StormOptions,
+                raw: RawValue::Untyped(value.to_owned()),
+                location: Location::StormOptions,
             })
         };
         self.value.split(',').filter_map(read).collect()
     }
 }
 
-/// Splits options as Storm's launcher does (`parse_args` in storm.py): at white space, but not within
-/// quotes of either kind; a backslash takes the next character's meaning, also within quotes.
+/// Splits options as Storm's launcher does (`parse_args` in storm.py): at white space outside of single
+/// or double quotes. A backslash escapes the next character, also within quotes.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -141,7 +140,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// As Java's `URLDecoder`, but for what is no valid escape: that stays as it is.
+/// Decodes as Java's `URLDecoder` does, except that invalid escapes stay as they are.
 fn url_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -191,25 +190,25 @@ mod tests {
 
     #[test]
     fn definitions_come_from_text_and_from_lists() {
-        let found = |raw: Raw| {
-            let place = Place::Override;
-            of_childopts(Childopts { raw, place })
+        let found = |raw: RawValue| {
+            let location = Location::Override;
+            of_childopts(Childopts { raw, location })
                 .into_iter()
                 .map(|definition| format!("{}={}", definition.name, definition.value))
                 .collect::<Vec<_>>()
         };
-        let text = |text: &str| Raw::Text(text.to_owned());
+        let text = |text: &str| RawValue::Text(text.to_owned());
         assert_eq!(found(text("-Xmx1g -Da=b=c -Dd -D")), ["a=b=c", "d=", "="]);
         assert_eq!(
-            found(Raw::List(vec![
+            found(RawValue::List(vec![
                 text("-Xmx1g -Da=b"),
-                Raw::Null,
-                Raw::Integer(1),
+                RawValue::Null,
+                RawValue::Integer(1),
                 text("-Dc=d")
             ])),
             ["a=b", "c=d"]
         );
-        assert!(found(Raw::Null).is_empty() && found(Raw::Integer(5)).is_empty());
+        assert!(found(RawValue::Null).is_empty() && found(RawValue::Integer(5)).is_empty());
         let defined = of_command_line(&["a=1".into(), "user.name=ops".into(), "a=2".into()]);
         let all = properties(Some("/home/storm"), Some("storm"), defined.into_iter());
         assert_eq!(all["a"], "2");
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn storm_options_are_decoded_and_others_keys_passed_over() {
+    fn storm_options_are_decoded_and_foreign_keys_ignored() {
         let given = "storm.options=pacemaker.port%3D7000,nimbus.seeds=%5B%22a%22%5D,log.level=warn,x,access\
              .reads_from=10.0.0.0%2F8%2C%3A%3A1,auth.nimbus_user=a+b%2,=";
         let found: Vec<_> = of_command_line(&[given.to_owned()])[0]
@@ -227,7 +226,7 @@ mod tests {
             .into_iter()
             .map(|entry| (entry.spelled, entry.raw))
             .collect();
-        let pair = |name: &str, value: &str| (name.to_owned(), Raw::Untyped(value.to_owned()));
+        let pair = |name: &str, value: &str| (name.to_owned(), RawValue::Untyped(value.to_owned()));
         assert_eq!(
             found,
             [

@@ -1,210 +1,218 @@
-//! The table of settings: every key with what it accepts and the names it goes by elsewhere. It
-//! drives the TOML file, storm.yaml, `-c`, `check-config` and the guesses at misspelt keys, so a new
-//! setting is one line here, one in `config/pacemaker.toml` and one field of `Config`.
+//! The table of settings: each with its type, its names and what it accepts. It drives the TOML file,
+//! storm.yaml, `-c`, `check-config` and the guesses at misspelt keys. A new setting is one line here, one
+//! in `config/pacemaker.toml` and one field of `Config`.
 
-use super::value::Kind;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tracing::Level;
+
+use crate::access::{Addresses, Need};
 use crate::limits;
 
-/// One setting.
-#[derive(Debug)]
-pub struct Key {
-    /// The dotted TOML name.
-    pub name: &'static str,
-    /// The name in storm.yaml, where Storm has one.
-    pub storm: Option<&'static str>,
-    pub kind: Kind,
+use super::setting::{Choice, Key, Setting};
+use super::{AuthMethod, LogFormat};
+
+macro_rules! settings {
+    ($($key:ident: $type:ty = $declaration:expr;)*) => {
+        $(pub(crate) static $key: Key<$type> = $declaration;)*
+
+        /// Every setting, in the order of `config/pacemaker.toml` and of `check-config`'s output.
+        pub(super) static SETTINGS: &[&Setting] = &[$(&$key.setting),*];
+    };
 }
 
-/// Every setting, in the order of `config/pacemaker.toml` and of `check-config`'s output.
-pub static KEYS: &[Key] = &[
-    key("server.bind", Kind::Address),
-    key("server.port", Kind::Port).storm("pacemaker.port"),
-    key("server.shards", Kind::AutoOrCount(limits::SHARDS)),
-    key("server.max_threads", Kind::Count(limits::MAX_THREADS)).storm("pacemaker.max.threads"),
-    key(
-        "server.shutdown_deadline",
-        Kind::Time(limits::SHUTDOWN_DEADLINE),
-    ),
-    key("server.minimum_wait", Kind::Time(limits::MINIMUM_WAIT)),
-    key("auth.method", METHOD).storm("pacemaker.auth.method"),
-    key("auth.login_config", Kind::Text).storm("java.security.auth.login.config"),
-    key("auth.nimbus_user", Kind::Text).storm("nimbus.daemon.user"),
-    key("kerberos.users", Kind::Texts),
-    key("kerberos.realms", Kind::Texts),
-    key("kerberos.krb5_conf", Kind::Text).storm("java.security.krb5.conf"),
-    key("access.writes", NEED),
-    key("access.deletes", NEED),
-    key("access.deletes_below", Kind::Directory),
-    key("access.connect_from", Kind::Networks),
-    key("access.reads_from", Kind::Networks),
-    key("access.writes_from", Kind::Networks),
-    key("access.deletes_from", Kind::Networks),
-    key("limits.frame_size", Kind::Size(limits::FRAME_BYTES))
-        .storm("pacemaker.thrift.message.size.max"),
-    key("limits.path_length", Kind::Size(limits::PATH_BYTES)),
-    key("limits.path_depth", Kind::Count(limits::PATH_DEPTH)),
-    key("limits.connections", Kind::Count(limits::CONNECTIONS)),
-    key(
-        "limits.connections_per_address",
-        Kind::AutoOrCount(limits::CONNECTIONS),
-    ),
-    key("limits.in_flight", Kind::Count(limits::IN_FLIGHT)),
-    key("limits.output", Kind::Size(limits::OUTPUT_BYTES)),
-    key(
-        "limits.output_deadline",
-        Kind::Time(limits::OUTPUT_DEADLINE),
-    ),
-    key("limits.buffered", Kind::Size(limits::BUFFERED_BYTES)),
-    key(
-        "limits.handshake_deadline",
-        Kind::Time(limits::HANDSHAKE_DEADLINE),
-    ),
-    key("limits.handshake_size", Kind::Size(limits::HANDSHAKE_BYTES)),
-    key(
-        "limits.unauthenticated_per_address",
-        Kind::Count(limits::UNAUTHENTICATED_PER_ADDRESS),
-    ),
-    key("limits.failed_logins", Kind::Count(limits::FAILED_LOGINS)),
-    key("limits.stored_keys", Kind::Count(limits::STORED_KEYS)),
-    key("limits.stored_bytes", Kind::Size(limits::STORED_BYTES)),
-    key("expire.after", Kind::Time(limits::EXPIRE_AFTER)),
-    key("expire.stale_after", Kind::Time(limits::STALE_AFTER)),
-    key("admin.address", Kind::Listen),
-    key("admin.page", SWITCH),
-    key("log.level", LEVEL),
-    key("log.format", FORMAT),
-];
+settings! {
+    BIND: IpAddr = Key::address("server.bind");
+    PORT: u16 = Key::port("server.port").storm("pacemaker.port");
+    SHARDS: Option<u64> = Key::auto_or_count("server.shards", limits::SHARDS);
+    MAX_THREADS: u64 = Key::count("server.max_threads", limits::MAX_THREADS)
+        .storm("pacemaker.max.threads");
+    SHUTDOWN_DEADLINE: Duration = Key::time("server.shutdown_deadline", limits::SHUTDOWN_DEADLINE);
+    MINIMUM_WAIT: Duration = Key::time("server.minimum_wait", limits::MINIMUM_WAIT);
+
+    AUTH_METHOD: AuthMethod = Key::choice("auth.method").storm("pacemaker.auth.method");
+    LOGIN_CONFIG: Option<String> = Key::text("auth.login_config")
+        .storm("java.security.auth.login.config").reloadable();
+    NIMBUS_USER: Option<String> = Key::text("auth.nimbus_user")
+        .storm("nimbus.daemon.user").reloadable();
+
+    KERBEROS_USERS: Vec<String> = Key::texts("kerberos.users").reloadable();
+    KERBEROS_REALMS: Vec<String> = Key::texts("kerberos.realms").reloadable();
+    KRB5_CONF: Option<String> = Key::text("kerberos.krb5_conf").storm("java.security.krb5.conf");
+
+    WRITES: Need = Key::choice("access.writes").reloadable();
+    DELETES: Need = Key::choice("access.deletes").reloadable();
+    DELETES_BELOW: Option<String> = Key::directory("access.deletes_below").reloadable();
+    CONNECT_FROM: Addresses = Key::networks("access.connect_from").reloadable();
+    READS_FROM: Addresses = Key::networks("access.reads_from").reloadable();
+    WRITES_FROM: Addresses = Key::networks("access.writes_from").reloadable();
+    DELETES_FROM: Addresses = Key::networks("access.deletes_from").reloadable();
+
+    FRAME_SIZE: u32 = Key::size("limits.frame_size", limits::FRAME_BYTES)
+        .storm("pacemaker.thrift.message.size.max");
+    PATH_LENGTH: u64 = Key::size("limits.path_length", limits::PATH_BYTES);
+    PATH_DEPTH: u64 = Key::count("limits.path_depth", limits::PATH_DEPTH);
+    CONNECTIONS: u64 = Key::count("limits.connections", limits::CONNECTIONS);
+    CONNECTIONS_PER_ADDRESS: Option<u64> =
+        Key::auto_or_count("limits.connections_per_address", limits::CONNECTIONS);
+    IN_FLIGHT: usize = Key::count("limits.in_flight", limits::IN_FLIGHT);
+    OUTPUT: usize = Key::size("limits.output", limits::OUTPUT_BYTES);
+    OUTPUT_DEADLINE: Duration = Key::time("limits.output_deadline", limits::OUTPUT_DEADLINE);
+    BUFFERED: u64 = Key::size("limits.buffered", limits::BUFFERED_BYTES);
+    HANDSHAKE_DEADLINE: Duration =
+        Key::time("limits.handshake_deadline", limits::HANDSHAKE_DEADLINE);
+    HANDSHAKE_SIZE: u64 = Key::size("limits.handshake_size", limits::HANDSHAKE_BYTES);
+    UNAUTHENTICATED_PER_ADDRESS: u64 =
+        Key::count("limits.unauthenticated_per_address", limits::UNAUTHENTICATED_PER_ADDRESS);
+    FAILED_LOGINS: u64 = Key::count("limits.failed_logins", limits::FAILED_LOGINS);
+    STORED_KEYS: u64 = Key::count("limits.stored_keys", limits::STORED_KEYS);
+    STORED_BYTES: u64 = Key::size("limits.stored_bytes", limits::STORED_BYTES);
+
+    EXPIRE_AFTER: Duration = Key::time("expire.after", limits::EXPIRE_AFTER);
+    STALE_AFTER: Duration = Key::time("expire.stale_after", limits::STALE_AFTER);
+
+    ADMIN_ADDRESS: Option<SocketAddr> = Key::listen("admin.address");
+    ADMIN_PAGE: bool = Key::choice("admin.page");
+
+    LOG_LEVEL: Level = Key::choice("log.level").reloadable();
+    LOG_FORMAT: LogFormat = Key::choice("log.format");
+}
 
 /// Exactly these spellings: PacemakerServer compares them with case and refuses all others.
-const METHOD: Kind = Kind::Choice {
-    what: "a login method",
-    of: &["NONE", "DIGEST", "KERBEROS"],
-};
+impl Choice for AuthMethod {
+    const WHAT: &'static str = "a login method";
+    const CHOICES: &'static [(&'static str, AuthMethod)] = &[
+        ("NONE", AuthMethod::None),
+        ("DIGEST", AuthMethod::Digest),
+        ("KERBEROS", AuthMethod::Kerberos),
+    ];
+}
 
-const NEED: Kind = Kind::Choice {
-    what: "a rule",
-    of: &["open", "authenticated"],
-};
-
-const SWITCH: Kind = Kind::Choice {
-    what: "a switch",
-    of: &["on", "off"],
-};
-
-const LEVEL: Kind = Kind::Choice {
-    what: "a log level",
-    of: &["error", "warn", "info", "debug", "trace"],
-};
-
-const FORMAT: Kind = Kind::Choice {
-    what: "a log format",
-    of: &["text", "json"],
-};
-
-const fn key(name: &'static str, kind: Kind) -> Key {
-    Key {
-        name,
-        storm: None,
-        kind,
+impl AuthMethod {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        let mut choices = Self::CHOICES.iter();
+        let found = choices.find(|(_, method)| *method == self);
+        found.expect("every method is in CHOICES").0
     }
 }
 
-impl Key {
-    const fn storm(self, name: &'static str) -> Key {
-        Key {
-            name: self.name,
-            storm: Some(name),
-            kind: self.kind,
-        }
-    }
+impl Choice for Need {
+    const WHAT: &'static str = "a rule";
+    const CHOICES: &'static [(&'static str, Need)] =
+        &[("open", Need::Open), ("authenticated", Need::Authenticated)];
 }
 
-/// Keys of storm.yaml about Pacemaker that have no effect on this daemon, and why. An operator who
-/// sets one is told once.
-pub static WITHOUT_EFFECT: &[(&str, &str)] = &[
-    (
-        "pacemaker.base.threads",
-        "no version of Storm's daemon reads it",
-    ),
-    (
-        "pacemaker.thread.timeout",
-        "no version of Storm's daemon reads it",
-    ),
+impl Choice for bool {
+    const WHAT: &'static str = "a switch";
+    const CHOICES: &'static [(&'static str, bool)] = &[("on", true), ("off", false)];
+}
+
+impl Choice for Level {
+    const WHAT: &'static str = "a log level";
+    const CHOICES: &'static [(&'static str, Level)] = &[
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ];
+}
+
+impl Choice for LogFormat {
+    const WHAT: &'static str = "a log format";
+    const CHOICES: &'static [(&'static str, LogFormat)] =
+        &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+/// Keys of storm.yaml about Pacemaker that have no effect on this daemon, and why. An operator who sets
+/// one gets a note.
+static WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("pacemaker.base.threads", UNREAD),
+    ("pacemaker.thread.timeout", UNREAD),
     (
         "pacemaker.kerberos.users",
         "no version of Storm's daemon reads it; see kerberos.users",
     ),
-    (
-        "pacemaker.host",
-        "it tells clients where to connect; see server.bind",
-    ),
-    (
-        "pacemaker.servers",
-        "it tells clients where to connect; see server.bind",
-    ),
-    ("pacemaker.client.max.threads", "it is for clients"),
+    ("pacemaker.host", FOR_DIALLING),
+    ("pacemaker.servers", FOR_DIALLING),
+    ("pacemaker.client.max.threads", "only clients read it"),
 ];
+const UNREAD: &str = "no version of Storm's daemon reads it";
+const FOR_DIALLING: &str = "it tells clients where to connect; see server.bind";
 
-/// The key of this TOML name.
-pub fn by_name(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+/// The setting with this TOML name.
+pub(super) fn by_name(name: &str) -> Option<&'static Setting> {
+    SETTINGS
+        .iter()
+        .copied()
+        .find(|setting| setting.name == name)
 }
 
-/// The key that Storm calls so.
-pub fn by_storm_name(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.storm == Some(name))
+/// The setting with this name in storm.yaml.
+pub(super) fn by_storm_name(name: &str) -> Option<&'static Setting> {
+    let mut settings = SETTINGS.iter().copied();
+    settings.find(|setting| setting.storm_name == Some(name))
 }
 
-/// Why this storm.yaml key has no effect here, if it is one that an operator may expect to.
-pub fn without_effect(name: &str) -> Option<&'static str> {
+/// Why this storm.yaml key has no effect here, if an operator may expect one.
+pub(super) fn without_effect(name: &str) -> Option<&'static str> {
     WITHOUT_EFFECT
         .iter()
         .find(|(key, _)| *key == name)
         .map(|(_, why)| *why)
 }
 
-/// Whether keys live in a table of this name.
-pub fn is_table(name: &str) -> bool {
-    KEYS.iter().any(|key| {
-        key.name
-            .split_once('.')
-            .is_some_and(|(table, _)| table == name)
-    })
+/// Whether this is the name of a TOML table.
+pub(super) fn is_table(name: &str) -> bool {
+    let mut tables = SETTINGS.iter().map(|setting| setting.name.split_once('.'));
+    tables.any(|split| split.is_some_and(|(table, _)| table == name))
 }
 
-/// The known key that the writer of an unknown one may have meant. `storm_names`: whether Storm's
-/// names would have been accepted there.
-pub fn nearest(unknown: &str, storm_names: bool) -> Option<&'static str> {
-    if let Some(key) = by_storm_name(unknown) {
-        return Some(key.name);
+/// The known key closest to an unknown one, for "did you mean". `storm_names`: whether Storm's names are
+/// accepted there.
+fn nearest(unknown: &str, storm_names: bool) -> Option<&'static str> {
+    if let Some(setting) = by_storm_name(unknown) {
+        return Some(setting.name);
     }
     // The right key in the wrong table, or in none.
     let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
-    if let Some(key) = KEYS.iter().find(|key| last(key.name) == last(unknown)) {
-        return Some(key.name);
+    let mut names = SETTINGS.iter().map(|setting| setting.name);
+    if let Some(name) = names.find(|name| last(name) == last(unknown)) {
+        return Some(name);
     }
-    let storm = KEYS
+    let storm = SETTINGS
         .iter()
         .filter(|_| storm_names)
-        .filter_map(|key| key.storm);
-    KEYS.iter()
-        .map(|key| key.name)
+        .filter_map(|setting| setting.storm_name);
+    SETTINGS
+        .iter()
+        .map(|setting| setting.name)
         .chain(storm)
         .map(|name| (name, strsim::normalized_damerau_levenshtein(name, unknown)))
-        .filter(|(_, likeness)| *likeness >= ENOUGH_ALIKE)
+        .filter(|(_, similarity)| *similarity >= LEAST_SIMILARITY)
         .max_by(|(_, one), (_, other)| one.total_cmp(other))
         .map(|(name, _)| name)
 }
 
-/// Below this share of equal letters a guess misleads more than it helps.
-const ENOUGH_ALIKE: f64 = 0.7;
+/// What is wrong with a key that is not in the table. `storm_names` as in [`nearest`].
+pub(super) fn unknown(name: &str, storm_names: bool) -> String {
+    match nearest(name, storm_names) {
+        Some(nearest) => format!("unknown key; did you mean {nearest}?"),
+        None => "unknown key; `storm-pacemaker check-config` lists all keys".to_owned(),
+    }
+}
+
+/// A guess that is less similar misleads more than it helps.
+const LEAST_SIMILARITY: f64 = 0.7;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_key_is_found_by_likeness_by_table_and_by_storms_name() {
+    fn the_nearest_key_is_found_by_similarity_by_table_and_by_storms_name() {
         assert_eq!(nearest("server.prot", false), Some("server.port"));
         assert_eq!(nearest("sever.port", false), Some("server.port"));
         assert_eq!(nearest("port", false), Some("server.port"));
@@ -219,21 +227,16 @@ mod tests {
 
     #[test]
     fn no_name_means_two_things() {
-        for key in KEYS {
-            assert!(without_effect(key.name).is_none());
-            assert_eq!(
-                KEYS.iter().filter(|other| other.name == key.name).count(),
-                1
-            );
-            if let Some(storm) = key.storm {
-                assert!(without_effect(storm).is_none() && by_name(storm).is_none());
-                assert_eq!(
-                    KEYS.iter()
-                        .filter(|other| other.storm == Some(storm))
-                        .count(),
-                    1
-                );
-            }
+        let mut seen = std::collections::HashSet::new();
+        let dead = WITHOUT_EFFECT.iter().map(|(name, _)| *name);
+        let storm = SETTINGS.iter().filter_map(|setting| setting.storm_name);
+        for name in SETTINGS
+            .iter()
+            .map(|setting| setting.name)
+            .chain(storm)
+            .chain(dead)
+        {
+            assert!(seen.insert(name), "{name}");
         }
     }
 }

@@ -7,15 +7,15 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::access::Addresses;
 
-use super::value::Raw;
+use super::raw::RawValue;
 
-/// The items of a list as its layer wrote it; `None`: it is none. On the command line commas separate
-/// them, and the brackets and quotes of a JSON list may stand around them.
-pub(super) fn items(raw: &Raw) -> Option<Cow<'_, [Raw]>> {
+/// The items of a list as its layer wrote it. `None`: it is not a list. On the command line commas
+/// separate the items, with or without the brackets and quotes of a JSON list.
+pub(super) fn items(raw: &RawValue) -> Option<Cow<'_, [RawValue]>> {
     match raw {
-        Raw::List(items) => Some(Cow::Borrowed(items)),
-        Raw::Null => Some(Cow::Borrowed(&[])),
-        Raw::Untyped(text) => {
+        RawValue::List(items) => Some(Cow::Borrowed(items)),
+        RawValue::Null => Some(Cow::Borrowed(&[])),
+        RawValue::Untyped(text) => {
             let text = text.trim();
             let text = text
                 .strip_prefix('[')
@@ -26,48 +26,51 @@ pub(super) fn items(raw: &Raw) -> Option<Cow<'_, [Raw]>> {
                 let quoted = item
                     .strip_prefix('"')
                     .and_then(|rest| rest.strip_suffix('"'));
-                Raw::Text(quoted.unwrap_or(item).to_owned())
+                RawValue::Text(quoted.unwrap_or(item).to_owned())
             };
             if text.trim().is_empty() {
                 return Some(Cow::Borrowed(&[]));
             }
             Some(text.split(',').map(item).collect())
         }
-        Raw::Integer(_) | Raw::Text(_) | Raw::Other(_) => None,
+        RawValue::Integer(_) | RawValue::Text(_) | RawValue::Other(_) => None,
     }
 }
 
 /// # Errors
-/// The sentence about every item that is no text, or empty.
-pub(super) fn texts(items: &[Raw]) -> Result<Vec<String>, String> {
+/// A sentence about every item that is empty or not text.
+pub(super) fn texts(items: &[RawValue]) -> Result<Vec<String>, String> {
     each(items, |item| match item {
-        Raw::Text(text) if text.is_empty() => Err("an item of the list is empty".to_owned()),
-        Raw::Text(text) => Ok(text.clone()),
-        other => Err(format!("{other}, an item of the list, is not text")),
+        RawValue::Text(text) if text.is_empty() => Err("the list has an empty item".to_owned()),
+        RawValue::Text(text) => Ok(text.clone()),
+        other => Err(format!("{other} in the list is not text")),
     })
 }
 
 /// # Errors
-/// The sentence about every item that is no network.
-pub(super) fn networks(items: &[Raw]) -> Result<Addresses, String> {
+/// A sentence about every item that is not a network.
+pub(super) fn networks(items: &[RawValue]) -> Result<Addresses, String> {
     each(items, |item| match item {
-        Raw::Text(text) => network(text),
+        RawValue::Text(text) => network(text),
         _ => Err(not_a_network(item)),
     })
     .map(Addresses)
 }
 
-/// All items, or all that is wrong with them.
-fn each<T>(items: &[Raw], read: impl Fn(&Raw) -> Result<T, String>) -> Result<Vec<T>, String> {
-    let (mut sound, mut wrong) = (Vec::new(), Vec::new());
+/// All items, or everything that is wrong with them.
+fn each<T>(
+    items: &[RawValue],
+    read: impl Fn(&RawValue) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    let (mut valid, mut wrong) = (Vec::new(), Vec::new());
     for item in items {
         match read(item) {
-            Ok(value) => sound.push(value),
+            Ok(value) => valid.push(value),
             Err(text) => wrong.push(text),
         }
     }
     if wrong.is_empty() {
-        Ok(sound)
+        Ok(valid)
     } else {
         Err(wrong.join("; "))
     }
@@ -75,12 +78,12 @@ fn each<T>(items: &[Raw], read: impl Fn(&Raw) -> Result<T, String>) -> Result<Ve
 
 fn network(text: &str) -> Result<IpNet, String> {
     let Some(network) = parse(text) else {
-        return Err(not_a_network(&Raw::Text(text.to_owned())));
+        return Err(not_a_network(&RawValue::Text(text.to_owned())));
     };
-    // Whoever writes 10.0.0.1/8 means the one or the other, and a rule of access must not guess.
+    // 10.0.0.1/8 may mean the network or the address, and an access rule must not guess.
     if network.trunc() != network {
         return Err(format!(
-            "{text:?} has bits set beyond its prefix: the network is {}, the single address {}",
+            "{text:?} has bits set beyond its prefix: write {} for the network or {} for the address",
             unmapped(network.trunc()),
             unmapped(network).addr()
         ));
@@ -88,7 +91,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     Ok(unmapped(network))
 }
 
-/// The standard library's reading of the address: `ipnet` takes 010 for 10, others for 8.
+/// The standard library parses the address: it refuses 010, which `ipnet` takes for 10 and others for 8.
 fn parse(text: &str) -> Option<IpNet> {
     let Some((address, prefix)) = text.split_once('/') else {
         return text.parse::<IpAddr>().ok().map(IpNet::from);
@@ -99,7 +102,7 @@ fn parse(text: &str) -> Option<IpNet> {
     IpNet::new(address.parse().ok()?, prefix.parse().ok()?).ok()
 }
 
-/// A network of IPv4-mapped IPv6 addresses as what it is: peers are known by their IPv4 addresses.
+/// A network of IPv4-mapped IPv6 addresses as the IPv4 network: peers are known by their IPv4 addresses.
 fn unmapped(network: IpNet) -> IpNet {
     let IpNet::V6(mapped) = network else {
         return network;
@@ -116,11 +119,13 @@ fn unmapped(network: IpNet) -> IpNet {
 /// Bits before the IPv4 address: those of `::ffff:0:0/96`.
 const MAPPED_PREFIX: u8 = (Ipv6Addr::BITS - std::net::Ipv4Addr::BITS) as u8;
 
-fn not_a_network(item: &Raw) -> String {
-    format!("{item} is not a network (allowed: such as 10.0.0.0/8 or fd00::/8, or one address)")
+fn not_a_network(item: &RawValue) -> String {
+    format!(
+        "{item} is not a network (allowed: a network such as 10.0.0.0/8 or fd00::/8, or one address)"
+    )
 }
 
-/// A network as an operator would write it: a single address without its prefix.
+/// A network as an operator would write it: a single address has no prefix.
 pub(super) fn shown(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {
         network.addr().to_string()
@@ -131,16 +136,22 @@ pub(super) fn shown(network: &IpNet) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::value::{Kind, Value};
+    use super::super::kind::Kind;
+    use super::super::value::SettingValue;
     use super::*;
 
     fn untyped(kind: &Kind, text: &str) -> Result<String, String> {
-        kind.read(&Raw::Untyped(text.to_owned()))
-            .map(|value: Value| value.to_string())
+        kind.read(&RawValue::Untyped(text.to_owned()))
+            .map(|value: SettingValue| value.to_string())
     }
 
-    fn list(items: &[&str]) -> Raw {
-        Raw::List(items.iter().map(|item| Raw::Text((*item).into())).collect())
+    fn list(items: &[&str]) -> RawValue {
+        RawValue::List(
+            items
+                .iter()
+                .map(|item| RawValue::Text((*item).into()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -159,29 +170,32 @@ mod tests {
         }
         for wrong in ["ops,", ",", r#"["",""]"#] {
             let error = untyped(&Kind::Texts, wrong).unwrap_err();
-            assert!(error.contains("an item of the list is empty"), "{error}");
+            assert!(error.contains("the list has an empty item"), "{error}");
         }
     }
 
     #[test]
     fn a_list_holds_text_only() {
-        let mixed = Raw::List(vec![
-            Raw::Integer(5),
-            Raw::Text("a".into()),
-            Raw::Other("a table".into()),
+        let mixed = RawValue::List(vec![
+            RawValue::Integer(5),
+            RawValue::Text("a".into()),
+            RawValue::Other("a table".into()),
         ]);
         assert_eq!(
             Kind::Texts.read(&mixed).unwrap_err(),
-            "5, an item of the list, is not text; a table, an item of the list, is not text"
+            "5 in the list is not text; a table in the list is not text"
         );
         assert_eq!(
-            Kind::Texts.read(&Raw::Text("a".into())).unwrap_err(),
-            "\"a\" is not a list of text (allowed: such as [\"one\", \"two\"])"
+            Kind::Texts.read(&RawValue::Text("a".into())).unwrap_err(),
+            "\"a\" is not a list of text (allowed: a list such as [\"one\", \"two\"])"
         );
-        assert_eq!(Kind::Texts.read(&Raw::Null), Ok(Value::Texts(vec![])));
         assert_eq!(
-            Kind::Networks.read(&Raw::Integer(10)).unwrap_err(),
-            "10 is not a list of networks (allowed: such as [\"10.0.0.0/8\", \"192.168.1.1\"])"
+            Kind::Texts.read(&RawValue::Null),
+            Ok(SettingValue::Texts(vec![]))
+        );
+        assert_eq!(
+            Kind::Networks.read(&RawValue::Integer(10)).unwrap_err(),
+            "10 is not a list of networks (allowed: a list such as [\"10.0.0.0/8\", \"192.168.1.1\"])"
         );
     }
 
@@ -205,24 +219,24 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_a_prefix_is_told_its_network() {
+    fn an_address_with_a_prefix_is_refused_with_its_network() {
         let error = Kind::Networks.read(&list(&["10.0.0.1/8", "10.0.0.0/8", "fd00::1/64"]));
         assert_eq!(
             error.unwrap_err(),
-            "\"10.0.0.1/8\" has bits set beyond its prefix: the network is 10.0.0.0/8, the single \
-             address 10.0.0.1; \"fd00::1/64\" has bits set beyond its prefix: the network is \
-             fd00::/64, the single address fd00::1"
+            "\"10.0.0.1/8\" has bits set beyond its prefix: write 10.0.0.0/8 for the network or \
+             10.0.0.1 for the address; \"fd00::1/64\" has bits set beyond its prefix: write \
+             fd00::/64 for the network or fd00::1 for the address"
         );
         let mapped = Kind::Networks.read(&list(&["::ffff:10.0.0.1/104"]));
         assert!(
             mapped
                 .unwrap_err()
-                .contains("is 10.0.0.0/8, the single address 10.0.0.1")
+                .contains("write 10.0.0.0/8 for the network or 10.0.0.1")
         );
     }
 
     #[test]
-    fn what_is_no_network() {
+    fn other_texts_are_not_networks() {
         for wrong in [
             "",
             "localhost",

@@ -1,141 +1,141 @@
-//! What logins need besides the settings: the credentials in the JAAS file. Reads that file, and looks
-//! at who else may read it and the keytab.
+//! Credentials for logins, from the JAAS file. Reads that file, and checks who else can read it and the
+//! keytab.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::access::Need;
 use crate::auth::jaas::{self, Properties};
 use crate::auth::principal::Principal;
 use crate::auth::{Credentials, DigestCredentials, KerberosCredentials, Realms};
 
 use super::AuthMethod;
-use super::client::Login;
+use super::client::ClientLogin;
+use super::diagnostics::Diagnostics;
 use super::files;
-use super::load::{Told, unreadable};
-use super::problem::{Note, Problem};
-use super::settle::Settled;
+use super::keys::{
+    AUTH_METHOD, DELETES, KERBEROS_REALMS, KERBEROS_USERS, LOGIN_CONFIG, NIMBUS_USER, WRITES,
+};
+use super::layers::unreadable;
+use super::resolve::Resolved;
+use super::setting::Setting;
 
-/// The settings that are looked at here.
-const KEYS: [&str; 7] = [
-    "auth.method",
-    "auth.login_config",
-    "auth.nimbus_user",
-    "kerberos.users",
-    "kerberos.realms",
-    "access.writes",
-    "access.deletes",
-];
-
-/// The credentials that the method asks for. Under NONE the JAAS file is not read.
+/// The credentials that the method needs. Under NONE the JAAS file is not read.
 pub(super) fn credentials(
-    settled: &Settled,
+    resolved: &Resolved,
     properties: &Properties,
-    told: &mut Told,
+    diagnostics: &mut Diagnostics,
 ) -> Credentials {
+    let needed: [&Setting; 7] = [
+        &AUTH_METHOD,
+        &LOGIN_CONFIG,
+        &NIMBUS_USER,
+        &KERBEROS_USERS,
+        &KERBEROS_REALMS,
+        &WRITES,
+        &DELETES,
+    ];
     // No error that follows from another.
-    if !settled.are_sound(&KEYS) {
+    if !resolved.are_valid(&needed) {
         return Credentials::None;
     }
-    let found = match AuthMethod::of(settled.choice("auth.method")) {
+    let found = match resolved.get(&AUTH_METHOD) {
         AuthMethod::None => {
-            rules_that_need_a_login(settled, told);
+            refuse_rules_that_need_a_login(resolved, diagnostics);
             return Credentials::None;
         }
-        AuthMethod::Digest => digest(settled, properties, told).map(Credentials::Digest),
-        AuthMethod::Kerberos => kerberos(settled, properties, told).map(Credentials::Kerberos),
+        AuthMethod::Digest => digest(resolved, properties, diagnostics).map(Credentials::Digest),
+        AuthMethod::Kerberos => {
+            kerberos(resolved, properties, diagnostics).map(Credentials::Kerberos)
+        }
     };
-    if settled.choice("access.writes") == "authenticated" {
-        told.notes.push(Note::warning(
-            "access.writes is authenticated: workers of Storm 2.3 and later cannot log in, and so \
-             cannot report that they live",
-        ));
+    if resolved.get(&WRITES) == Need::Authenticated {
+        diagnostics.warn(
+            "access.writes is \"authenticated\": workers of Storm 2.3 and later cannot log in, so the \
+             server refuses their heartbeats",
+        );
     }
-    // Without credentials there is a problem, and so no configuration.
+    // Missing credentials are an error, and then there is no configuration.
     found.unwrap_or_default()
 }
 
-fn rules_that_need_a_login(settled: &Settled, told: &mut Told) {
-    for (key, deed) in [("access.writes", "write"), ("access.deletes", "delete")] {
-        if settled.choice(key) == "authenticated" {
-            let text = format!(
-                "\"authenticated\" needs a login, and auth.method (pacemaker.auth.method) is NONE: \
-                 nobody could {deed}"
-            );
-            told.problems.push(problem(settled, key, text));
+/// How a command logs in: the client's side of the same settings. Without a section for clients in the
+/// JAAS file, the command uses the tickets of the user who runs it.
+pub(super) fn of_client(
+    resolved: &Resolved,
+    properties: &Properties,
+    diagnostics: &mut Diagnostics,
+) -> ClientLogin {
+    if !resolved.are_valid(&[&AUTH_METHOD, &LOGIN_CONFIG]) {
+        return ClientLogin::None;
+    }
+    match resolved.get(&AUTH_METHOD) {
+        AuthMethod::None => ClientLogin::None,
+        AuthMethod::Digest => {
+            digest(resolved, properties, diagnostics).map_or(ClientLogin::None, ClientLogin::Digest)
+        }
+        AuthMethod::Kerberos => {
+            let path = resolved.get(&LOGIN_CONFIG).map(PathBuf::from);
+            let file = path.and_then(|path| read_jaas(&path, resolved, properties, diagnostics));
+            ClientLogin::Kerberos(file.map(|file| jaas::client(&file)).unwrap_or_default())
         }
     }
 }
 
-/// How a command logs in: the client's side of the same settings. A JAAS file may have no section for
-/// clients: then their tickets are those of whoever runs the command.
-pub(super) fn of_client(settled: &Settled, properties: &Properties, told: &mut Told) -> Login {
-    if !settled.are_sound(&["auth.method", "auth.login_config"]) {
-        return Login::None;
-    }
-    match AuthMethod::of(settled.choice("auth.method")) {
-        AuthMethod::None => Login::None,
-        AuthMethod::Digest => digest(settled, properties, told).map_or(Login::None, Login::Digest),
-        AuthMethod::Kerberos => {
-            let path = settled.text("auth.login_config").map(Path::new);
-            let file = path.and_then(|path| read_jaas(path, settled, properties, told));
-            Login::Kerberos(file.map(|file| jaas::client(&file)).unwrap_or_default())
+fn refuse_rules_that_need_a_login(resolved: &Resolved, diagnostics: &mut Diagnostics) {
+    for (key, action) in [(&WRITES, "write"), (&DELETES, "delete")] {
+        if resolved.get(key) == Need::Authenticated {
+            let text = format!(
+                "\"authenticated\" needs a login method, but auth.method (pacemaker.auth.method) is \
+                 NONE, so nobody could {action}; set auth.method, or \"open\" here"
+            );
+            diagnostics.errors.push(resolved.error(key, text));
         }
     }
 }
 
 fn digest(
-    settled: &Settled,
+    resolved: &Resolved,
     properties: &Properties,
-    told: &mut Told,
+    diagnostics: &mut Diagnostics,
 ) -> Option<DigestCredentials> {
-    told.notes.push(Note::warning(
-        "auth.method is DIGEST: clients of Storm 2.x cannot log in with it (their own bug: they close \
-         the connection after a login that went well); 1.x clients can",
-    ));
-    let path = login_config(settled, told)?;
-    let file = read_jaas(path, settled, properties, told)?;
-    if everyone_may_read(path) {
-        told.notes.push(Note::warning(format!(
-            "{}, which holds a password, can be read by everyone: take that right away (chmod o-r)",
-            path.display()
-        )));
-    }
-    accepted(jaas::digest(&file), told)
+    diagnostics.warn(
+        "auth.method is DIGEST: clients of Storm 2.x cannot log in with it (a bug in Storm: they close \
+         the connection after a successful login); clients of Storm 1.x can",
+    );
+    let path = login_config(resolved, diagnostics)?;
+    let file = read_jaas(&path, resolved, properties, diagnostics)?;
+    warn_if_readable_by_everyone(&path, "a password", diagnostics);
+    accepted(jaas::digest(&file), diagnostics)
 }
 
 fn kerberos(
-    settled: &Settled,
+    resolved: &Resolved,
     properties: &Properties,
-    told: &mut Told,
+    diagnostics: &mut Diagnostics,
 ) -> Option<KerberosCredentials> {
     if !cfg!(feature = "kerberos") {
-        let text = "this build of storm-pacemaker has no Kerberos: take one that was built with its \
-                    cargo feature \"kerberos\", or another method";
-        told.problems
-            .push(problem(settled, "auth.method", text.to_owned()));
+        let text = "this build of storm-pacemaker has no Kerberos support; use a build with the cargo \
+                    feature \"kerberos\", or another method";
+        diagnostics.errors.push(resolved.error(&AUTH_METHOD, text));
         return None;
     }
-    let users = users(settled, told);
-    let realms = realms(settled, told);
-    let path = login_config(settled, told)?;
-    let file = read_jaas(path, settled, properties, told)?;
-    let section = accepted(jaas::server(&file), told)?;
+    let users = users(resolved, diagnostics);
+    let realms = realms(resolved, diagnostics);
+    let path = login_config(resolved, diagnostics)?;
+    let file = read_jaas(&path, resolved, properties, diagnostics)?;
+    let section = accepted(jaas::server(&file), diagnostics)?;
     if !section.ignored.is_empty() {
-        told.notes.push(Note::info(format!(
-            "{}: of section {} only keyTab and principal are used, not {}",
+        diagnostics.note(format!(
+            "{}: section {}: only keyTab and principal are used; ignored: {}",
             path.display(),
             jaas::SERVER_SECTION,
             section.ignored.join(", ")
-        )));
+        ));
     }
-    if everyone_may_read(&section.keytab) {
-        told.notes.push(Note::warning(format!(
-            "{}, the keytab, can be read by everyone: take that right away (chmod o-r)",
-            section.keytab.display()
-        )));
-    }
+    warn_if_readable_by_everyone(&section.keytab, "the daemon's key", diagnostics);
     Some(KerberosCredentials {
         keytab: section.keytab,
         principal: section.principal,
@@ -144,105 +144,95 @@ fn kerberos(
     })
 }
 
-/// Nimbus' user and the further ones.
-fn users(settled: &Settled, told: &mut Told) -> Option<Vec<String>> {
-    let nimbus = settled.text("auth.nimbus_user").map(str::to_owned);
-    let further = settled.texts("kerberos.users");
-    if nimbus.is_none() && further.is_empty() {
-        let text = "KERBEROS needs to know who may log in: set auth.nimbus_user (nimbus.daemon.user) \
-                    or kerberos.users";
-        told.problems
-            .push(problem(settled, "auth.method", text.to_owned()));
+/// Nimbus's user and the other ones.
+fn users(resolved: &Resolved, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
+    let nimbus = resolved.get(&NIMBUS_USER);
+    let others = resolved.get(&KERBEROS_USERS);
+    if nimbus.is_none() && others.is_empty() {
+        let text = "KERBEROS needs the names of users who may log in; set auth.nimbus_user \
+                    (nimbus.daemon.user) or kerberos.users";
+        diagnostics.errors.push(resolved.error(&AUTH_METHOD, text));
         return None;
     }
-    let named = nimbus
-        .iter()
-        .map(|user| ("auth.nimbus_user", user))
-        .chain(further.iter().map(|user| ("kerberos.users", user)));
-    for (key, user) in named {
+    let mut users = Vec::new();
+    let nimbus = nimbus.into_iter().map(|user| (&*NIMBUS_USER, user));
+    let others = others.into_iter().map(|user| (&*KERBEROS_USERS, user));
+    for (setting, user) in nimbus.chain(others) {
         let Principal {
             instance, realm, ..
-        } = Principal::parse(user);
+        } = Principal::parse(&user);
         if instance.is_some() || realm.is_some() {
             let text = format!(
-                "{user:?} can match nobody: a user is the first part of a principal, what stands \
-                 before / and @"
+                "{user:?} matches nobody; write only the first part of the principal, before any / or @"
             );
-            told.problems.push(problem(settled, key, text));
+            diagnostics.errors.push(resolved.error(setting, text));
         }
-    }
-    let mut users: Vec<String> = nimbus.into_iter().collect();
-    for user in further {
-        if !users.contains(user) {
-            users.push(user.clone());
+        if !users.contains(&user) {
+            users.push(user);
         }
     }
     Some(users)
 }
 
-fn realms(settled: &Settled, told: &mut Told) -> Realms {
-    let realms = settled.texts("kerberos.realms");
+fn realms(resolved: &Resolved, diagnostics: &mut Diagnostics) -> Realms {
+    let realms = resolved.get(&KERBEROS_REALMS);
     if realms.iter().any(|realm| realm == "*") {
-        told.notes.push(Note::warning(
-            "kerberos.realms has \"*\": whoever has the name of a user in any realm that the KDC \
-             trusts may log in",
-        ));
+        diagnostics.warn(
+            "kerberos.realms contains \"*\": anyone with an allowed user name in any realm that the \
+             KDC trusts may log in",
+        );
         return Realms::Any;
     }
-    Realms::OwnAnd(realms.to_vec())
+    Realms::OwnAnd(realms)
 }
 
-fn login_config<'settled>(settled: &'settled Settled, told: &mut Told) -> Option<&'settled Path> {
-    let path = settled.text("auth.login_config").map(Path::new);
+fn login_config(resolved: &Resolved, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
+    let path = resolved.get(&LOGIN_CONFIG).map(PathBuf::from);
     if path.is_none() {
+        let method = resolved.get(&AUTH_METHOD).name();
         let text = format!(
-            "{} needs a JAAS file with the daemon's credentials: set auth.login_config \
-             (java.security.auth.login.config)",
-            settled.choice("auth.method")
+            "{method} needs a JAAS file with the daemon's credentials; set auth.login_config \
+             (java.security.auth.login.config)"
         );
-        told.problems.push(problem(settled, "auth.method", text));
+        diagnostics.errors.push(resolved.error(&AUTH_METHOD, text));
     }
     path
 }
 
 fn read_jaas(
     path: &Path,
-    settled: &Settled,
+    resolved: &Resolved,
     properties: &Properties,
-    told: &mut Told,
+    diagnostics: &mut Diagnostics,
 ) -> Option<jaas::JaasFile> {
     let bytes = match files::read(path) {
         Ok(bytes) => bytes,
-        Err(error) => {
-            let (place, spelled) = settled.origin_of("auth.login_config");
-            let from = format!("{place}, {spelled}");
-            told.problems.push(unreadable(&from, path, &error));
+        Err(text) => {
+            let (location, spelled) = resolved.source_of(&LOGIN_CONFIG);
+            let named_by = format!("{location}, {spelled}");
+            diagnostics.errors.push(unreadable(&named_by, path, &text));
             return None;
         }
     };
-    // Java's reader, too, puts U+FFFD for what is not UTF-8, and clients use the same file.
+    // Java's reader, too, replaces what is not UTF-8 by U+FFFD, and clients use the same file.
     let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
     let name = path.display().to_string();
-    accepted(jaas::parse(&name, &text, properties), told)
+    accepted(jaas::parse(&name, &text, properties), diagnostics)
 }
 
-fn accepted<T>(result: Result<T, jaas::JaasError>, told: &mut Told) -> Option<T> {
+fn accepted<T>(result: Result<T, jaas::JaasError>, diagnostics: &mut Diagnostics) -> Option<T> {
     result
-        .map_err(|problem| told.problems.push(problem.into()))
+        .map_err(|error| diagnostics.errors.push(error.into()))
         .ok()
 }
 
-/// A file that cannot be looked at has other problems, and others tell them.
-fn everyone_may_read(path: &Path) -> bool {
+/// A file whose mode cannot be read has other errors, which are reported elsewhere.
+fn warn_if_readable_by_everyone(path: &Path, secret: &str, diagnostics: &mut Diagnostics) {
     const OTHERS_READ: u32 = 0o004;
-    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS_READ != 0)
-}
-
-fn problem(settled: &Settled, key: &str, text: String) -> Problem {
-    let (place, spelled) = settled.origin_of(key);
-    Problem {
-        place: place.clone(),
-        key: Some(spelled.to_owned()),
-        text,
+    if std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS_READ != 0) {
+        let path = path.display();
+        diagnostics.warn(format!(
+            "{path} holds {secret} and everyone can read it; run chmod o-r on it"
+        ));
     }
 }

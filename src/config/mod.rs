@@ -1,21 +1,24 @@
-//! From files, environment and flags to one typed, validated `Config`. Everything raw ends here: no
-//! code past this module sees a string that it must parse, and nothing here opens a socket.
+//! From files, environment and flags to one typed, validated `Config`. No code past this module parses
+//! a setting, and nothing here opens a socket.
 
 mod client;
 mod cores;
+mod diagnostics;
 mod files;
 mod java_options;
-mod keys;
+pub(crate) mod keys;
+mod kind;
+mod layers;
 mod list;
 mod load;
 mod logins;
-mod problem;
+mod raw;
 mod relations;
 mod report;
-mod settle;
+mod resolve;
+mod setting;
 mod storm_layer;
 mod toml_layer;
-mod unit;
 mod value;
 mod yaml;
 mod yaml_scalar;
@@ -25,62 +28,62 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use client::{ForClient, Login, load_for_client};
+pub use client::{ClientConfig, ClientLogin, load_for_client};
 pub use cores::Cores;
-pub use load::{Loaded, Sources, load, settle_storm_yaml};
-pub use problem::{ConfigErrors, Note, Place, Problem, Severity};
+pub use diagnostics::{ConfigErrors, Note, Severity};
+pub use load::{Loaded, Sources, load, resolve_storm_yaml};
 pub use report::write_report;
-pub use settle::Origin;
-pub use unit::{Size, Time, parse_size, parse_time};
+pub use resolve::EffectiveSetting;
+pub use setting::Setting;
 
-use crate::access::{Need, Rules};
+use crate::access::Rules;
 use crate::auth::Credentials;
 use crate::limits::{Ageing, Limits};
 
-use settle::Settled;
+use resolve::Resolved;
 
 /// The defaults, as shipped.
-pub const DEFAULTS: &str = include_str!("../../config/pacemaker.toml");
+const DEFAULTS: &str = include_str!("../../config/pacemaker.toml");
 
-/// What the daemon runs by. Every value is in its allowed range.
+/// The daemon's configuration. Every value is in its allowed range.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub server: Server,
-    pub auth: Auth,
-    pub kerberos: Kerberos,
+    pub server: ServerConfig,
+    pub auth: AuthConfig,
+    pub kerberos: KerberosConfig,
     pub access: Rules,
     pub limits: Limits,
     pub ageing: Ageing,
-    pub admin: Admin,
-    pub log: Log,
-    /// Every key with its effective value and where it came from, for `check-config`.
-    pub origins: Vec<Origin>,
+    pub admin: AdminConfig,
+    pub log: LogConfig,
+    /// Every setting with its source, in the order of `config/pacemaker.toml`.
+    pub effective_settings: Vec<EffectiveSetting>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Server {
+pub struct ServerConfig {
     pub bind: IpAddr,
-    /// 0: the kernel picks one.
+    /// 0: the kernel chooses one.
     pub port: u16,
-    /// How many shards to start; "auto" is already resolved.
+    /// Shards to start; "auto" is already resolved.
     pub shards: NonZeroUsize,
-    /// The cores that shards may be pinned to, ascending; never empty. May be fewer than shards.
+    /// Cores for the shards, ascending; never empty. There may be fewer cores than shards.
     pub cores: Vec<usize>,
     pub shutdown_deadline: Duration,
     /// Zero: off.
     pub minimum_wait: Duration,
 }
 
-impl Server {
+impl ServerConfig {
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.bind, self.port)
     }
 }
 
 #[derive(Clone, Debug)]
-pub struct Auth {
+pub struct AuthConfig {
     pub method: AuthMethod,
-    /// What logins are checked by; those of `method`.
+    /// The credentials of `method`.
     pub credentials: Credentials,
     /// The JAAS file.
     pub login_config: Option<PathBuf>,
@@ -95,129 +98,110 @@ pub enum AuthMethod {
     Kerberos,
 }
 
-impl AuthMethod {
-    /// The method that `auth.method` calls so.
-    fn of(choice: &str) -> AuthMethod {
-        match choice {
-            "NONE" => AuthMethod::None,
-            "DIGEST" => AuthMethod::Digest,
-            "KERBEROS" => AuthMethod::Kerberos,
-            other => unreachable!("{other} is not in the table"),
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
-pub struct Kerberos {
-    /// The Kerberos library's own configuration file; `None`: where it looks by itself.
+pub struct KerberosConfig {
+    /// The Kerberos library's own configuration file. `None`: the library's default.
     pub krb5_conf: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Admin {
-    /// Where metrics, health and the page are served; `None`: nowhere.
+pub struct AdminConfig {
+    /// Where to serve metrics, health and the page. `None`: nowhere.
     pub address: Option<SocketAddr>,
-    /// Whether the page and its data are.
+    /// Whether to serve the page and its data.
     pub page: bool,
 }
 
 #[derive(Clone, Debug)]
-pub struct Log {
+pub struct LogConfig {
     pub level: tracing::Level,
     pub format: LogFormat,
 }
 
-/// How a line of the log is written.
+/// The format of the log's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
-    /// One object a line.
+    /// One object per line.
     Json,
 }
 
 impl Config {
-    fn from_settled(settled: &Settled, credentials: Credentials, cores: &Cores) -> Self {
-        let shards = settled
-            .auto_or_count("server.shards")
-            .and_then(|n| usize::try_from(n).ok());
+    fn from_resolved(resolved: &Resolved, credentials: Credentials, cores: &Cores) -> Self {
         Config {
-            server: Server {
-                bind: settled.address("server.bind"),
-                port: u16::try_from(settled.count("server.port")).expect("a port's range"),
-                shards: shards
-                    .and_then(NonZeroUsize::new)
-                    .expect("the shards' range"),
-                cores: cores.ids.clone(),
-                shutdown_deadline: settled.time("server.shutdown_deadline"),
-                minimum_wait: settled.time("server.minimum_wait"),
-            },
-            auth: Auth {
-                method: AuthMethod::of(settled.choice("auth.method")),
+            server: ServerConfig::from_resolved(resolved, cores),
+            auth: AuthConfig {
+                method: resolved.get(&keys::AUTH_METHOD),
                 credentials,
-                login_config: settled.text("auth.login_config").map(PathBuf::from),
-                nimbus_user: settled.text("auth.nimbus_user").map(str::to_owned),
+                login_config: resolved.get(&keys::LOGIN_CONFIG).map(PathBuf::from),
+                nimbus_user: resolved.get(&keys::NIMBUS_USER),
             },
-            kerberos: Kerberos {
-                krb5_conf: settled.text("kerberos.krb5_conf").map(PathBuf::from),
+            kerberos: KerberosConfig {
+                krb5_conf: resolved.get(&keys::KRB5_CONF).map(PathBuf::from),
             },
-            access: Rules {
-                writes: need(settled.choice("access.writes")),
-                deletes: need(settled.choice("access.deletes")),
-                connect_from: settled.networks("access.connect_from").clone(),
-                reads_from: settled.networks("access.reads_from").clone(),
-                writes_from: settled.networks("access.writes_from").clone(),
-                deletes_from: settled.networks("access.deletes_from").clone(),
-                deletes_below: settled
-                    .text("access.deletes_below")
-                    .unwrap_or_default()
-                    .to_owned(),
-            },
-            limits: Limits {
-                frame_bytes: u32::try_from(settled.size("limits.frame_size"))
-                    .expect("limits::FRAME_BYTES"),
-                path_bytes: settled.size("limits.path_length"),
-                path_depth: settled.count("limits.path_depth"),
-                connections: settled.count("limits.connections"),
-                connections_per_address: settled.auto_or_count("limits.connections_per_address"),
-                in_flight: settled.count("limits.in_flight") as usize,
-                output_bytes: settled.size("limits.output") as usize,
-                output_deadline: settled.time("limits.output_deadline"),
-                buffered_bytes: settled.size("limits.buffered"),
-                handshake_deadline: settled.time("limits.handshake_deadline"),
-                handshake_bytes: settled.size("limits.handshake_size"),
-                unauthenticated_per_address: settled.count("limits.unauthenticated_per_address"),
-                failed_logins: settled.count("limits.failed_logins"),
-                stored_keys: settled.count("limits.stored_keys"),
-                stored_bytes: settled.size("limits.stored_bytes"),
-            },
+            access: rules(resolved),
+            limits: limits(resolved),
             ageing: Ageing {
-                stale_after: settled.time("expire.stale_after"),
-                expire_after: settled.time("expire.after"),
+                stale_after: resolved.get(&keys::STALE_AFTER),
+                expire_after: resolved.get(&keys::EXPIRE_AFTER),
             },
-            admin: Admin {
-                address: settled.listen("admin.address"),
-                page: settled.choice("admin.page") == "on",
+            admin: AdminConfig {
+                address: resolved.get(&keys::ADMIN_ADDRESS),
+                page: resolved.get(&keys::ADMIN_PAGE),
             },
-            log: Log {
-                level: settled
-                    .choice("log.level")
-                    .parse()
-                    .expect("tracing's own names"),
-                format: match settled.choice("log.format") {
-                    "text" => LogFormat::Text,
-                    "json" => LogFormat::Json,
-                    other => unreachable!("{other} is not in the table"),
-                },
+            log: LogConfig {
+                level: resolved.get(&keys::LOG_LEVEL),
+                format: resolved.get(&keys::LOG_FORMAT),
             },
-            origins: settled.origins(),
+            effective_settings: resolved.effective(),
         }
     }
 }
 
-fn need(choice: &str) -> Need {
-    match choice {
-        "open" => Need::Open,
-        "authenticated" => Need::Authenticated,
-        other => unreachable!("{other} is not in the table"),
+impl ServerConfig {
+    fn from_resolved(resolved: &Resolved, cores: &Cores) -> Self {
+        let shards = resolved.get(&keys::SHARDS);
+        ServerConfig {
+            bind: resolved.get(&keys::BIND),
+            port: resolved.get(&keys::PORT),
+            shards: shards
+                .and_then(|shards| NonZeroUsize::new(shards as usize))
+                .expect("relations::derive resolves \"auto\", and limits::SHARDS starts at 1"),
+            cores: cores.ids.clone(),
+            shutdown_deadline: resolved.get(&keys::SHUTDOWN_DEADLINE),
+            minimum_wait: resolved.get(&keys::MINIMUM_WAIT),
+        }
+    }
+}
+
+fn rules(resolved: &Resolved) -> Rules {
+    Rules {
+        writes: resolved.get(&keys::WRITES),
+        deletes: resolved.get(&keys::DELETES),
+        connect_from: resolved.get(&keys::CONNECT_FROM),
+        reads_from: resolved.get(&keys::READS_FROM),
+        writes_from: resolved.get(&keys::WRITES_FROM),
+        deletes_from: resolved.get(&keys::DELETES_FROM),
+        deletes_below: resolved.get(&keys::DELETES_BELOW).unwrap_or_default(),
+    }
+}
+
+fn limits(resolved: &Resolved) -> Limits {
+    Limits {
+        frame_bytes: resolved.get(&keys::FRAME_SIZE),
+        path_bytes: resolved.get(&keys::PATH_LENGTH),
+        path_depth: resolved.get(&keys::PATH_DEPTH),
+        connections: resolved.get(&keys::CONNECTIONS),
+        connections_per_address: resolved.get(&keys::CONNECTIONS_PER_ADDRESS),
+        in_flight: resolved.get(&keys::IN_FLIGHT),
+        output_bytes: resolved.get(&keys::OUTPUT),
+        output_deadline: resolved.get(&keys::OUTPUT_DEADLINE),
+        buffered_bytes: resolved.get(&keys::BUFFERED),
+        stored_keys: resolved.get(&keys::STORED_KEYS),
+        stored_bytes: resolved.get(&keys::STORED_BYTES),
+        handshake_deadline: resolved.get(&keys::HANDSHAKE_DEADLINE),
+        handshake_bytes: resolved.get(&keys::HANDSHAKE_SIZE),
+        unauthenticated_per_address: resolved.get(&keys::UNAUTHENTICATED_PER_ADDRESS),
+        failed_logins: resolved.get(&keys::FAILED_LOGINS),
     }
 }

@@ -1,86 +1,75 @@
-//! Values that stand for a rule, and values that must agree with each other.
+//! Values that stand for a rule, such as "auto", and values that must agree with each other.
 
 use super::Cores;
-use super::problem::{Place, Problem};
-use super::settle::Settled;
-use super::unit::{Size, Time};
-use super::value::Value;
-use crate::limits::LEAST_EXPIRE_AFTER;
+use super::diagnostics::{ConfigError, Diagnostics, Location};
+use super::keys::{EXPIRE_AFTER, FRAME_SIZE, MAX_THREADS, OUTPUT, SHARDS};
+use super::resolve::Resolved;
+use super::value::SettingValue;
+use crate::limits;
+use crate::units::{Size, Time};
 
 /// Replaces values that stand for a rule, and checks values against each other.
-pub(super) fn derive(settled: &mut Settled, cores: &Cores, problems: &mut Vec<Problem>) {
-    if settled.auto_or_count("server.shards").is_none() {
-        let (shards, rule) = automatic_shards(settled.count("server.max_threads"), cores);
-        settled.compute("server.shards", Value::Count(shards), rule);
+pub(super) fn derive(resolved: &mut Resolved, cores: &Cores, diagnostics: &mut Diagnostics) {
+    if resolved.get(&SHARDS).is_none() {
+        let (shards, rule) = automatic_shards(resolved.get(&MAX_THREADS), cores);
+        resolved.compute(&SHARDS, SettingValue::Count(shards), rule);
     }
-    check_expiry(settled, problems);
-    let (frame, output) = (
-        settled.size("limits.frame_size"),
-        settled.size("limits.output"),
+    let errors = [check_expiry(resolved), fit_output(resolved)];
+    diagnostics.errors.extend(errors.into_iter().flatten());
+}
+
+/// Zero means never; a few seconds are a mistake.
+fn check_expiry(resolved: &Resolved) -> Option<ConfigError> {
+    let after = resolved.get(&EXPIRE_AFTER);
+    if after.is_zero() || after >= limits::LEAST_EXPIRE_AFTER {
+        return None;
+    }
+    let text = format!(
+        "{} is out of range (allowed: {} to {}, or 0ms for never): a worker that misses a few pulses \
+         is not dead",
+        Time(after),
+        Time(limits::LEAST_EXPIRE_AFTER),
+        Time(*limits::EXPIRE_AFTER.end())
     );
-    if output < frame {
-        let (place, spelled) = settled.origin_of("limits.output");
-        if matches!(place, Place::Default { .. }) {
-            // A storm.yaml that serves a cluster raises Storm's frame size alone, and must do here.
-            let rule = format!(
-                "as large as limits.frame_size; the default is {}",
-                Size(output)
-            );
-            settled.compute("limits.output", Value::Size(frame), rule);
-        } else {
-            let (frame_place, frame_spelled) = settled.origin_of("limits.frame_size");
-            let from = match frame_place {
-                Place::Default { .. } => "the default".to_owned(),
-                place => place.to_string(),
-            };
-            problems.push(Problem {
-                place: place.clone(),
-                key: Some(spelled.to_owned()),
-                text: format!(
-                    "{} is less than {frame_spelled}, {} ({from}): one answer of that size must fit",
-                    Size(output),
-                    Size(frame)
-                ),
-            });
-        }
-    }
+    Some(resolved.error(&EXPIRE_AFTER, text))
 }
 
-/// Zero is for ever; a moment is a mistake.
-fn check_expiry(settled: &Settled, problems: &mut Vec<Problem>) {
-    let after = settled.time("expire.after");
-    if !after.is_zero() && after < LEAST_EXPIRE_AFTER {
-        let (place, spelled) = settled.origin_of("expire.after");
-        problems.push(Problem {
-            place: place.clone(),
-            key: Some(spelled.to_owned()),
-            text: format!(
-                "{} is out of range (allowed: 1m to 24h, or 0ms for never): a worker that misses a few \
-                 pulses is not dead",
-                Time(after)
-            ),
-        });
+/// A queue of answers must hold the largest one. Operators raise Storm's frame size alone, so the default
+/// output limit rises with it; a configured one must be large enough.
+fn fit_output(resolved: &mut Resolved) -> Option<ConfigError> {
+    let (frame, output) = (resolved.get(&FRAME_SIZE), resolved.get(&OUTPUT));
+    if output >= frame as usize {
+        return None;
     }
-}
-
-/// Storm's bound on threads, capped at the cores there are. 0 is no bound, as in Storm.
-fn automatic_shards(max_threads: u64, cores: &Cores) -> (u64, String) {
-    let most = *crate::limits::SHARDS.end();
-    let bound = if max_threads == 0 {
-        most
-    } else {
-        max_threads.min(most)
+    let (frame, output) = (u64::from(frame), Size(output as u64));
+    if let (Location::Default { .. }, _) = resolved.source_of(&OUTPUT) {
+        let rule = format!("raised to limits.frame_size; the default is {output}");
+        resolved.compute(&OUTPUT, SettingValue::Size(frame), rule);
+        return None;
+    }
+    let (location, spelled) = resolved.source_of(&FRAME_SIZE);
+    let source = match location {
+        Location::Default { .. } => "the default".to_owned(),
+        location => format!("from {location}"),
     };
-    let shards = bound.min(u64::try_from(cores.usable.get()).unwrap_or(most));
-    let rule = format!("min(max_threads {max_threads}, {})", cores_in_words(cores));
-    (
-        shards,
-        if max_threads == 0 {
-            cores_in_words(cores)
-        } else {
-            rule
-        },
-    )
+    let text = format!(
+        "{output} is less than {spelled} ({}, {source}); it must hold one answer of that size",
+        Size(frame)
+    );
+    Some(resolved.error(&OUTPUT, text))
+}
+
+/// Storm's limit on threads, and at most one shard per core. 0 is no limit, as in Storm.
+fn automatic_shards(max_threads: u64, cores: &Cores) -> (u64, String) {
+    let most = *limits::SHARDS.end();
+    let usable = u64::try_from(cores.usable.get()).unwrap_or(most).min(most);
+    let cores = cores_in_words(cores);
+    if max_threads == 0 {
+        (usable, cores)
+    } else {
+        let rule = format!("min(max_threads {max_threads}, {cores})");
+        (usable.min(max_threads), rule)
+    }
 }
 
 pub(super) fn cores_in_words(cores: &Cores) -> String {

@@ -1,5 +1,4 @@
-//! What `check-config` prints: every key, its value, where it came from; then the notes. Formats
-//! only.
+//! The output of `check-config`: every key, its value and its source, then the notes.
 
 use std::io::{self, Write};
 
@@ -12,21 +11,21 @@ const WIDEST_COLUMN: usize = 40;
 /// # Errors
 /// Those of `output`.
 pub fn write_report(loaded: &Loaded, output: &mut dyn Write) -> io::Result<()> {
-    let origins = &loaded.config.origins;
-    let key_width = origins
+    let settings = &loaded.config.effective_settings;
+    let key_width = settings
         .iter()
-        .map(|origin| origin.key.len())
+        .map(|setting| setting.key.len())
         .max()
         .unwrap_or(0);
-    let value_width = origins
+    let value_width = settings
         .iter()
-        .map(|origin| origin.value.chars().count())
-        // A long list or path stands out; it does not move the column of all others.
+        .map(|setting| setting.value.chars().count())
+        // A long list or path sticks out instead of moving the column of all others.
         .filter(|width| *width <= WIDEST_COLUMN)
         .max()
         .unwrap_or(0);
-    for origin in origins {
-        let (key, value, source) = (origin.key, &origin.value, &origin.source);
+    for setting in settings {
+        let (key, value, source) = (setting.key, &setting.value, &setting.source);
         writeln!(output, "{key:key_width$}  {value:value_width$}  {source}")?;
     }
     if !loaded.notes.is_empty() {

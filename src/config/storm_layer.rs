@@ -1,20 +1,20 @@
-//! Finds and reads storm.yaml. One file serves every daemon of a cluster, so what is not about
-//! Pacemaker is passed over in silence; what is, and has no effect here, is told as a note.
+//! Finds and reads storm.yaml. One file serves every daemon of a cluster, so keys that are not about
+//! Pacemaker are ignored; those that are, and have no effect here, get a note.
 
 use std::path::{Path, PathBuf};
 
+use super::diagnostics::{ConfigError, Location, Note};
 use super::keys;
-use super::problem::{Note, Place, Problem};
-use super::settle::Entry;
-use super::value::Raw;
+use super::raw::RawValue;
+use super::resolve::Entry;
 use super::yaml;
 
 /// Where storm.yaml is expected.
 #[derive(Debug, PartialEq, Eq)]
-pub enum StormFile {
-    /// Named by the operator: it must be there.
+pub(super) enum StormFile {
+    /// Named by the operator: it must exist.
     Named(PathBuf),
-    /// Where the environment points: Storm itself goes on without it, and so do we.
+    /// Where the environment points: Storm itself continues without it, and so do we.
     Expected {
         path: PathBuf,
         variable: &'static str,
@@ -23,9 +23,13 @@ pub enum StormFile {
 }
 
 impl StormFile {
-    /// The first of `--storm-conf`, `$STORM_CONF_DIR/storm.yaml`, `$STORM_HOME/conf/storm.yaml`; the
-    /// order of Storm's launcher. An empty variable is an unset one.
-    pub fn locate(named: Option<&Path>, conf_dir: Option<&Path>, home: Option<&Path>) -> Self {
+    /// The first of `--storm-conf`, `$STORM_CONF_DIR/storm.yaml`, `$STORM_HOME/conf/storm.yaml`; as in
+    /// Storm's launcher. An empty variable counts as unset.
+    pub(super) fn locate(
+        named: Option<&Path>,
+        conf_dir: Option<&Path>,
+        home: Option<&Path>,
+    ) -> Self {
         let set = |path: Option<&Path>| {
             path.filter(|path| !path.as_os_str().is_empty())
                 .map(Path::to_path_buf)
@@ -48,32 +52,32 @@ impl StormFile {
     }
 }
 
-/// Options for the JVM that Storm's launcher starts its daemon with.
-pub const CHILDOPTS: &str = "pacemaker.childopts";
+/// Options for the JVM, with which Storm's launcher starts its daemon.
+pub(super) const CHILDOPTS: &str = "pacemaker.childopts";
 
 /// Their value as it is written, and where.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Childopts {
-    pub raw: Raw,
-    pub place: Place,
+pub(super) struct Childopts {
+    pub(super) raw: RawValue,
+    pub(super) location: Location,
 }
 
 /// What storm.yaml holds for us.
 #[derive(Debug, Default)]
-pub struct StormLayer {
-    pub entries: Vec<Entry>,
-    pub childopts: Option<Childopts>,
-    pub notes: Vec<Note>,
+pub(super) struct StormLayer {
+    pub(super) entries: Vec<Entry>,
+    pub(super) childopts: Option<Childopts>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// Reads the text of storm.yaml.
 ///
 /// # Errors
-/// The file is not what Storm could read.
-pub fn read(file: &str, text: &str) -> Result<StormLayer, Problem> {
+/// Storm could not read the file either.
+pub(super) fn read(file: &str, text: &str) -> Result<StormLayer, ConfigError> {
     let mut layer = StormLayer::default();
-    let found = yaml::read(text).map_err(|error| Problem {
-        place: Place::Column {
+    let found = yaml::read(text).map_err(|error| ConfigError {
+        location: Location::Column {
             file: file.to_owned(),
             line: error.line,
             column: error.column,
@@ -81,41 +85,43 @@ pub fn read(file: &str, text: &str) -> Result<StormLayer, Problem> {
         key: None,
         text: error.text,
     })?;
-    let mut told = Vec::new();
+    let mut noted = Vec::new();
     for entry in found {
-        let place = Place::Line {
+        let location = Location::Line {
             file: file.to_owned(),
             line: entry.line,
         };
         if entry.name == CHILDOPTS {
             let raw = entry.raw;
-            layer.childopts = Some(Childopts { raw, place });
-        } else if let Some(key) = keys::by_storm_name(&entry.name) {
+            layer.childopts = Some(Childopts { raw, location });
+        } else if let Some(setting) = keys::by_storm_name(&entry.name) {
             layer.entries.push(Entry {
-                key,
+                setting,
                 spelled: entry.name,
                 raw: entry.raw,
-                place,
+                location,
             });
         } else if let Some(why) = keys::without_effect(&entry.name)
-            && !told.contains(&entry.name)
+            && !noted.contains(&entry.name)
         {
-            layer.notes.push(without_effect(&place, &entry.name, why));
-            told.push(entry.name);
+            layer
+                .notes
+                .push(without_effect(&location, &entry.name, why));
+            noted.push(entry.name);
         }
     }
-    if let Some(Childopts { place, .. }) = &layer.childopts {
+    if let Some(Childopts { location, .. }) = &layer.childopts {
         layer.notes.push(Note::info(format!(
-            "{place}: of {CHILDOPTS} only the -D values for logins are used: this is no JVM"
+            "{location}: only the -D options about logins in {CHILDOPTS} have an effect: this is not a JVM"
         )));
     }
     Ok(layer)
 }
 
 /// The note for a key that has no effect here.
-pub fn without_effect(place: &Place, name: &str, why: &str) -> Note {
+pub(super) fn without_effect(location: &Location, name: &str, why: &str) -> Note {
     Note::info(format!(
-        "{place}: {name} has no effect on this daemon: {why}"
+        "{location}: {name} has no effect on this daemon: {why}"
     ))
 }
 
@@ -124,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_operators_choice_goes_before_the_environment() {
+    fn the_operators_choice_wins_over_the_environment() {
         let path = |text: &'static str| Some(Path::new(text));
         assert_eq!(
             StormFile::locate(path("mine.yaml"), path("conf"), path("home")),
@@ -148,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_keys_are_passed_over_and_dead_ones_told_once() {
+    fn foreign_keys_are_ignored_and_dead_ones_noted_once() {
         let layer = read(
             "s.yaml",
             "storm.zookeeper.servers: [a]\npacemaker.port: 1\nserver.port: 2\nport: 3\n\
@@ -157,18 +163,18 @@ mod tests {
         )
         .unwrap();
         assert_eq!(layer.entries.len(), 1);
-        assert_eq!(layer.entries[0].key.name, "server.port");
+        assert_eq!(layer.entries[0].setting.name, "server.port");
         let notes: Vec<String> = layer.notes.iter().map(ToString::to_string).collect();
         assert_eq!(
             notes,
             [
                 "note: s.yaml:5: pacemaker.base.threads has no effect on this daemon: no version of \
                  Storm's daemon reads it",
-                "note: s.yaml:8: of pacemaker.childopts only the -D values for logins are used: this \
-                 is no JVM",
+                "note: s.yaml:8: only the -D options about logins in pacemaker.childopts have an \
+                 effect: this is not a JVM",
             ]
         );
         let childopts = layer.childopts.unwrap();
-        assert_eq!(childopts.raw, Raw::Text("-Xmx2g".to_owned()));
+        assert_eq!(childopts.raw, RawValue::Text("-Xmx2g".to_owned()));
     }
 }

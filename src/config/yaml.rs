@@ -1,66 +1,64 @@
 //! Reads the flat top level of a YAML file the way SnakeYAML, Storm's reader, does: YAML 1.1 scalars,
-//! anchors, merge keys, the last of duplicate keys wins. Knows no key of Storm's. Lists of scalars are
-//! the deepest values that are built, and merges are bounded: an alias bomb costs nothing.
+//! anchors, merge keys, the last of duplicate keys wins. It knows none of Storm's keys. It builds
+//! nothing deeper than lists of scalars, and bounds merges: an alias bomb costs nothing.
 
 use std::cell::Cell;
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
-use super::value::Raw;
+use super::raw::RawValue;
 use super::yaml_scalar::{plain, scalar};
 
 /// One key of the top level. Later entries override earlier ones of the same name.
 #[derive(Debug, PartialEq)]
-pub struct YamlEntry {
-    pub name: String,
-    pub raw: Raw,
+pub(super) struct YamlEntry {
+    pub(super) name: String,
+    pub(super) raw: RawValue,
     /// From 1.
-    pub line: usize,
+    pub(super) line: usize,
 }
 
-/// Why a file is no configuration, and where; line and column count from 1.
+/// What is wrong with a file, and where. Line and column count from 1.
 #[derive(Debug, PartialEq, Eq)]
-pub struct YamlError {
-    pub line: usize,
-    pub column: usize,
-    pub text: String,
+pub(super) struct YamlError {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) text: String,
 }
 
 /// Reads the top level.
 ///
 /// # Errors
-/// A syntax error, a second document, or a top level that is not a mapping: Storm reads no such file
-/// either.
-pub fn read(text: &str) -> Result<Vec<YamlEntry>, YamlError> {
+/// A syntax error, a second document, or a top level that is not a mapping. Storm refuses such a file
+/// too.
+pub(super) fn read(text: &str) -> Result<Vec<YamlEntry>, YamlError> {
     let document = Document::parse(text)?;
     let mut entries = Vec::new();
     match document.nodes.first() {
         None => {}
         Some((Event::MappingStart(..), _)) => document.mapping(0, 0, &mut entries),
-        Some((Event::Scalar(text, ScalarStyle::Plain, ..), _)) if plain(text) == Raw::Null => {}
+        Some((Event::Scalar(text, ScalarStyle::Plain, ..), _)) if plain(text) == RawValue::Null => {
+        }
         Some((_, span)) => {
-            return Err(error_at(
-                span.start,
-                "a mapping of keys to values is needed here",
-            ));
+            return Err(error_at(span.start, "expected a mapping of keys to values"));
         }
     }
     Ok(entries)
 }
 
-/// The events of one document, and where its anchors are.
+/// The events of one document, and the indexes of its anchors.
 struct Document<'text> {
     nodes: Vec<(Event<'text>, Span)>,
     anchors: HashMap<usize, usize>,
     merges_left: Cell<usize>,
 }
 
-/// Merges of merges that are followed. It bounds an anchor that merges itself.
+/// Depth to which merges of merges are followed. It bounds an anchor that merges itself.
 const MERGE_DEPTH: usize = 8;
 
-/// Merges that are followed in all: far more than a file needs, and few enough for merges that double at
-/// each level.
+/// Merges that are followed in all: far more than a file needs, and few enough to stop merges that double
+/// at each level.
 const MERGES: usize = 1000;
 
 impl<'text> Document<'text> {
@@ -77,7 +75,7 @@ impl<'text> Document<'text> {
                 Event::DocumentStart(_) => {
                     documents += 1;
                     if documents > 1 {
-                        let text = "a second document starts here; Storm reads one in a file";
+                        let text = "a second document starts here; Storm reads one per file";
                         return Err(error_at(span.start, text));
                     }
                     continue;
@@ -100,8 +98,8 @@ impl<'text> Document<'text> {
         Ok(document)
     }
 
-    /// Adds the entries of the mapping that starts at `start`: what it merges in first, so that its
-    /// own keys override it wherever the merge key stands.
+    /// Adds the entries of the mapping that starts at `start`. Merged entries come first, so that the
+    /// mapping's own keys override them wherever the merge key is.
     fn mapping(&self, start: usize, depth: usize, entries: &mut Vec<YamlEntry>) {
         let mut own = Vec::new();
         let mut key = start + 1;
@@ -139,7 +137,7 @@ impl<'text> Document<'text> {
                     items.push(self.target(item));
                     item = self.after(item);
                 }
-                // Of several, the first has the last word.
+                // The first of several wins.
                 for item in items.into_iter().rev() {
                     if matches!(self.event(item), Some(Event::MappingStart(..))) {
                         self.mapping(item, depth + 1, entries);
@@ -178,25 +176,25 @@ impl<'text> Document<'text> {
         self.nodes.len()
     }
 
-    /// The list that starts at `start`. What is nested in it is not built.
-    fn list(&self, start: usize) -> Raw {
+    /// The list that starts at `start`. Nested values are not built.
+    fn list(&self, start: usize) -> RawValue {
         let mut items = Vec::new();
         let mut item = start + 1;
         while !matches!(self.event(item), None | Some(Event::SequenceEnd)) {
             items.push(match self.event(self.target(item)) {
-                Some(Event::SequenceStart(..)) => Raw::Other("a list".to_owned()),
+                Some(Event::SequenceStart(..)) => RawValue::Other("a list".to_owned()),
                 _ => self.raw(item),
             });
             item = self.after(item);
         }
-        Raw::List(items)
+        RawValue::List(items)
     }
 
-    fn raw(&self, index: usize) -> Raw {
+    fn raw(&self, index: usize) -> RawValue {
         match self.event(self.target(index)) {
             Some(Event::Scalar(text, style, _, tag)) => scalar(text, *style, tag.as_ref()),
             Some(Event::SequenceStart(..)) => self.list(self.target(index)),
-            _ => Raw::Other("a mapping".to_owned()),
+            _ => RawValue::Other("a mapping".to_owned()),
         }
     }
 }
@@ -214,7 +212,7 @@ mod tests {
     use super::*;
 
     /// The value that a reader of the whole file sees for `key`.
-    fn value(text: &str, key: &str) -> Raw {
+    fn value(text: &str, key: &str) -> RawValue {
         let entries = read(text).unwrap();
         entries
             .into_iter()
@@ -224,55 +222,55 @@ mod tests {
             .raw
     }
 
-    fn text(text: &str) -> Raw {
-        Raw::Text(text.to_owned())
+    fn text(text: &str) -> RawValue {
+        RawValue::Text(text.to_owned())
     }
 
     #[test]
     fn plain_scalars_are_yaml_1_1() {
         for (written, meant) in [
-            ("6699", Raw::Integer(6699)),
-            ("+6_699", Raw::Integer(6699)),
-            ("-1", Raw::Integer(-1)),
-            ("0x1a2B", Raw::Integer(6699)),
-            ("015053", Raw::Integer(6699)),
-            ("0b11", Raw::Integer(3)),
-            ("1:51:39", Raw::Integer(6699)),
-            ("0", Raw::Integer(0)),
+            ("6699", RawValue::Integer(6699)),
+            ("+6_699", RawValue::Integer(6699)),
+            ("-1", RawValue::Integer(-1)),
+            ("0x1a2B", RawValue::Integer(6699)),
+            ("015053", RawValue::Integer(6699)),
+            ("0b11", RawValue::Integer(3)),
+            ("1:51:39", RawValue::Integer(6699)),
+            ("0", RawValue::Integer(0)),
             ("08", text("08")),
             ("0x+1", text("0x+1")),
             ("1:60", text("1:60")),
             ("1:_3", text("1:_3")),
             ("1:003", text("1:003")),
             ("0o17", text("0o17")),
-            ("6699.0", Raw::Other("6699.0".into())),
-            ("no", Raw::Other("no".into())),
-            ("~", Raw::Null),
-            ("", Raw::Null),
+            ("6699.0", RawValue::Other("6699.0".into())),
+            ("no", RawValue::Other("no".into())),
+            ("~", RawValue::Null),
+            ("", RawValue::Null),
             ("NONE", text("NONE")),
             ("\"6699\"", text("6699")),
             ("'6699'", text("6699")),
-            ("!!int \"6699\"", Raw::Integer(6699)),
+            ("!!int \"6699\"", RawValue::Integer(6699)),
             ("!!str 6699", text("6699")),
-            ("6699 # comment", Raw::Integer(6699)),
-            ("[]", Raw::List(vec![])),
+            ("6699 # comment", RawValue::Integer(6699)),
+            ("[]", RawValue::List(vec![])),
             (
                 "[1, a, ~, [b, c], {d: e}]",
-                Raw::List(vec![
-                    Raw::Integer(1),
+                RawValue::List(vec![
+                    RawValue::Integer(1),
                     text("a"),
-                    Raw::Null,
-                    Raw::Other("a list".into()),
-                    Raw::Other("a mapping".into()),
+                    RawValue::Null,
+                    RawValue::Other("a list".into()),
+                    RawValue::Other("a mapping".into()),
                 ]),
             ),
-            ("{a: 1}", Raw::Other("a mapping".into())),
+            ("{a: 1}", RawValue::Other("a mapping".into())),
             ("|-\n  x", text("x")),
         ] {
             assert_eq!(value(&format!("k: {written}\n"), "k"), meant, "{written}");
         }
         let huge = "9".repeat(50);
-        assert_eq!(value(&format!("k: {huge}\n"), "k"), Raw::Other(huge));
+        assert_eq!(value(&format!("k: {huge}\n"), "k"), RawValue::Other(huge));
     }
 
     #[test]
@@ -287,21 +285,21 @@ alias: *port
 c: 3
 <<: [*more, *base]
 ";
-        assert_eq!(value(yaml, "alias"), Raw::Integer(6700));
-        assert_eq!(value(yaml, "a"), Raw::Integer(1));
+        assert_eq!(value(yaml, "alias"), RawValue::Integer(6700));
+        assert_eq!(value(yaml, "a"), RawValue::Integer(1));
         assert_eq!(
             value(yaml, "b"),
-            Raw::Integer(2),
+            RawValue::Integer(2),
             "the first of a merge list wins"
         );
         assert_eq!(
             value(yaml, "c"),
-            Raw::Integer(3),
+            RawValue::Integer(3),
             "own keys win, wherever they stand"
         );
         assert_eq!(
             value(yaml, "d"),
-            Raw::List(vec![text("x"), Raw::Other("a mapping".into())])
+            RawValue::List(vec![text("x"), RawValue::Other("a mapping".into())])
         );
     }
 
@@ -322,16 +320,19 @@ c: 3
         bomb += "<<: *a9\n";
         assert!(read(&bomb).unwrap().len() < 20_000);
         let deep = format!("k: {}{}\nz: 1\n", "[".repeat(200), "]".repeat(200));
-        assert_eq!(value(&deep, "z"), Raw::Integer(1));
+        assert_eq!(value(&deep, "z"), RawValue::Integer(1));
         assert_eq!(
             value("? [a, b]\n: x\n? {c: d}\n: y\nk: 1\n", "k"),
-            Raw::Integer(1)
+            RawValue::Integer(1)
         );
     }
 
     #[test]
     fn the_last_of_duplicate_keys_wins() {
-        assert_eq!(value("k: 1\nother: {k: 5}\nk: 2\n", "k"), Raw::Integer(2));
+        assert_eq!(
+            value("k: 1\nother: {k: 5}\nk: 2\n", "k"),
+            RawValue::Integer(2)
+        );
     }
 
     #[test]
@@ -347,8 +348,8 @@ c: 3
         ] {
             assert_eq!(read(empty), Ok(vec![]), "{empty:?}");
         }
-        assert_eq!(value("\u{feff}k: 1\r\n", "k"), Raw::Integer(1));
-        assert_eq!(value("%YAML 1.1\n---\nk: 1\n", "k"), Raw::Integer(1));
+        assert_eq!(value("\u{feff}k: 1\r\n", "k"), RawValue::Integer(1));
+        assert_eq!(value("%YAML 1.1\n---\nk: 1\n", "k"), RawValue::Integer(1));
         let list = read("# a list\n- a\n").unwrap_err();
         assert_eq!((list.line, list.column), (2, 1));
         let second = read("k: 1\n---\nk: 2\n").unwrap_err();

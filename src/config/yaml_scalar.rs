@@ -1,41 +1,41 @@
-//! What a scalar is in YAML 1.1, as far as a key may ask. Pure; `yaml` holds the tests.
+//! Types of scalars in YAML 1.1, as far as settings need them. Pure; the tests are in `yaml`.
 
 use std::borrow::Cow;
 
 use saphyr_parser::{ScalarStyle, Tag};
 
-use super::value::Raw;
+use super::raw::RawValue;
 
-/// Quotes make text, unless a core tag says otherwise.
-pub(super) fn scalar(text: &str, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>) -> Raw {
+/// A quoted scalar is text, unless a core tag says otherwise.
+pub(super) fn scalar(text: &str, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>) -> RawValue {
     let tag = tag
         .filter(|tag| tag.is_yaml_core_schema())
         .map(|tag| tag.suffix.as_str());
     match tag {
-        Some("str") => Raw::Text(text.to_owned()),
+        Some("str") => RawValue::Text(text.to_owned()),
         Some("int" | "null" | "bool" | "float") => plain(text),
         _ if style == ScalarStyle::Plain => plain(text),
-        _ => Raw::Text(text.to_owned()),
+        _ => RawValue::Text(text.to_owned()),
     }
 }
 
-/// What an unquoted scalar is in YAML 1.1 (<https://yaml.org/type/>), as far as a key may ask.
-pub(super) fn plain(text: &str) -> Raw {
+/// The type of an unquoted scalar (<https://yaml.org/type/>).
+pub(super) fn plain(text: &str) -> RawValue {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Raw::Null,
+        "" | "~" | "null" | "Null" | "NULL" => RawValue::Null,
         "yes" | "Yes" | "YES" | "no" | "No" | "NO" | "true" | "True" | "TRUE" | "false"
         | "False" | "FALSE" | "on" | "On" | "ON" | "off" | "Off" | "OFF" => {
-            Raw::Other(text.to_owned())
+            RawValue::Other(text.to_owned())
         }
         _ => integer(text).unwrap_or_else(|| match text.parse::<f64>() {
-            Ok(_) if text.contains('.') => Raw::Other(text.to_owned()),
-            _ => Raw::Text(text.to_owned()),
+            Ok(_) if text.contains('.') => RawValue::Other(text.to_owned()),
+            _ => RawValue::Text(text.to_owned()),
         }),
     }
 }
 
-/// YAML 1.1 integers: `6699`, `6_699`, `0x1a2b`, `015053`, `0b11`, and `1:51:39` to the base 60.
-fn integer(text: &str) -> Option<Raw> {
+/// YAML 1.1 integers: `6699`, `6_699`, `0x1a2b`, `015053`, `0b11`, and `1:51:39` in base 60.
+fn integer(text: &str) -> Option<RawValue> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -43,7 +43,7 @@ fn integer(text: &str) -> Option<Raw> {
     if !unsigned.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
     }
-    // Only the first part of a number to the base 60 may have underscores or more than two digits.
+    // Only the first part of a base-60 number may have underscores or more than two digits.
     if unsigned
         .split(':')
         .skip(1)
@@ -61,7 +61,7 @@ fn integer(text: &str) -> Option<Raw> {
     } else {
         (digits.as_str(), 10)
     };
-    // A sign after the prefix is no digit, though `from_str_radix` would take it.
+    // A sign after the prefix is not a digit, though `from_str_radix` would accept it.
     if digits.is_empty()
         || !digits
             .chars()
@@ -75,9 +75,9 @@ fn integer(text: &str) -> Option<Raw> {
             Ok(part) if place == 0 || (radix == 10 && part < 60) => part,
             Ok(_) => return None,
             Err(error) if *error.kind() == std::num::IntErrorKind::Empty => return None,
-            Err(_) => return Some(Raw::Other(text.to_owned())),
+            Err(_) => return Some(RawValue::Other(text.to_owned())),
         };
         value = value.saturating_mul(60).saturating_add(part);
     }
-    Some(Raw::Integer(if negative { -value } else { value }))
+    Some(RawValue::Integer(if negative { -value } else { value }))
 }

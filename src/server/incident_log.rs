@@ -1,6 +1,6 @@
-//! What peers do wrong, as log lines at a bounded rate: one for each address, reason and minute, and so
-//! many a second for each reason, so that none hides another. Everything is counted elsewhere; lines
-//! that were left out are told of later.
+//! Logs what peers do wrong, at a bounded rate: one line a minute for each address and reason, and five
+//! lines a second for each reason, so that one reason cannot hide another. The metrics count every
+//! incident; a line says how many were left out before it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,33 +12,35 @@ use crate::access::account_of;
 use crate::auth::clip_for_log;
 use crate::shard::{Incident, Incidents};
 
-/// Between two lines about one peer and reason.
+/// The shortest time between two lines about the same address and reason.
 const REPEAT_AFTER_US: u64 = 60_000_000;
 
-/// Lines a second for each reason, whoever they are about.
+/// Lines a second for each reason, from all addresses together.
 const LINES_A_SECOND: u32 = 5;
 
-/// Peers and reasons remembered. Past it the memory is cleared: the rate still holds.
-const REMEMBERED: usize = 4096;
+/// Pairs of address and reason that are remembered. When they are as many, all are forgotten; the limit for
+/// each reason still holds.
+const MAX_REMEMBERED: usize = 4096;
 
-/// One shard's way into the log that all shards share.
+/// One shard's handle of the log. All shards share its rate.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IncidentLog {
     now_us: u64,
-    /// Lines that another shard was in the way of.
+    /// Lines left out because another shard held the lock.
     left_out: u64,
-    shared: Arc<Mutex<Rate>>,
+    shared: Arc<Mutex<LineRate>>,
 }
 
-/// What has been logged of late. All shards have one clock.
+/// The lines logged recently. All shards use one clock.
 #[derive(Debug, Default)]
-struct Rate {
+struct LineRate {
     second: u64,
-    /// In that second.
+    /// Lines in that second, by reason.
     lines: HashMap<&'static str, u32>,
     /// Lines left out since the last line.
     left_out: u64,
-    last: HashMap<(IpAddr, &'static str), u64>,
+    /// When the last line about an address and reason was logged.
+    last_us: HashMap<(IpAddr, &'static str), u64>,
 }
 
 impl IncidentLog {
@@ -46,15 +48,15 @@ impl IncidentLog {
         self.now_us = now_us;
     }
 
-    /// Whether to write a line, and how many were left out before it. Never waits: a shard that finds
-    /// another one here leaves its line out.
-    fn admit(&mut self, peer: IpAddr, label: &'static str) -> Option<u64> {
+    /// Counts a line. If it is to be written, returns how many lines were left out before it. Never
+    /// waits: if another shard holds the lock, the line is left out.
+    fn try_line(&mut self, peer: IpAddr, label: &'static str) -> Option<u64> {
         let Ok(mut rate) = self.shared.try_lock() else {
             self.left_out += 1;
             return None;
         };
         rate.left_out += std::mem::take(&mut self.left_out);
-        if rate.may_log(peer, label, self.now_us) {
+        if rate.try_line(peer, label, self.now_us) {
             Some(std::mem::take(&mut rate.left_out))
         } else {
             rate.left_out += 1;
@@ -63,13 +65,14 @@ impl IncidentLog {
     }
 }
 
-impl Rate {
-    fn may_log(&mut self, peer: IpAddr, label: &'static str, now_us: u64) -> bool {
-        if self.last.len() >= REMEMBERED {
-            self.last.clear();
+impl LineRate {
+    /// Counts a line, unless the rate is reached. Returns whether to write it.
+    fn try_line(&mut self, peer: IpAddr, label: &'static str, now_us: u64) -> bool {
+        if self.last_us.len() >= MAX_REMEMBERED {
+            self.last_us.clear();
         }
-        let last = self.last.get(&(peer, label));
-        if last.is_some_and(|last| now_us.saturating_sub(*last) < REPEAT_AFTER_US) {
+        let last_us = self.last_us.get(&(peer, label));
+        if last_us.is_some_and(|last_us| now_us.saturating_sub(*last_us) < REPEAT_AFTER_US) {
             return false;
         }
         let second = now_us / 1_000_000;
@@ -82,7 +85,7 @@ impl Rate {
             return false;
         }
         *lines += 1;
-        self.last.insert((peer, label), now_us);
+        self.last_us.insert((peer, label), now_us);
         true
     }
 }
@@ -94,7 +97,7 @@ impl Incidents for IncidentLog {
             Incident::Refusal(refusal) => refusal.label(),
             Incident::LoggedIn(_) => "logged_in",
         };
-        let Some(left_out) = self.admit(account_of(peer.ip()), label) else {
+        let Some(left_out) = self.try_line(account_of(peer.ip()), label) else {
             return;
         };
         match incident {
@@ -120,26 +123,30 @@ mod tests {
     }
 
     #[test]
-    fn once_a_peer_and_reason_and_minute_whichever_the_shard() {
+    fn one_line_a_minute_for_an_address_and_reason_on_all_shards() {
         let mut log = IncidentLog::default();
         let mut of_another_shard = log.clone();
-        assert_eq!(log.admit(peer(1), "bad_frame"), Some(0));
-        assert_eq!(log.admit(peer(1), "bad_frame"), None);
-        assert_eq!(of_another_shard.admit(peer(1), "bad_frame"), None);
-        assert_eq!(of_another_shard.admit(peer(1), "bad_message"), Some(2));
-        assert_eq!(log.admit(peer(2), "bad_frame"), Some(0));
+        assert_eq!(log.try_line(peer(1), "bad_frame"), Some(0));
+        assert_eq!(log.try_line(peer(1), "bad_frame"), None);
+        assert_eq!(of_another_shard.try_line(peer(1), "bad_frame"), None);
+        assert_eq!(of_another_shard.try_line(peer(1), "bad_message"), Some(2));
+        assert_eq!(log.try_line(peer(2), "bad_frame"), Some(0));
         log.set_time(REPEAT_AFTER_US);
-        assert_eq!(log.admit(peer(1), "bad_frame"), Some(0));
+        assert_eq!(log.try_line(peer(1), "bad_frame"), Some(0));
     }
 
     #[test]
-    fn so_many_a_second_in_all() {
+    fn five_lines_a_second_for_a_reason() {
         let mut log = IncidentLog::default();
-        let logged = (0..100).filter(|last| log.admit(peer(*last), "bad_frame").is_some());
+        let logged = (0..100).filter(|last| log.try_line(peer(*last), "bad_frame").is_some());
         assert_eq!(logged.count(), LINES_A_SECOND as usize);
-        assert!(log.clone().admit(peer(1), "login_wrong_password").is_some());
+        assert!(
+            log.clone()
+                .try_line(peer(1), "login_wrong_password")
+                .is_some()
+        );
         log.set_time(1_000_000);
-        assert_eq!(log.admit(peer(200), "bad_frame"), Some(0));
+        assert_eq!(log.try_line(peer(200), "bad_frame"), Some(0));
     }
 
     #[test]
@@ -147,8 +154,8 @@ mod tests {
         let mut log = IncidentLog::default();
         let shared = log.shared.clone();
         let busy = shared.lock().unwrap();
-        assert_eq!(log.admit(peer(1), "bad_frame"), None);
+        assert_eq!(log.try_line(peer(1), "bad_frame"), None);
         drop(busy);
-        assert_eq!(log.admit(peer(1), "bad_frame"), Some(1));
+        assert_eq!(log.try_line(peer(1), "bad_frame"), Some(1));
     }
 }

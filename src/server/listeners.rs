@@ -1,5 +1,5 @@
-//! The listening sockets: one a shard, all at one address, opened here; or those that the service manager
-//! opened and keeps (socket activation), so that the port goes on listening while the daemon restarts.
+//! The listening sockets. The daemon opens one for each shard, all at one address. With socket activation
+//! the service manager opens and keeps them, so that clients can connect while the daemon restarts.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,92 +15,95 @@ use super::StartError;
 use super::preflight::explain_bind_error;
 use crate::ring::{EventLoop, adopt_listener, listen_at, local_address, own_descriptors};
 
-/// How long a taken port may take to become free. The kernel closes the sockets of an io_uring a
-/// moment after the process that had it was killed (10 to 30 ms, seen on Linux 6.18), and whoever
-/// starts us again at once must not be turned away for that.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait for a port that is in use. After a process is killed the kernel closes the sockets of
+/// its io_uring a little later (10 to 30 ms, measured on Linux 6.18), and a start right after a kill must
+/// not fail because of that.
+const PORT_WAIT: Duration = Duration::from_secs(2);
 const RETRY_EVERY: Duration = Duration::from_millis(5);
 
 pub(super) struct Listeners {
-    /// Without repetition, and with the port that the kernel chose, where it was to choose one.
+    /// Each address once. Port 0 is replaced by the port that the kernel chose.
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) sockets: Vec<OwnedFd>,
-    adopted: bool,
+    /// The service manager opened the sockets.
+    is_adopted: bool,
 }
 
-/// What every shard takes its own sockets by. The descriptors are those of `Listeners`, which must stay
-/// until all shards have done so.
+/// How each shard gets its sockets. The descriptors belong to [`Listeners`], which must stay open until
+/// every shard has called [`take`](Self::take).
 #[derive(Clone, Debug)]
-pub(super) struct Shares {
+pub(super) struct SharedListeners {
     descriptors: Arc<[RawFd]>,
     shards: usize,
-    /// Opened by somebody else.
-    adopted: bool,
+    is_adopted: bool,
 }
 
 impl Listeners {
-    pub(super) fn shares(&self, shards: usize) -> Shares {
-        Shares {
+    pub(super) fn shared(&self, shards: usize) -> SharedListeners {
+        SharedListeners {
             descriptors: self.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
             shards,
-            adopted: self.adopted,
+            is_adopted: self.is_adopted,
         }
     }
 }
 
-impl Shares {
-    /// Gives the calling thread a descriptor table of its own, with its sockets and nobody else's, and
-    /// lets the ring accept from them.
+impl SharedListeners {
+    /// Gives the calling thread its own descriptor table that holds only this shard's sockets, and lets
+    /// the ring accept from them.
     pub(super) fn take(&self, shard: usize, ring: &mut EventLoop) -> io::Result<()> {
         let copies = own_descriptors(&self.descriptors)?;
         let sockets = copies.len();
         for (index, socket) in copies.into_iter().enumerate() {
-            match (
-                accepts_from(shard, self.shards, index, sockets),
-                self.adopted,
-            ) {
-                (false, _) => drop(socket),
-                (true, false) => ring.listen(socket)?,
-                (true, true) => ring.listen_adopted(socket)?,
+            if !accepts_from(shard, self.shards, index, sockets) {
+                drop(socket);
+            } else if self.is_adopted {
+                ring.listen_adopted(socket)?;
+            } else {
+                ring.listen(socket)?;
             }
         }
         Ok(())
     }
 }
 
-/// What the service manager hands over (`LISTEN_FDS`, see sd_listen_fds(3)). Changes the environment: to
-/// be called while there is one thread.
-pub(super) fn handed_over() -> ListenFd {
+/// The sockets that the service manager passed to the process (`LISTEN_FDS`, sd_listen_fds(3)). Changes the
+/// environment, so it must be called while there is only one thread.
+pub(super) fn from_service_manager() -> ListenFd {
     ListenFd::from_env()
 }
 
-/// The sockets that were handed over, or, if there are none, one for each shard at the wanted address.
+/// The inherited sockets or, if there are none, a new socket for each shard at the wanted address.
+///
+/// # Errors
+/// The address cannot be bound, or an inherited descriptor is not a listening TCP socket.
 pub(super) fn open(
-    handed_over: ListenFd,
+    inherited: ListenFd,
     wanted: SocketAddr,
     shards: usize,
 ) -> Result<Listeners, StartError> {
-    if handed_over.len() == 0 {
+    if inherited.len() == 0 {
         return listen(wanted, shards)
             .map_err(|error| StartError::Bind(explain_bind_error(wanted, &error)));
     }
-    let listeners = adopt(handed_over).map_err(StartError::Bind)?;
+    let listeners = adopt(inherited).map_err(StartError::Bind)?;
     info!(
-        "the service manager has opened the listening sockets (LISTEN_FDS): server.bind and server.port, \
-         which say {wanted}, have no effect"
+        "using the listening sockets of the service manager (LISTEN_FDS); server.bind and server.port \
+         ({wanted}) have no effect"
     );
     let sockets = listeners.sockets.len();
     if sockets < shards {
         warn!(
-            "{shards} shards have {sockets} listening sockets from the service manager: of the shards with \
-             one in common, one gets almost all of its connections. Repeat ListenStream= {shards} times, \
-             with ReusePort=yes, in storm-pacemaker.socket, or set server.shards={sockets}"
+            "the service manager opened {sockets} listening sockets for {shards} shards: where shards share \
+             a socket, one of them gets almost all connections. Repeat ListenStream= {shards} times with \
+             ReusePort=yes in storm-pacemaker.socket, or set server.shards={sockets}"
         );
     }
     Ok(listeners)
 }
 
-/// Whether a shard accepts from a socket: every shard has one at least, and so has every socket.
+/// Whether a shard accepts from a socket. Every shard has at least one socket, and every socket at least
+/// one shard.
 fn accepts_from(shard: usize, shards: usize, socket: usize, sockets: usize) -> bool {
     if sockets < shards {
         shard % sockets == socket
@@ -109,18 +112,18 @@ fn accepts_from(shard: usize, shards: usize, socket: usize, sockets: usize) -> b
     }
 }
 
-fn adopt(mut handed_over: ListenFd) -> Result<Listeners, String> {
+fn adopt(mut inherited: ListenFd) -> Result<Listeners, String> {
     let mut listeners = Listeners {
         addresses: vec![],
         sockets: vec![],
-        adopted: true,
+        is_adopted: true,
     };
-    for index in 0..handed_over.len() {
-        let (socket, address) = take(&mut handed_over, index).map_err(|error| {
+    for index in 0..inherited.len() {
+        let (socket, address) = take(&mut inherited, index).map_err(|error| {
             format!(
-                "what the service manager hands over as descriptor {} (LISTEN_FDS) is no listening TCP \
-                 socket: {error}. Let each ListenStream= of storm-pacemaker.socket be an IP address with \
-                 a port, or a port alone",
+                "the service manager's descriptor {} (LISTEN_FDS) is not a listening TCP socket: {error}. \
+                 Each ListenStream= of storm-pacemaker.socket must be an IP address with a port, or a \
+                 port alone",
                 index + 3
             )
         })?;
@@ -132,8 +135,8 @@ fn adopt(mut handed_over: ListenFd) -> Result<Listeners, String> {
     Ok(listeners)
 }
 
-fn take(handed_over: &mut ListenFd, index: usize) -> io::Result<(OwnedFd, SocketAddr)> {
-    let socket = handed_over.take_tcp_listener(index)?;
+fn take(inherited: &mut ListenFd, index: usize) -> io::Result<(OwnedFd, SocketAddr)> {
+    let socket = inherited.take_tcp_listener(index)?;
     let socket = OwnedFd::from(socket.ok_or(io::ErrorKind::NotFound)?);
     adopt_listener(&socket)?;
     let address = local_address(&socket)?;
@@ -141,8 +144,8 @@ fn take(handed_over: &mut ListenFd, index: usize) -> io::Result<(OwnedFd, Socket
 }
 
 fn listen(wanted: SocketAddr, shards: usize) -> io::Result<Listeners> {
-    // SO_REUSEPORT would let us in beside another daemon of the same user, each with a share of the
-    // connections: the worst of all starts. A socket without it finds out.
+    // With SO_REUSEPORT two daemons of one user could listen at the same address, and each would get a
+    // share of the connections. A socket without the option shows whether the address is free.
     if wanted.port() != 0 {
         drop(listen_when_free(wanted)?);
     }
@@ -155,18 +158,18 @@ fn listen(wanted: SocketAddr, shards: usize) -> io::Result<Listeners> {
     Ok(Listeners {
         addresses: vec![address],
         sockets,
-        adopted: false,
+        is_adopted: false,
     })
 }
 
 fn listen_when_free(address: SocketAddr) -> io::Result<OwnedFd> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut told = false;
+    let deadline = Instant::now() + PORT_WAIT;
+    let mut is_logged = false;
     loop {
         match listen_at(address, false) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
-                if !std::mem::replace(&mut told, true) {
-                    info!("{address} is taken; waiting up to {PATIENCE:?} for it");
+                if !std::mem::replace(&mut is_logged, true) {
+                    info!("{address} is in use; waiting up to {PORT_WAIT:?} for it");
                 }
                 thread::sleep(RETRY_EVERY);
             }
@@ -180,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_shard_and_no_socket_is_left_out() {
+    fn every_shard_has_a_socket_and_every_socket_a_shard() {
         for shards in 1..=9 {
             for sockets in 1..=9 {
                 let pairs: Vec<_> = (0..shards)

@@ -1,4 +1,4 @@
-//! The log: lines on standard error, written by a thread of its own, so that a log that nobody reads
+//! The log: lines on standard error. A thread of its own writes them, so that a log that is read slowly
 //! never stops a shard.
 
 use std::io;
@@ -12,20 +12,20 @@ use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use crate::config::{self, LogFormat};
 
-/// Lines that wait to be written. What comes when it is full is left out.
-const WAITING_LINES: usize = 4096;
+/// Lines that can wait to be written. Further lines are dropped.
+const MAX_WAITING_LINES: usize = 4096;
 
 /// The running log.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub(super) struct Log {
     level: reload::Handle<LevelFilter, Registry>,
 }
 
 impl Log {
-    /// Starts logging. Lines are written as long as the guard lives, and the last ones when it goes.
-    pub fn start(settings: &config::Log) -> (Log, WorkerGuard) {
+    /// Starts logging. Lines are written while the guard exists; dropping it writes those that wait.
+    pub(super) fn start(settings: &config::LogConfig) -> (Log, WorkerGuard) {
         let (writer, guard) = NonBlockingBuilder::default()
-            .buffered_lines_limit(WAITING_LINES)
+            .buffered_lines_limit(MAX_WAITING_LINES)
             .lossy(true)
             .thread_name("log")
             .finish(io::stderr());
@@ -37,14 +37,14 @@ impl Log {
         (Log { level }, guard)
     }
 
-    /// Logs from this level on from now on.
-    pub fn set_level(&self, level: Level) {
-        // It fails only when the log is gone, and then there is none to tell of it.
+    /// Changes the level of the lines that are logged.
+    pub(super) fn set_level(&self, level: Level) {
+        // This fails only if the log no longer exists.
         let _ = self.level.reload(LevelFilter::from_level(level));
     }
 }
 
-/// A line for each event: for people, or one JSON object.
+/// The layer that writes one line for each event: text, or one JSON object.
 fn lines<S>(format: LogFormat, writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,

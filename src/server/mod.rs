@@ -1,15 +1,16 @@
 //! Start, run, stop: from a validated configuration to listening shards, and from a signal to a clean
-//! end. The only place that knows threads.
+//! end. Only this module starts threads for shards and signals.
 
 mod incident_log;
 mod listeners;
-pub mod logging;
-mod manager;
-pub mod preflight;
+mod logging;
+mod policy_mailbox;
+mod preflight;
 mod publisher;
 mod reload;
 mod shard_thread;
 mod shutdown;
+mod systemd;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -26,30 +27,32 @@ use tracing::info;
 
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
-use crate::config::{AuthMethod, Config, Loaded, Note, Severity, Size, Sources};
+use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
 use crate::shard::{Mailbox, Settings, Shard};
+use crate::units::Size;
 use incident_log::IncidentLog;
 use logging::Log;
-use reload::{Publication, Reloader};
+use policy_mailbox::PolicyMailbox;
+use reload::Reloader;
 use shard_thread::{ShardThread, Shared};
-use shutdown::{Shutdown, Starting};
+use shutdown::{Shutdown, StartReport};
 
-/// The least that glommio makes do with: it does no I/O here.
+/// The smallest values that glommio accepts: it does no I/O here.
 const EXECUTOR_IO_MEMORY_BYTES: usize = 64 * 1024;
 const EXECUTOR_RING_DEPTH: usize = 16;
 
-/// Why the daemon did not start, or had to stop.
+/// Why the daemon did not start or had to stop.
 #[derive(Debug)]
 pub enum StartError {
-    /// The credentials cannot be used.
-    Login(String),
+    /// The credentials for logins cannot be used.
+    Credentials(String),
     Preflight(preflight::PreflightError),
     Bind(String),
     /// The admin endpoint cannot listen.
     Admin(SocketAddr, io::Error),
-    /// A part of the daemon itself failed; what it was doing, and the error.
+    /// A part of the daemon itself failed: what it was doing, and the error.
     Internal(&'static str, String),
 }
 
@@ -59,10 +62,10 @@ impl fmt::Display for StartError {
             StartError::Bind(why) => f.write_str(why),
             StartError::Admin(address, error) => write!(
                 f,
-                "the admin endpoint cannot listen on {address}: {error}. Give it another address with \
-                 admin.address or --admin, or none with --admin \"\""
+                "the admin endpoint cannot listen on {address}: {error}. Set another address with \
+                 admin.address or --admin, or turn the endpoint off with --admin \"\""
             ),
-            StartError::Login(why) => write!(f, "nobody could log in: {why}"),
+            StartError::Credentials(why) => write!(f, "logins cannot work: {why}"),
             StartError::Preflight(error) => write!(f, "{error}"),
             StartError::Internal(what, error) => write!(f, "{what}: {error}"),
         }
@@ -71,35 +74,39 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// The signals that the daemon acts on, kept from now on until it does. To be called before anything
-/// that takes time, and starts no thread.
+/// Catches the signals that the daemon acts on; those that arrive before [`serve`] wait for it. Call this
+/// before anything that takes time. It starts no thread.
 ///
 /// # Errors
-/// The operating system's.
+/// The operating system refuses to install a signal handler.
 pub fn signals() -> io::Result<SignalsInfo> {
     Signals::new([SIGTERM, SIGINT, SIGHUP])
 }
 
-/// Serves until SIGTERM or SIGINT, then answers what is in flight, resets all connections and
-/// returns. SIGHUP reads the layers of `sources` again. What was noted while `loaded` was read is
-/// logged.
+/// Serves until SIGTERM or SIGINT, then answers the requests in flight, resets all connections and
+/// returns. SIGHUP loads the configuration again from `sources`. Logs the notes of `loaded`.
+///
+/// # Errors
+/// The machine cannot run the daemon, a socket cannot listen, the credentials cannot be used, or a
+/// thread failed.
 pub fn serve(
     loaded: Loaded,
     sources: &Sources,
     mut signals: SignalsInfo,
 ) -> Result<(), StartError> {
     let Loaded { config, notes } = loaded;
-    let handed_over = listeners::handed_over();
+    // Changes the environment, so it comes before any thread.
+    let inherited = listeners::from_service_manager();
     let (log, _writer) = Log::start(&config.log);
     let preflight = preflight::check(&config).map_err(StartError::Preflight)?;
     log_notes(&notes);
     log_notes(&preflight.notes);
 
-    let policies = reload::policies(&config).map_err(StartError::Login)?;
+    let policies = reload::policies(&config).map_err(StartError::Credentials)?;
     let shards = config.server.shards.get();
-    let publication = Arc::new(Publication::new(shards));
+    let policy_mailbox = Arc::new(PolicyMailbox::new(shards));
 
-    let listeners = listeners::open(handed_over, config.server.address(), shards)?;
+    let listeners = listeners::open(inherited, config.server.address(), shards)?;
     let address = listeners.addresses.iter().map(ToString::to_string);
     let address = address.collect::<Vec<_>>().join(" and ");
     let admin_listener = match config.admin.address {
@@ -121,9 +128,9 @@ pub fn serve(
 
     let mut threads = Vec::with_capacity(shards);
     let shared = Shared {
-        listeners: listeners.shares(shards),
+        listeners: listeners.shared(shards),
         bells: bells.clone(),
-        publication: publication.clone(),
+        policies: policy_mailbox.clone(),
         board: board.clone(),
         incidents: IncidentLog::default(),
         shutdown: shutdown.clone(),
@@ -131,23 +138,24 @@ pub fn serve(
     let parts = Mailbox::for_shards(shards).into_iter().zip(policies);
     for (index, (mailbox, policy)) in parts.enumerate() {
         let (settings, shared) = (settings.clone(), shared.clone());
-        let starting = Starting::new(shutdown.clone());
+        let start_report = StartReport::new(shutdown.clone());
         let core = config.server.cores[index % config.server.cores.len()];
         let thread = executor(index, core)
             .spawn(move || async move {
                 let mut shard = Shard::new(index, settings, mailbox);
                 shard.set_policy(policy);
-                ShardThread::run(shard, index, shared, starting).await
+                ShardThread::run(shard, index, shared, start_report).await
             })
             .map_err(internal("starting a shard"))?;
         threads.push(thread);
     }
     if let Err(error) = shutdown.wait_until_serving() {
-        // A shard may still be about to take its copy. The process ends now, and they with it.
+        // A shard may still be about to duplicate these sockets, so they must stay open. They close
+        // when the process exits, which is next.
         std::mem::forget(listeners.sockets);
         return Err(error);
     }
-    // Each shard has a copy of its own by now, and closing that one must end the listening.
+    // Each shard has its own duplicate by now. Once it closes that one, the socket must stop listening.
     drop(listeners.sockets);
 
     info!(
@@ -175,15 +183,15 @@ pub fn serve(
             admin.address()
         );
     }
-    // The readiness line, for people and for whoever starts us on port 0. Whoever has closed our
-    // standard output does not want it.
+    // The readiness line, for people and for programs that start the daemon on port 0. A closed standard
+    // output is no error.
     let plural = if shards == 1 { "" } else { "s" };
     let line = format!("listening on {address} with {shards} shard{plural}");
     let _ = writeln!(io::stdout(), "{line}");
     let _ = io::stdout().flush();
-    manager::ready(&line);
+    systemd::notify_ready(&line);
 
-    let reloader = Reloader::start(sources, config, publication, log, line)
+    let reloader = Reloader::start(sources, config, policy_mailbox, log, line)
         .map_err(internal("starting the reloader"))?;
     for signal in signals.forever() {
         if signal != SIGHUP {
@@ -192,7 +200,7 @@ pub fn serve(
         }
         reloader.request();
     }
-    manager::stopping();
+    systemd::notify_stopping();
     board.stop();
     shutdown.begin();
     ring_all(&bells, shards);
@@ -207,7 +215,7 @@ pub fn serve(
 fn settings(config: &Config, connections: u64) -> Settings {
     Settings {
         shards: config.server.shards.get(),
-        // Fresh seeds from the operating system: nobody can choose keys that collide.
+        // Random seeds from the operating system, so that peers cannot choose keys that collide.
         key_hasher: RandomState::new(),
         limits: Limits {
             connections,
@@ -219,26 +227,25 @@ fn settings(config: &Config, connections: u64) -> Settings {
     }
 }
 
-/// Tables whose keys may be shown to everyone. Files, users and networks are nobody's business.
+/// Tables whose settings the admin endpoint shows. The others name files, users and networks.
 const SHOWN_TABLES: [&str; 4] = ["server.", "limits.", "expire.", "admin."];
 
 fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str) -> Facts {
     let shown = |key: &str| SHOWN_TABLES.iter().any(|table| key.starts_with(table));
-    let origins = config.origins.iter().filter(|origin| shown(origin.key));
+    let settings_shown = config
+        .effective_settings
+        .iter()
+        .filter(|setting| shown(setting.key));
     Facts {
         address,
         started: SystemTime::now(),
         kernel: kernel.to_owned(),
         cores: config.server.cores.clone(),
-        login_method: match config.auth.method {
-            AuthMethod::None => "NONE",
-            AuthMethod::Digest => "DIGEST",
-            AuthMethod::Kerberos => "KERBEROS",
-        },
+        login_method: config.auth.method.name(),
         limits: settings.limits.clone(),
         ageing: settings.ageing,
-        settings: origins
-            .map(|origin| (origin.key, origin.value.clone()))
+        settings: settings_shown
+            .map(|setting| (setting.key, setting.value.clone()))
             .collect(),
         page: config.admin.page,
     }
@@ -249,12 +256,12 @@ fn executor(index: usize, core: usize) -> LocalExecutorBuilder {
         .name(&format!("shard-{index}"))
         .io_memory(EXECUTOR_IO_MEMORY_BYTES)
         .ring_depth(EXECUTOR_RING_DEPTH)
-        // The data plane never runs longer than this before it yields by itself.
+        // Long: the data plane yields by itself, more often than this.
         .preempt_timer(Duration::from_secs(1))
 }
 
 fn ring_all(bells: &Bells, shards: usize) {
-    // A shard that the bell does not reach looks for itself within its longest sleep.
+    // Without a bell a shard notices the shutdown after its longest sleep.
     let Ok(mut ringer) = Ringer::new() else {
         return;
     };

@@ -1,6 +1,6 @@
-//! Finds out, before anything listens, whether this machine can run the daemon, and says what to do
-//! if it cannot. Facts are read in one place and judged in another, so that tests can judge machines
-//! they do not have. Changes nothing but this process's own soft limits.
+//! Checks, before anything listens, whether this machine can run the daemon, and says what to do if it
+//! cannot. One part reads facts and another judges them, so tests can judge machines that they do not
+//! have. It changes nothing but this process's soft limits.
 
 mod refusal;
 
@@ -12,9 +12,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config::{Config, Note};
 use crate::limits::{KIB, SPARE_FILES_BASE, SPARE_FILES_PER_SHARD};
 
-pub use refusal::{PreflightError, explain_bind_error};
-
-use refusal::raise_files_to;
+pub use refusal::PreflightError;
+pub(super) use refusal::explain_bind_error;
 
 /// The oldest kernel with multishot receive, ring-mapped buffers and deferred task running.
 const OLDEST_KERNEL: (u32, u32) = (6, 1);
@@ -25,28 +24,28 @@ const MINIMUM_WAIT_KERNEL: (u32, u32) = (6, 12);
 /// Below this, glommio refuses to build a reactor.
 const MEMLOCK_BYTES: u64 = 512 * KIB;
 
-/// With room for fewer connections than this, a limit is a mistake rather than a choice.
+/// An open-file limit that allows fewer connections than this is a mistake, not a choice.
 const FEWEST_CONNECTIONS: u64 = 64;
 
-/// After a start all workers dial in within 3 s; the backlog must hold those not accepted yet.
+/// After a start all workers connect within 3 s; the backlog must hold those not accepted yet.
 const GOOD_SOMAXCONN: u64 = 4096;
 
 /// A machine that can serve.
 #[derive(Debug)]
-pub struct Preflight {
-    /// Connections that may be open: the configured limit, or what the open-file limit leaves.
-    pub connections: u64,
+pub(super) struct Preflight {
+    /// Connections that may be open: the configured limit, or what the open-file limit allows.
+    pub(super) connections: u64,
     /// The kernel's release, as `uname -r` prints it.
-    pub kernel: String,
+    pub(super) kernel: String,
     /// To be logged once at start.
-    pub notes: Vec<Note>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// Reads and judges this machine, and raises this process's soft limits as far as it needs to.
 ///
 /// # Errors
-/// What keeps the daemon from running here, as a sentence that says how to mend it.
-pub fn check(config: &Config) -> Result<Preflight, PreflightError> {
+/// What keeps the daemon from running here, as a sentence that says what to do.
+pub(super) fn check(config: &Config) -> Result<Preflight, PreflightError> {
     let facts = Facts::read();
     let verdict = judge(&facts, &Needs::of(config))?;
     for raise in verdict.raises {
@@ -69,7 +68,7 @@ pub fn check(config: &Config) -> Result<Preflight, PreflightError> {
     })
 }
 
-/// What this configuration asks of a machine.
+/// What this configuration needs from a machine.
 #[derive(Clone, Debug)]
 struct Needs {
     connections: u64,
@@ -87,11 +86,11 @@ impl Needs {
     }
 }
 
-/// What there is to know about a machine. `None`: it could not be read, or is unlimited for a limit.
+/// The facts about a machine. `None`: the fact could not be read; in a limit, unlimited.
 #[derive(Clone, Debug)]
 struct Facts {
     kernel: String,
-    /// The errno of setting up a small ring of the kind that a shard uses; `None`: it worked.
+    /// The errno of setting up a small ring with a shard's flags; `None`: it worked.
     ring_error: Option<i32>,
     /// `kernel.io_uring_disabled`.
     io_uring_disabled: Option<u64>,
@@ -141,7 +140,7 @@ fn has_seccomp_filter(status: &str) -> bool {
     })
 }
 
-/// What follows from the facts: this machine can serve, if these limits are raised.
+/// The judgement that this machine can serve once these limits are raised.
 #[derive(Debug)]
 struct Verdict {
     connections: u64,
@@ -185,9 +184,9 @@ fn judge_kernel(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<(
             )));
         }
         Some(_) => {}
-        // The ring itself is the better judge.
+        // Setting up a ring shows more than the version.
         None => verdict.notes.push(Note::info(format!(
-            "the kernel calls itself {:?}, which is no Linux version; going by what it can do",
+            "the kernel calls itself {:?}, which is not a Linux version; relying on what it can do",
             facts.kernel
         ))),
     }
@@ -252,8 +251,8 @@ fn judge_files(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<()
     } = facts.files;
     let spare = SPARE_FILES_BASE + SPARE_FILES_PER_SHARD.saturating_mul(needs.shards);
     let hard_files = hard.unwrap_or(u64::MAX);
-    // The limit is one on a descriptor table, and each shard has its own. The kernel spreads
-    // connections over the shards by a hash: an eighth is for those that get more than others.
+    // The limit applies to a descriptor table, and each shard has its own. The kernel spreads
+    // connections over the shards by a hash: an eighth is for shards that get more than others.
     let reserve = |files: u64| if needs.shards > 1 { files / 8 } else { 0 };
     let of_a_shard = hard_files.saturating_sub(spare);
     let room = (of_a_shard - reserve(of_a_shard)).saturating_mul(needs.shards);
@@ -270,11 +269,10 @@ fn judge_files(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<()
     if room < needs.connections {
         verdict.connections = room;
         verdict.notes.push(Note::warning(format!(
-            "room for {room} connections, not for the {} of limits.connections: the hard limit on \
-             open files is {hard_files}, for each shard by itself, and {spare} of them are kept for \
-             other uses. {}",
-            needs.connections,
-            raise_files_to(wanted)
+            "open-file limit {hard_files} per shard allows {room} connections, fewer than \
+             limits.connections ({}); raise LimitNOFILE to {wanted} (systemd; in Docker \
+             --ulimit nofile, elsewhere hard nofile in /etc/security/limits.conf)",
+            needs.connections
         )));
     }
     if soft != hard {
@@ -292,8 +290,8 @@ fn judge_backlog(facts: &Facts, verdict: &mut Verdict) {
         && found < GOOD_SOMAXCONN
     {
         verdict.notes.push(Note::warning(format!(
-            "net.core.somaxconn is {found}: when all workers dial in at once after a start, some \
-             will have to try again. Set sysctl net.core.somaxconn={GOOD_SOMAXCONN} or more"
+            "net.core.somaxconn is {found}: when all workers connect at once after a start, some \
+             must try again; set sysctl net.core.somaxconn to {GOOD_SOMAXCONN} or more"
         )));
     }
 }

@@ -1,6 +1,6 @@
-//! What a shard's thread puts on the board: signs of life and its counters a few times a second, and
-//! its keys while somebody watches them. It never waits: what cannot be put there now is put there
-//! later.
+//! Publishes a shard's state on the board: signs of life and counters a few times a second, and the keys
+//! while somebody watches them. It never waits for the admin thread: if a slot of the board is locked, the
+//! publisher tries again at the next wake.
 
 use std::sync::Arc;
 
@@ -8,22 +8,22 @@ use crate::admin::board::{Board, Report, ShardSlot};
 use crate::limits::{SCANNED_BYTES, SCANNED_KEYS};
 use crate::shard::{KeyScan, ScanLimits, ScannedKeys, Shard};
 
-/// Between two slices of a key scan. With the time that a slice takes, a few percent of a core.
+/// The time between two slices of a key scan. At this rate a scan takes a few percent of a core.
 pub(super) const SLICE_EVERY_US: u64 = 2_000;
 
-/// Between two scans.
+/// The time between the beginnings of two scans.
 const SCAN_EVERY_US: u64 = 1_000_000;
 
 pub(super) struct Publisher {
     board: Arc<Board>,
     shard: usize,
     scan_limits: ScanLimits,
-    /// There are counters to be put on the board.
-    due: bool,
+    /// The counters are to be published.
+    report_due: bool,
     scan: Option<KeyScan>,
     next_slice_us: u64,
     next_scan_us: u64,
-    /// Keys to be put on the board.
+    /// Keys that a finished scan has found and that are to be published.
     found: Option<ScannedKeys>,
 }
 
@@ -36,7 +36,7 @@ impl Publisher {
             },
             board,
             shard,
-            due: false,
+            report_due: false,
             scan: None,
             next_slice_us: 0,
             next_scan_us: 0,
@@ -48,38 +48,38 @@ impl Publisher {
         self.board.slot(self.shard)
     }
 
-    /// The thread that calls begins to serve.
+    /// The shard begins to serve, on the calling thread.
     pub(super) fn begin(&self, now_us: u64) {
         let thread = rustix::thread::gettid().as_raw_nonzero().get();
         self.slot().begin(thread, now_us / 1000);
     }
 
-    /// To be called a few times a second.
+    /// Call this a few times a second.
     pub(super) fn tick(&mut self, now_us: u64) {
         self.slot().set_alive(now_us / 1000);
-        self.due = true;
-        let idle = self.scan.is_none() && self.found.is_none();
-        if idle && now_us >= self.next_scan_us && self.board.is_watched(now_us / 1000) {
+        self.report_due = true;
+        let is_idle = self.scan.is_none() && self.found.is_none();
+        if is_idle && now_us >= self.next_scan_us && self.board.is_watched(now_us / 1000) {
             self.next_scan_us = now_us + SCAN_EVERY_US;
             self.scan = Some(KeyScan::default());
         }
     }
 
-    /// To be called at each wake.
-    pub(super) fn turn(
+    /// Publishes what is due. Call this at each wake.
+    pub(super) fn publish(
         &mut self,
         shard: &Shard,
         now_us: u64,
         doorbells: u64,
         accept_failures: u64,
     ) {
-        if self.due {
+        if self.report_due {
             let report = || Report {
                 shard: shard.snapshot(),
                 doorbells,
                 accept_failures,
             };
-            self.due = !self.slot().try_publish(report);
+            self.report_due = !self.slot().try_publish(report);
         }
         if let Some(scan) = &mut self.scan
             && now_us >= self.next_slice_us
@@ -95,8 +95,8 @@ impl Publisher {
         }
     }
 
-    /// Something waits for the next wake.
+    /// Whether the next wake has something to publish or to scan.
     pub(super) fn has_work(&self) -> bool {
-        self.due || self.scan.is_some() || self.found.is_some()
+        self.report_due || self.scan.is_some() || self.found.is_some()
     }
 }

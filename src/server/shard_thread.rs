@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::incident_log::IncidentLog;
-use super::listeners::Shares;
+use super::listeners::SharedListeners;
+use super::policy_mailbox::PolicyMailbox;
 use super::publisher::{Publisher, SLICE_EVERY_US};
-use super::reload::Publication;
-use super::shutdown::{Shutdown, Starting};
+use super::shutdown::{Shutdown, StartReport};
 use crate::admin::board::Board;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use crate::ring::{Bells, EventLoop, Handler};
@@ -44,15 +44,15 @@ pub(super) struct ShardThread {
     incidents: IncidentLog,
     accept_failures: u64,
     publisher: Publisher,
-    publication: Arc<Publication>,
+    policies: Arc<PolicyMailbox>,
 }
 
 /// What all shards have in common.
 #[derive(Clone)]
 pub(super) struct Shared {
-    pub(super) listeners: Shares,
+    pub(super) listeners: SharedListeners,
     pub(super) bells: Arc<Bells>,
-    pub(super) publication: Arc<Publication>,
+    pub(super) policies: Arc<PolicyMailbox>,
     pub(super) board: Arc<Board>,
     pub(super) incidents: IncidentLog,
     pub(super) shutdown: Arc<Shutdown>,
@@ -64,13 +64,13 @@ impl ShardThread {
         shard: Shard,
         index: usize,
         shared: Shared,
-        starting: Starting,
+        start_report: StartReport,
     ) -> io::Result<()> {
         let shutdown = shared.shutdown.clone();
         let mut ring = match open_ring(shared.bells, index, &shared.listeners, &shutdown) {
             Ok(ring) => ring,
             Err(error) => {
-                starting.report(Err(error));
+                start_report.send(Err(error));
                 return Ok(());
             }
         };
@@ -84,11 +84,11 @@ impl ShardThread {
             publisher: Publisher::new(shared.board, index),
             incidents: shared.incidents,
             accept_failures: 0,
-            publication: shared.publication,
+            policies: shared.policies,
         };
         thread.woke();
         thread.publisher.begin(thread.now_us);
-        starting.report(Ok(()));
+        start_report.send(Ok(()));
         let outcome = match thread.serve(&mut ring, &shutdown).await {
             Ok(()) => thread.finish(&mut ring, &shutdown),
             Err(error) => Err(error),
@@ -104,7 +104,7 @@ impl ShardThread {
 
     async fn serve(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
         let mut next_yield_us = 0;
-        while !shutdown.stopping() {
+        while !shutdown.has_begun() {
             self.turn(ring, Duration::MAX)?;
             if self.now_us >= next_yield_us {
                 next_yield_us = self.now_us + YIELD_EVERY_US;
@@ -125,7 +125,7 @@ impl ShardThread {
         ring.apply_commands(self, &mut commands)?;
         let (bells, failures) = (ring.bells_rung(), self.accept_failures);
         self.publisher
-            .turn(&self.shard, self.now_us, bells, failures);
+            .publish(&self.shard, self.now_us, bells, failures);
 
         let started = self.started;
         let mut plan = self
@@ -146,9 +146,9 @@ impl ShardThread {
         self.call(commands, |shard, cx| {
             shard.tick(cx, |id| ring.unacknowledged_bytes(id));
         });
-        if let Some(policy) = self.publication.take(self.index) {
+        if let Some(policy) = self.policies.take(self.index) {
             let old = self.shard.set_policy(policy);
-            self.publication.give_back(self.index, old);
+            self.policies.give_back(self.index, old);
         }
         self.publisher.tick(self.now_us);
     }
@@ -184,7 +184,7 @@ impl ShardThread {
         }
         let reset = self.shard.connections().count();
         ring.apply_commands(self, &mut commands)?;
-        while ring.connections() > 0 && !shutdown.past_deadline() {
+        while ring.connections() > 0 && !shutdown.is_past_deadline() {
             self.turn(ring, SHUTDOWN_SLEEP)?;
         }
         info!(shard = self.index, "reset {reset} connections");
@@ -211,13 +211,13 @@ impl ShardThread {
     /// Answers what is in flight, and stays for the others' messages until all shards owe nothing.
     fn answer_the_last(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
         let mut settled = false;
-        while !shutdown.all_settled() && !shutdown.past_deadline() {
+        while !shutdown.all_shards_done() && !shutdown.is_past_deadline() {
             self.turn(ring, SHUTDOWN_SLEEP)?;
             let owes_nothing =
                 !ring.is_reading() && self.shard.is_settled() && ring.all_delivered();
             if owes_nothing && !settled {
                 settled = true;
-                shutdown.report_settled();
+                shutdown.report_shard_done();
             }
         }
         if !settled {
@@ -236,11 +236,11 @@ impl ShardThread {
 fn open_ring(
     bells: Arc<Bells>,
     index: usize,
-    listeners: &Shares,
+    listeners: &SharedListeners,
     shutdown: &Shutdown,
 ) -> Result<EventLoop, String> {
     let mut ring = EventLoop::new(bells, index).map_err(|error| error.to_string())?;
-    shutdown.wait_for_rings()?;
+    shutdown.wait_for_all_rings()?;
     listeners
         .take(index, &mut ring)
         .map_err(|error| error.to_string())?;

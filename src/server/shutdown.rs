@@ -1,5 +1,8 @@
-//! How all shards end together: each stops accepting and reading, answers what it has, and stays for
-//! the others' letters until all of them are done or the deadline has come.
+//! How all shards start together and stop together.
+//!
+//! At a shutdown each shard stops accepting and reading, and answers the requests that it has read. Then
+//! it stays, because other shards may still need it for their answers, until all shards are done or the
+//! deadline has passed.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -11,49 +14,53 @@ use super::StartError;
 pub(super) struct Shutdown {
     shards: usize,
     deadline_after: Duration,
-    stopping: AtomicBool,
-    /// Set before `stopping`.
+    has_begun: AtomicBool,
+    /// Set before `has_begun`.
     deadline: OnceLock<Instant>,
-    settled: AtomicUsize,
-    start: Mutex<Start>,
-    started: Condvar,
+    shards_done: AtomicUsize,
+    start: Mutex<StartProgress>,
+    start_changed: Condvar,
 }
 
-/// A shard's duty to say how its start went. If it ends before it has said so, it has failed.
+/// A shard's report of how its start went. A shard that drops it unsent has failed to start.
 #[derive(Debug)]
-pub(super) struct Starting {
+pub(super) struct StartReport {
     shutdown: Arc<Shutdown>,
-    reported: bool,
+    is_sent: bool,
 }
 
-impl Starting {
-    pub(super) fn new(shutdown: Arc<Shutdown>) -> Starting {
-        Starting {
+impl StartReport {
+    pub(super) fn new(shutdown: Arc<Shutdown>) -> StartReport {
+        StartReport {
             shutdown,
-            reported: false,
+            is_sent: false,
         }
     }
 
-    pub(super) fn report(mut self, outcome: Result<(), String>) {
-        self.reported = true;
+    /// The shard serves, or why it cannot.
+    pub(super) fn send(mut self, outcome: Result<(), String>) {
+        self.is_sent = true;
         self.shutdown.report_start(outcome);
     }
 }
 
-impl Drop for Starting {
+impl Drop for StartReport {
     fn drop(&mut self) {
-        if !self.reported {
-            let why = "its executor did not start (no memory, no files, or its core is gone)";
+        if !self.is_sent {
+            let why = "its executor did not start (out of memory, out of file descriptors, or its core \
+                       is offline)";
             self.shutdown.report_start(Err(why.to_owned()));
         }
     }
 }
 
+/// How far the shards have started.
 #[derive(Debug, Default)]
-struct Start {
+struct StartProgress {
     rings: usize,
     serving: usize,
-    failed: Option<String>,
+    /// Why the first shard that failed did not start.
+    failure: Option<String>,
 }
 
 impl Shutdown {
@@ -61,38 +68,41 @@ impl Shutdown {
         Shutdown {
             shards,
             deadline_after,
-            stopping: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
             deadline: OnceLock::new(),
-            settled: AtomicUsize::new(0),
+            shards_done: AtomicUsize::new(0),
             start: Mutex::default(),
-            started: Condvar::new(),
+            start_changed: Condvar::new(),
         }
     }
 
     // ── Start ────────────────────────────────────────────────────────────────────────────────────
 
-    /// A shard serves, or says why it cannot.
+    /// A shard serves, or why it cannot.
     fn report_start(&self, outcome: Result<(), String>) {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(()) => start.serving += 1,
-            // The first one is the reason for the others.
-            Err(why) => drop(start.failed.get_or_insert(why)),
+            // Others may fail because the first one did.
+            Err(why) => drop(start.failure.get_or_insert(why)),
         }
-        self.started.notify_all();
+        self.start_changed.notify_all();
     }
 
-    /// A shard has its ring; waits until all have. An error: another one could not.
-    pub(super) fn wait_for_rings(&self) -> Result<(), String> {
+    /// Waits until every shard has its ring. The calling shard has its own.
+    ///
+    /// # Errors
+    /// Another shard did not start.
+    pub(super) fn wait_for_all_rings(&self) -> Result<(), String> {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         start.rings += 1;
-        self.started.notify_all();
+        self.start_changed.notify_all();
         while start.rings < self.shards {
-            if start.failed.is_some() {
+            if start.failure.is_some() {
                 return Err("another shard could not start".to_owned());
             }
             start = self
-                .started
+                .start_changed
                 .wait(start)
                 .unwrap_or_else(PoisonError::into_inner);
         }
@@ -100,43 +110,46 @@ impl Shutdown {
     }
 
     /// Waits until every shard serves.
+    ///
+    /// # Errors
+    /// A shard did not start: why.
     pub(super) fn wait_until_serving(&self) -> Result<(), StartError> {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(why) = start.failed.clone() {
+            if let Some(why) = start.failure.clone() {
                 return Err(StartError::Internal("starting a shard", why));
             }
             if start.serving == self.shards {
                 return Ok(());
             }
             start = self
-                .started
+                .start_changed
                 .wait(start)
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    // ── End ──────────────────────────────────────────────────────────────────────────────────────
+    // ── Shutdown ────────────────────────────────────────────────────────────────────────────────────
 
     pub(super) fn begin(&self) {
         let _ = self.deadline.set(Instant::now() + self.deadline_after);
-        self.stopping.store(true, Ordering::Release);
+        self.has_begun.store(true, Ordering::Release);
     }
 
-    pub(super) fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
     }
 
-    /// A shard owes nothing any more. It says so once.
-    pub(super) fn report_settled(&self) {
-        self.settled.fetch_add(1, Ordering::AcqRel);
+    /// A shard owes no more answers, neither to peers nor to other shards. Each shard reports once.
+    pub(super) fn report_shard_done(&self) {
+        self.shards_done.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn all_settled(&self) -> bool {
-        self.settled.load(Ordering::Acquire) == self.shards
+    pub(super) fn all_shards_done(&self) -> bool {
+        self.shards_done.load(Ordering::Acquire) == self.shards
     }
 
-    pub(super) fn past_deadline(&self) -> bool {
+    pub(super) fn is_past_deadline(&self) -> bool {
         self.deadline
             .get()
             .is_some_and(|deadline| Instant::now() >= *deadline)

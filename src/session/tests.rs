@@ -10,7 +10,7 @@ fn receive(kind: MessageType, data: Option<Data<'_>>) -> Result<Request<'_>, Fau
     let mut out = Vec::new();
     let login = LoginContext {
         authenticator: None,
-        bytes: 0,
+        max_bytes: 0,
         out: &mut out,
     };
     match Session::without_login().receive(message, login)? {
@@ -41,7 +41,7 @@ fn requests_carry_their_data_and_id() {
 }
 
 #[test]
-fn what_kills_java_ends_one_connection() {
+fn what_kills_storms_daemon_ends_one_connection() {
     use MessageType as T;
     let login = Err(Fault::LoginNotOffered);
     assert_eq!(receive(T::ControlMessage, Some(Data::Blob(b""))), login);
@@ -63,12 +63,12 @@ fn what_kills_java_ends_one_connection() {
 
 // ── Logins ───────────────────────────────────────────────────────────────────────────────────────
 
-/// A session that may log in with DIGEST, and what it has answered.
+/// A session that logs in with DIGEST, and its answers.
 struct Digest {
     session: Session,
     authenticator: Authenticator,
     out: Vec<u8>,
-    bytes: u64,
+    max_bytes: u64,
 }
 
 fn credentials() -> DigestCredentials {
@@ -82,14 +82,14 @@ impl Digest {
             session: Session::with_login(),
             authenticator: authenticator.unwrap().unwrap(),
             out: Vec::new(),
-            bytes: 64 * 1024,
+            max_bytes: 64 * 1024,
         }
     }
 
     fn receive(&mut self, frame: &[u8]) -> Result<Received<'static>, Fault> {
         let login = LoginContext {
             authenticator: Some(&self.authenticator),
-            bytes: self.bytes,
+            max_bytes: self.max_bytes,
             out: &mut self.out,
         };
         let message = decode(&frame[4..]).unwrap();
@@ -104,7 +104,7 @@ impl Digest {
         }
     }
 
-    /// The token of the one frame that was answered.
+    /// The token in the one frame that was answered.
     fn answered_token(&mut self) -> Vec<u8> {
         let frame = std::mem::take(&mut self.out);
         match decode(&frame[4..]).unwrap().data {
@@ -113,7 +113,7 @@ impl Digest {
         }
     }
 
-    /// Up to the response, which is returned.
+    /// Logs in up to the challenge. Returns the client's response to it.
     fn challenged(&mut self) -> Vec<u8> {
         assert_eq!(self.receive(&ask()), Ok(Received::LoginStep));
         let challenge = self.answered_token();
@@ -156,9 +156,9 @@ fn get() -> Vec<u8> {
 }
 
 #[test]
-fn a_login_makes_a_user_of_a_guest() {
+fn a_complete_login_is_kept() {
     let mut login = Digest::new();
-    assert_eq!(login.session.login(), Login::Guest);
+    assert_eq!(login.session.login_status(), LoginStatus::NotLoggedIn);
     assert!(login.session.may_log_in());
     let response = login.challenged();
     assert!(login.session.is_logging_in());
@@ -171,28 +171,25 @@ fn a_login_makes_a_user_of_a_guest() {
             .out
             .ends_with(&control_frame(ControlCode::SaslComplete))
     );
-    assert_eq!(login.session.login(), Login::User);
+    assert_eq!(login.session.login_status(), LoginStatus::LoggedIn);
     assert!(matches!(login.receive(&get()), Ok(Received::Request(_))));
-    assert_eq!(login.session.login(), Login::User);
+    assert_eq!(login.session.login_status(), LoginStatus::LoggedIn);
 }
 
 #[test]
-fn a_request_before_the_end_of_a_login_forfeits_it() {
+fn a_request_before_the_login_is_complete_forfeits_it() {
     for begun in [false, true] {
         let mut login = Digest::new();
-        let response = match begun {
-            true => login.challenged(),
-            false => ask(),
-        };
+        let response = if begun { login.challenged() } else { ask() };
         assert!(matches!(login.receive(&get()), Ok(Received::Request(_))));
-        assert_eq!(login.session.login(), Login::Guest);
+        assert_eq!(login.session.login_status(), LoginStatus::NotLoggedIn);
         assert!(!login.session.may_log_in());
         assert_eq!(login.receive(&response), Err(Fault::LoginAfterRequest));
     }
 }
 
 #[test]
-fn login_messages_have_their_order() {
+fn login_messages_must_come_in_order() {
     let out_of_order = |outcome| match outcome {
         Err(Fault::LoginFailed(failure)) => assert_eq!(failure.label(), "login_out_of_order"),
         other => panic!("{other:?}"),
@@ -217,21 +214,21 @@ fn login_messages_have_their_order() {
 }
 
 #[test]
-fn a_failed_login_is_told_nothing_and_has_no_second_try() {
+fn a_failed_login_gets_no_answer_and_no_second_try() {
     let mut login = Digest::new();
     let response = login.challenged();
     let failed = login.receive(&token(b"nonsense"));
     assert!(matches!(failed, Err(Fault::LoginFailed(_))), "{failed:?}");
     assert!(login.out.is_empty());
-    assert_eq!(login.session.login(), Login::Guest);
+    assert_eq!(login.session.login_status(), LoginStatus::NotLoggedIn);
     assert!(login.receive(&response).is_err());
-    assert_ne!(login.session.login(), Login::User);
+    assert_ne!(login.session.login_status(), LoginStatus::LoggedIn);
 }
 
 #[test]
-fn the_bytes_of_a_login_are_bounded_together() {
+fn the_messages_of_a_login_share_one_byte_limit() {
     let mut login = Digest::new();
-    login.bytes = 40;
+    login.max_bytes = 40;
     assert_eq!(login.receive(&ask()), Ok(Received::LoginStep));
     assert_eq!(
         login.receive(&token(&[b'a'; 30])),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Context, Shard};
 use crate::limits::Ageing;
-use crate::store::Before;
+use crate::store::AgeCutoffs;
 
 /// A tick looks at this share of the store's slots, within the bounds below: a pass takes 5 s or more.
 const TICKS_A_PASS: usize = 20;
@@ -22,16 +22,16 @@ impl Shard {
         } = self.engine.ageing;
         let now_ms = cx.now_us / 1000;
         let ago = |age: Duration| now_ms.saturating_sub(age.as_millis() as u64);
-        let before = Before {
-            stale_ms: ago(stale_after),
-            expired_ms: if expire_after.is_zero() {
+        let cutoffs = AgeCutoffs {
+            stale_before_ms: ago(stale_after),
+            expired_before_ms: if expire_after.is_zero() {
                 0
             } else {
                 ago(expire_after)
             },
         };
-        let slots = (self.engine.store.slots() / TICKS_A_PASS).clamp(LEAST_SLOTS, MOST_SLOTS);
-        self.engine.counters.expired_keys += self.engine.store.expire(before, slots).keys;
-        self.engine.counters.stale_keys = self.engine.store.stale();
+        let slots = (self.engine.store.slot_count() / TICKS_A_PASS).clamp(LEAST_SLOTS, MOST_SLOTS);
+        self.engine.counters.expired_keys += self.engine.store.expire(cutoffs, slots).removed_keys;
+        self.engine.counters.stale_keys = self.engine.store.stale_keys();
     }
 }

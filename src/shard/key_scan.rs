@@ -2,7 +2,7 @@
 //! request waits for it. It must not know how the page presents the keys.
 
 use super::Shard;
-use crate::store::{ScanProgress, Store, Walk};
+use crate::store::{ScanPosition, ScanProgress, Store};
 
 /// Slots of the store that one slice visits, about one for each key. A slice takes some tens of
 /// microseconds.
@@ -11,7 +11,7 @@ const SLICE_SLOTS: usize = 256;
 /// A scan in progress.
 #[derive(Debug, Default)]
 pub(crate) struct KeyScan {
-    walk: Walk,
+    position: ScanPosition,
     slices: Vec<KeySlice>,
     keys: usize,
     /// Memory of the keys that were found, and of the one that no longer fitted.
@@ -72,7 +72,7 @@ impl KeyScan {
     ) -> Option<ScannedKeys> {
         let mut slice = KeySlice::new(now_us / 1000);
         let bytes = &mut self.bytes;
-        let progress = store.walk(&mut self.walk, SLICE_SLOTS, &mut |key| {
+        let progress = store.scan_keys(&mut self.position, SLICE_SLOTS, &mut |key| {
             *bytes += size_of::<Row>() + key.path.len();
             if *bytes <= limits.bytes {
                 slice.push(&key.path, key.details_bytes, key.written_ms, key.writes);

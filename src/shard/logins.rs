@@ -171,7 +171,7 @@ impl Logins {
         let was_logging_in = peer.session.is_logging_in();
         let login = LoginContext {
             authenticator: self.policy.authenticator.as_ref(),
-            bytes: self.limits.handshake_bytes,
+            max_bytes: self.limits.handshake_bytes,
             out: peer.outbox.text(),
         };
         let received = peer.session.receive(message, login);

@@ -203,7 +203,7 @@ fn allowed(
     rules: &Rules,
     limits: &Limits,
 ) -> Result<(), Refusal> {
-    let (login, from) = (peer.session.login(), peer.address.ip());
+    let (login, from) = (peer.session.login_status(), peer.address.ip());
     access::decide(rules, request.kind, login, from, &request.path).map_err(Refusal::Access)?;
     let bytes = request.path.len();
     if bytes as u64 > limits.path_bytes {

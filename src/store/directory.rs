@@ -1,28 +1,29 @@
-//! Keys as a tree of their segments, found by whole key or walked down by path. A key is split at
-//! every '/', and nothing is normalised: an empty segment is a segment. Must not recurse: depth is
-//! the peers' choice. Must not know limits, nor what a pulse's age means.
+//! The keys of a store as a tree of path segments, with one hash table of whole keys and one of tree
+//! edges. A key is split at every '/' and never normalised: an empty segment is a segment.
+//!
+//! Must not recurse, because peers choose the depth. Must not know limits or ages.
 
 use ahash::RandomState;
 use hashbrown::{HashSet, HashTable};
 
-use super::nodes::{Node, NodeId, Nodes, Pulse, ROOT};
+use super::nodes::{Node, NodeId, Nodes, ROOT, StoredPulse};
 
 const SEPARATOR: char = '/';
 
-/// A slab of fewer slots is not worth packing.
-const LEAST_SLOTS: usize = 64;
+/// Fewer slots than these are never packed: it would save next to nothing.
+const MIN_PACKED_SLOTS: usize = 64;
 
 pub(super) struct Directory {
     nodes: Nodes,
-    /// Every node but the root, by its parent and name.
+    /// Every node but the root, by parent and name.
     edges: HashTable<NodeId>,
-    /// The nodes that have a pulse, by their whole key.
+    /// The nodes that have a pulse, by whole key.
     keys: HashTable<NodeId>,
     hasher: RandomState,
 }
 
 impl Directory {
-    pub fn new(hasher: RandomState) -> Self {
+    pub(super) fn new(hasher: RandomState) -> Self {
         Self {
             nodes: Nodes::new(),
             edges: HashTable::new(),
@@ -32,34 +33,34 @@ impl Directory {
     }
 
     /// The node of a stored key.
-    pub fn find(&self, key: &str, key_hash: u64) -> Option<NodeId> {
-        let is_key = |node: &NodeId| self.is_path(*node, key);
+    pub(super) fn find_key(&self, key: &str, key_hash: u64) -> Option<NodeId> {
+        let is_key = |node: &NodeId| self.has_path(*node, key);
         self.keys.find(spread(key_hash), is_key).copied()
     }
 
-    /// The node at the end of these segments, a key or not.
-    pub fn walk(&self, path: &str) -> Option<NodeId> {
+    /// The node of a path, which may be a key, a directory or both.
+    pub(super) fn find_path(&self, path: &str) -> Option<NodeId> {
         let mut segments = path.split(SEPARATOR);
         segments.try_fold(ROOT, |node, segment| self.child(node, segment))
     }
 
-    pub fn pulse(&self, node: NodeId) -> Option<&Pulse> {
+    pub(super) fn pulse(&self, node: NodeId) -> Option<&StoredPulse> {
         self.nodes[node].pulse.as_ref()
     }
 
-    pub fn pulse_mut(&mut self, node: NodeId) -> Option<&mut Pulse> {
+    pub(super) fn pulse_mut(&mut self, node: NodeId) -> Option<&mut StoredPulse> {
         self.nodes[node].pulse.as_mut()
     }
 
-    /// Whether [`Self::insert`] can number the nodes that the key may need.
-    pub fn has_room_for(&self, key: &str, most_nodes: usize) -> bool {
+    /// Whether [`Self::insert`] can add all segments of the key without exceeding `max_nodes`.
+    pub(super) fn has_room_for(&self, key: &str, max_nodes: usize) -> bool {
         let segments = key.split(SEPARATOR).count();
-        self.nodes.live().saturating_add(segments) <= most_nodes
+        self.nodes.live_count().saturating_add(segments) <= max_nodes
             && self.nodes.has_room_for(segments)
     }
 
     /// Adds a key that is not stored.
-    pub fn insert(&mut self, key: &str, pulse: Pulse) {
+    pub(super) fn insert(&mut self, key: &str, pulse: StoredPulse) {
         let mut node = ROOT;
         for segment in key.split(SEPARATOR) {
             node = match self.child(node, segment) {
@@ -68,24 +69,28 @@ impl Directory {
             };
         }
         let hash = spread(pulse.key_hash);
-        debug_assert!(self.nodes[node].pulse.is_none() && self.is_path(node, key));
+        debug_assert!(self.nodes[node].pulse.is_none() && self.has_path(node, key));
         self.nodes[node].pulse = Some(pulse);
         let nodes = &self.nodes;
         let rehash = |node: &NodeId| key_table_hash(&nodes[*node]);
         self.keys.insert_unique(hash, node, rehash);
     }
 
-    /// Takes a node's pulse, and the node and the directories above it unless they are still of use.
-    /// Tells the length of the key in bytes, and the pulse.
-    pub fn remove(&mut self, node: NodeId) -> Option<(u32, Pulse)> {
+    /// Removes a key, and those of its directories that are empty then. Returns the key's length in
+    /// bytes and its pulse.
+    pub(super) fn remove(&mut self, node: NodeId) -> Option<(u32, StoredPulse)> {
         let pulse = self.take_pulse(node);
         self.prune(node);
         pulse
     }
 
-    /// Removes a node's own pulse and everything below it, and the directories above it unless they
-    /// are still of use. Tells each key's length in bytes, and its pulse.
-    pub fn remove_subtree(&mut self, top: NodeId, removed: &mut impl FnMut(u32, Pulse)) {
+    /// Removes the key `top` and all keys below it, and those directories above it that are empty then.
+    /// Calls `removed` with the length in bytes and the pulse of each key.
+    pub(super) fn remove_subtree(
+        &mut self,
+        top: NodeId,
+        removed: &mut impl FnMut(u32, StoredPulse),
+    ) {
         if let Some((key_bytes, pulse)) = self.take_pulse(top) {
             removed(key_bytes, pulse);
         }
@@ -108,10 +113,10 @@ impl Directory {
         self.prune(top);
     }
 
-    /// Calls `each` with the first segment that is not empty of every path below the node, once, for
-    /// as long as it answers true.
-    pub fn names(&self, node: NodeId, each: &mut dyn FnMut(&str) -> bool) {
-        // Names are unique among siblings. Only behind empty segments may they come again.
+    /// Calls `each` once with every name in a directory, until it returns false. Empty segments are
+    /// skipped: the name in "/w" of the key "/w//t1" is "t1".
+    pub(super) fn for_each_name(&self, node: NodeId, each: &mut dyn FnMut(&str) -> bool) {
+        // Siblings have distinct names. A name can repeat only behind an empty segment.
         let mut below_empty = self.child(node, "");
         if below_empty.is_none() {
             let _ = self.nodes.children(node).all(|child| each(&child.name));
@@ -121,8 +126,8 @@ impl Directory {
         let mut level = Some(node);
         while let Some(node) = level {
             for child in self.nodes.children(node) {
-                let new = !child.name.is_empty() && seen.insert(&*child.name);
-                if new && !each(&child.name) {
+                let is_new = !child.name.is_empty() && seen.insert(&*child.name);
+                if is_new && !each(&child.name) {
                     return;
                 }
             }
@@ -131,19 +136,19 @@ impl Directory {
         }
     }
 
-    /// The nodes below `top`, each before what is below itself.
-    pub fn below(&self, top: NodeId) -> impl Iterator<Item = NodeId> {
+    /// All nodes below `top`, parents before their children.
+    pub(super) fn descendants(&self, top: NodeId) -> impl Iterator<Item = NodeId> {
         std::iter::successors(self.nodes.first_child(top), move |node| {
-            self.nodes.after(*node, top)
+            self.nodes.next_below(*node, top)
         })
     }
 
-    pub fn path_bytes(&self, node: NodeId) -> u32 {
+    pub(super) fn path_bytes(&self, node: NodeId) -> u32 {
         self.nodes[node].path_bytes
     }
 
-    /// The path from the first segment to this node.
-    pub fn path(&self, node: NodeId) -> String {
+    /// The path that ends at this node.
+    pub(super) fn path(&self, node: NodeId) -> String {
         let mut names = Vec::new();
         let mut level = Some(node).filter(|node| *node != ROOT);
         while let Some(node) = level {
@@ -160,33 +165,34 @@ impl Directory {
         path
     }
 
-    /// Slots to go through by [`Self::at`]; they hold every node, in no order.
-    pub fn slots(&self) -> usize {
-        self.nodes.slots()
+    /// The number of slots. [`Self::node_at`] of all slots gives every node, in no order.
+    pub(super) fn slot_count(&self) -> usize {
+        self.nodes.slot_count()
     }
 
-    /// The node in this slot, if there is one.
-    pub fn at(&self, slot: usize) -> Option<NodeId> {
-        self.nodes.at(slot)
+    /// The node in this slot. `None`: the slot is vacant.
+    pub(super) fn node_at(&self, slot: usize) -> Option<NodeId> {
+        self.nodes.node_at(slot)
     }
 
-    /// Bytes of the slab and the tables; names and details are not among them.
-    pub fn allocated_bytes(&self) -> usize {
+    /// Bytes of the slab and the tables, without names and details.
+    pub(super) fn allocated_bytes(&self) -> usize {
         let tables = self.edges.allocation_size() + self.keys.allocation_size();
         self.nodes.allocated_bytes() + tables
     }
 
-    /// Gives memory back if three quarters of the slab are vacant; says whether it did, and so has
-    /// numbered the nodes anew. It costs a pass over the slab, for which the removals since the last
-    /// one have paid.
-    pub fn pack_if_sparse(&mut self) -> bool {
-        if self.nodes.slots() < LEAST_SLOTS || self.nodes.live() * 4 > self.nodes.slots() {
+    /// Frees memory if three quarters of the slots are vacant. Returns whether it did: all nodes have
+    /// new ids then. The pass over all slots costs little for each of the many removals before it.
+    pub(super) fn pack_if_sparse(&mut self) -> bool {
+        if self.nodes.slot_count() < MIN_PACKED_SLOTS
+            || self.nodes.live_count() * 4 > self.nodes.slot_count()
+        {
             return false;
         }
         let moved = self.nodes.pack();
         let nodes = &self.nodes;
         for node in self.edges.iter_mut().chain(self.keys.iter_mut()) {
-            *node = moved.to(*node);
+            *node = moved.to(*node).expect("the tables hold live nodes only");
         }
         self.edges
             .shrink_to_fit(|node| edge_table_hash(&nodes[*node]));
@@ -217,7 +223,7 @@ impl Directory {
         node
     }
 
-    fn take_pulse(&mut self, node: NodeId) -> Option<(u32, Pulse)> {
+    fn take_pulse(&mut self, node: NodeId) -> Option<(u32, StoredPulse)> {
         let pulse = self.nodes[node].pulse.take()?;
         let entry = self
             .keys
@@ -228,7 +234,7 @@ impl Directory {
         Some((self.nodes[node].path_bytes, pulse))
     }
 
-    /// Removes the node, and then its parents, as long as they have neither a pulse nor a child.
+    /// Removes the node and its parents, up to the first that has a pulse or a child.
     fn prune(&mut self, node: NodeId) {
         let mut node = node;
         while self.nodes[node].pulse.is_none() && self.nodes.first_child(node).is_none() {
@@ -247,9 +253,9 @@ impl Directory {
         self.nodes.remove(node);
     }
 
-    /// Whether the path from the first segment to this node is this text. Names hold no separator,
-    /// so text that is equal from its end on is equal segment by segment.
-    fn is_path(&self, node: NodeId, path: &str) -> bool {
+    /// Whether `path` ends at this node. Compares from the end: names hold no separator, so text that
+    /// matches from the end matches segment by segment.
+    fn has_path(&self, node: NodeId, path: &str) -> bool {
         if self.path_bytes(node) as usize != path.len() {
             return false;
         }
@@ -287,8 +293,8 @@ fn key_table_hash(node: &Node) -> u64 {
     )
 }
 
-/// Spreads a hash over all bits. The tables use the lowest and the highest ones, and a shard's keys
-/// have bits in common: those that chose the shard.
+/// Spreads a hash over all bits. All keys of a shard have those bits in common that chose the shard, and
+/// the tables use the lowest and the highest bits.
 fn spread(hash: u64) -> u64 {
     let product = u128::from(hash ^ 0x243F_6A88_85A3_08D3) * 0x9E37_79B9_7F4A_7C15_u128;
     (product >> 64) as u64 ^ product as u64
@@ -296,10 +302,10 @@ fn spread(hash: u64) -> u64 {
 
 #[cfg(test)]
 impl Directory {
-    /// Panics unless slab, links and tables agree.
-    pub fn check(&self) {
+    /// Panics if the slab, its links and the tables disagree.
+    pub(super) fn check(&self) {
         let mut keys = 0;
-        for node in self.below(ROOT) {
+        for node in self.descendants(ROOT) {
             let parent = self
                 .nodes
                 .parent(node)
@@ -307,11 +313,11 @@ impl Directory {
             assert_eq!(self.child(parent, &self.nodes[node].name), Some(node));
             let path = self.path(node);
             assert_eq!(path.len(), self.path_bytes(node) as usize);
-            assert_eq!(self.walk(&path), Some(node));
+            assert_eq!(self.find_path(&path), Some(node));
             match self.pulse(node) {
                 Some(pulse) => {
                     keys += 1;
-                    assert_eq!(self.find(&path, pulse.key_hash), Some(node));
+                    assert_eq!(self.find_key(&path, pulse.key_hash), Some(node));
                 }
                 None => assert!(
                     self.nodes.first_child(node).is_some(),
@@ -320,10 +326,10 @@ impl Directory {
             }
         }
         assert_eq!(self.keys.len(), keys);
-        assert_eq!(self.edges.len(), self.below(ROOT).count());
-        assert_eq!(self.nodes.live(), self.edges.len() + 1);
-        let live = (0..self.slots()).filter(|slot| self.at(*slot).is_some());
-        assert_eq!(self.nodes.live(), live.count());
+        assert_eq!(self.edges.len(), self.descendants(ROOT).count());
+        assert_eq!(self.nodes.live_count(), self.edges.len() + 1);
+        let live = (0..self.slot_count()).filter(|slot| self.node_at(*slot).is_some());
+        assert_eq!(self.nodes.live_count(), live.count());
         self.nodes.check();
     }
 }

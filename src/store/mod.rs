@@ -1,259 +1,278 @@
-//! The pulses of one shard: puts, gets, lists and deletions, each synchronous. Pure: the time and a
-//! key's hash are passed in, and no clock, socket, log or seed of its own is in here.
+//! The pulses of one shard. Every operation is synchronous and pure: callers pass in the time and each
+//! key's hash, and nothing here uses a clock, a socket, a log or a seed of its own.
 //!
-//! Paths are Storm's, textually, as its Java daemon takes them. A key is split at every '/', nothing
-//! is normalised: "/w/t1", "w/t1" and "/w//t1" are three keys. A directory is there as long as there
-//! is a key below it, and does not "exist".
+//! Paths follow the textual rules of Storm's daemon. A key is split at every '/' and never normalised:
+//! "/w/t1", "w/t1" and "/w//t1" are three keys. A directory is listed as long as there is a key below
+//! it, but EXISTS finds keys only.
 
 mod accounting;
 mod directory;
+mod key_scan;
 #[cfg(test)]
 mod model;
 mod nodes;
 #[cfg(test)]
 mod tests;
-mod walk;
 
 use std::fmt;
 
 use ahash::RandomState;
 use bytes::Bytes;
 
-pub use accounting::{Full, StoreLimits, Usage};
-pub use walk::{KeyState, ScanProgress, Walk};
+pub use accounting::{StoreFull, StoreLimits, Usage};
+pub(crate) use key_scan::{ScanPosition, ScanProgress};
 
 use accounting::Accounting;
 use directory::Directory;
-use nodes::{NodeId, Pulse, ROOT, Written};
+use nodes::{NodeId, ROOT, StoredPulse, WriteStamp};
 
-/// Bytes that [`Store::records`] counts for a record beside its key and details: what the wire
-/// needs around them, so that many empty records are not free.
-const RECORD_BYTES: u64 = 15;
+/// Bytes that [`Store::records`] counts for a record besides its key and details: the bytes of an
+/// `HBPulse` around them on the wire.
+const RECORD_OVERHEAD_BYTES: u64 = 15;
 
-/// What [`Store::put`] did.
+/// Bytes of memory that a segment takes besides its name, rounded up. The directory is limited to the
+/// segments that fit into [`StoreLimits::bytes`] at this rate, so paths with many short segments cannot
+/// make it take more memory than the pulses.
+const SEGMENT_BYTES: u64 = 128;
+
+/// Segments that even the smallest store may have.
+const MIN_SEGMENTS: usize = 4096;
+
+/// Whether [`Store::put`] stored a new key or an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
+pub enum PutOutcome {
     Inserted,
     Replaced,
 }
 
-/// The records asked for are larger than asked for.
+/// The records exceed the bytes that [`Store::records`] was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLarge;
+pub(crate) struct RecordsTooLarge;
 
 /// What one call of [`Store::expire`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expired {
-    /// Keys removed.
-    pub keys: u64,
-    /// Whether every key has been looked at since the last call that said so.
-    pub finished: bool,
+pub(crate) struct ExpireProgress {
+    pub(crate) removed_keys: u64,
+    /// The pass is complete: it has seen every key. The next call begins another pass.
+    pub(crate) finished: bool,
 }
 
-/// Keys that were last written before these times, in milliseconds.
+/// Times that tell by its last write whether a key is expired or stale, in milliseconds of the clock of
+/// [`Store::put`]'s caller.
 #[derive(Debug, Clone, Copy)]
-pub struct Before {
-    /// They go.
-    pub expired_ms: u64,
-    /// They are counted.
-    pub stale_ms: u64,
+pub(crate) struct AgeCutoffs {
+    /// Keys last written before this time are removed.
+    pub(crate) expired_before_ms: u64,
+    /// Other keys last written before this time are counted as stale.
+    pub(crate) stale_before_ms: u64,
 }
 
-/// One shard's keys and what they hold.
+/// The pulses of one shard, by key.
 pub struct Store {
     directory: Directory,
     accounting: Accounting,
-    /// The slot at which [`Self::expire`] goes on.
+    /// Segments of all paths together.
+    max_segments: usize,
+    /// The slot at which [`Self::expire`] continues.
     next_slot: usize,
-    /// Stale keys before that slot, and all of them as of the last finished pass.
+    /// Stale keys that the current pass of [`Self::expire`] has counted.
     stale_so_far: u64,
-    stale: u64,
-    /// How often the slots were numbered anew, for whoever walks over them.
+    /// Stale keys that the last finished pass has counted.
+    stale_keys: u64,
+    /// How often the nodes have moved to other slots. A scan that spans such a move begins again.
     packs: u64,
-    /// Segments of all paths together: what the directory itself may take.
-    most_nodes: usize,
 }
 
-/// What a segment takes of memory besides its name, and a little more: so the directory takes at most
-/// as much again as the limit on stored bytes, however peers cut their paths.
-const NODE_BYTES: u64 = 128;
-
-/// Segments that the smallest store may have.
-const FEWEST_NODES: usize = 4096;
-
 impl Store {
-    /// `hasher` hashes the segments of paths. Its seed should be the process's own, lest peers who
-    /// know it choose segments that collide.
+    /// `hasher` hashes the segments of paths. Seed it with secret random numbers: peers that know the
+    /// seed can choose segments that collide.
     pub fn new(limits: StoreLimits, hasher: RandomState) -> Self {
         Self {
             directory: Directory::new(hasher),
             accounting: Accounting::new(limits),
-            most_nodes: usize::try_from(limits.bytes / NODE_BYTES)
+            max_segments: usize::try_from(limits.bytes / SEGMENT_BYTES)
                 .unwrap_or(usize::MAX)
-                .max(FEWEST_NODES),
+                .max(MIN_SEGMENTS),
             next_slot: 0,
             stale_so_far: 0,
-            stale: 0,
+            stale_keys: 0,
             packs: 0,
         }
     }
 
-    /// Stores a key's details in place of those that it has. `hash` is the key's, the same at every
-    /// call; `now_ms` is the time from which the pulse ages.
+    /// Stores a key's details, replacing those that it has. `hash` is the key's hash, the same at every
+    /// call. The pulse's age counts from `now_ms`.
     ///
-    /// Fails if the store is full, by the rules of [`StoreLimits`]; what is stored then stays.
-    pub fn put(&mut self, key: &str, hash: u64, details: Bytes, now_ms: u64) -> Result<Put, Full> {
+    /// # Errors
+    /// The store is full by the rules of [`StoreLimits`]. What was stored before stays.
+    pub fn put(
+        &mut self,
+        key: &str,
+        hash: u64,
+        details: Bytes,
+        now_ms: u64,
+    ) -> Result<PutOutcome, StoreFull> {
         let new_details = details.len() as u64;
-        let found = self.directory.find(key, hash);
+        let found = self.directory.find_key(key, hash);
         if let Some(pulse) = found.and_then(|node| self.directory.pulse_mut(node)) {
             let old_details = pulse.details.len() as u64;
             self.accounting.admit_update(old_details, new_details)?;
             self.accounting.updated(old_details, new_details);
             pulse.details = details;
             pulse.written = pulse.written.again(now_ms);
-            return Ok(Put::Replaced);
+            return Ok(PutOutcome::Replaced);
         }
         let key_bytes = key.len() as u64;
         self.accounting.admit_new(key_bytes, new_details)?;
-        if u32::try_from(key_bytes).is_err() || !self.directory.has_room_for(key, self.most_nodes) {
-            return Err(Full::Bytes);
+        if u32::try_from(key_bytes).is_err() || !self.directory.has_room_for(key, self.max_segments)
+        {
+            return Err(StoreFull::Bytes);
         }
-        let pulse = Pulse {
+        let pulse = StoredPulse {
             details,
             key_hash: hash,
-            written: Written::first(now_ms),
+            written: WriteStamp::first(now_ms),
         };
         self.directory.insert(key, pulse);
         self.accounting.added(key_bytes, new_details);
-        Ok(Put::Inserted)
+        Ok(PutOutcome::Inserted)
     }
 
-    /// What a key holds.
+    /// The details that a key holds.
     pub fn get(&self, key: &str, hash: u64) -> Option<&Bytes> {
-        let pulse = self.directory.pulse(self.directory.find(key, hash)?)?;
+        let pulse = self.directory.pulse(self.directory.find_key(key, hash)?)?;
         Some(&pulse.details)
     }
 
-    pub fn contains(&self, key: &str, hash: u64) -> bool {
-        self.directory.find(key, hash).is_some()
+    pub(crate) fn contains(&self, key: &str, hash: u64) -> bool {
+        self.directory.find_key(key, hash).is_some()
     }
 
-    /// Removes one key; says whether it was there.
-    pub fn remove(&mut self, key: &str, hash: u64) -> bool {
-        let Some(node) = self.directory.find(key, hash) else {
+    /// Removes one key. Returns whether it was stored.
+    pub(crate) fn remove(&mut self, key: &str, hash: u64) -> bool {
+        let Some(node) = self.directory.find_key(key, hash) else {
             return false;
         };
         self.remove_pulse(node);
-        self.give_memory_back();
+        self.shrink_if_sparse();
         true
     }
 
-    /// Calls `each` with the first segment that is not empty of every path below `path`, once each,
-    /// in no order, for as long as it answers true. "" is above all keys, and "/" above all that begin with one; one '/' at the end
-    /// makes no difference otherwise. Costs the directory's children, and memory only if there are
-    /// keys with empty segments.
+    /// Lists a directory: with the keys "/w/t1/a" and "/w/t2/a", the names in "/w" are "t1" and "t2".
+    /// Calls `each` with every name once, in no order, until it returns false.
+    ///
+    /// A name is the first segment behind `path` that is not empty. "" lists all keys and "/" the keys
+    /// that begin with '/'; elsewhere one '/' at the end makes no difference. The cost is that of the
+    /// directory's children; memory is needed only if keys have empty segments.
     pub fn list(&self, path: &str, each: &mut dyn FnMut(&str) -> bool) {
         let node = match path {
             "" => Some(ROOT),
-            _ => self.directory.walk(top_of(path)),
+            _ => self.directory.find_path(directory_of(path)),
         };
         if let Some(node) = node {
-            self.directory.names(node, each);
+            self.directory.for_each_name(node, each);
         }
     }
 
-    /// Removes every key that, with a '/' at its end, begins with `path` with a '/' at its end: the
-    /// key `path` and all below it. That is Storm's rule to the letter; "" is the same as "/".
-    /// Answers how many there were.
-    pub fn delete_path(&mut self, path: &str) -> u64 {
+    /// Removes the key `path` and all keys below it, and returns how many keys that were. The rule is
+    /// that of Storm's daemon: with a '/' appended to both, the key begins with the path. "" means
+    /// the same as "/".
+    pub(crate) fn delete_path(&mut self, path: &str) -> u64 {
         let keys_before = self.usage().keys;
-        if let Some(top) = self.directory.walk(top_of(path)) {
+        if let Some(top) = self.directory.find_path(directory_of(path)) {
             let accounting = &mut self.accounting;
-            let mut removed = |key_bytes: u32, pulse: Pulse| {
+            let mut removed = |key_bytes: u32, pulse: StoredPulse| {
                 accounting.removed(key_bytes.into(), pulse.details.len() as u64);
             };
             self.directory.remove_subtree(top, &mut removed);
-            self.give_memory_back();
+            self.shrink_if_sparse();
         }
         keys_before - self.usage().keys
     }
 
-    /// The keys that [`Self::delete_path`] would remove, with what they hold, in no order; for ""
-    /// all keys. Fails as soon as they are more than `max_bytes`, of keys, of details, and 15 for
-    /// each record.
-    pub fn records(&self, path: &str, max_bytes: u64) -> Result<Vec<(String, Bytes)>, TooLarge> {
+    /// The keys that [`Self::delete_path`] would remove, or all keys for "", each with its details, in
+    /// no order.
+    ///
+    /// # Errors
+    /// The records exceed `max_bytes`: the bytes of keys and details, and 15 for each record. No more
+    /// records are collected then.
+    pub(crate) fn records(
+        &self,
+        path: &str,
+        max_bytes: u64,
+    ) -> Result<Vec<(String, Bytes)>, RecordsTooLarge> {
         let mut records = Vec::new();
         let top = match path {
             "" => Some(ROOT),
-            _ => self.directory.walk(top_of(path)),
+            _ => self.directory.find_path(directory_of(path)),
         };
         let Some(top) = top else { return Ok(records) };
         let mut bytes = 0;
-        for node in std::iter::once(top).chain(self.directory.below(top)) {
+        for node in std::iter::once(top).chain(self.directory.descendants(top)) {
             let Some(pulse) = self.directory.pulse(node) else {
                 continue;
             };
             let key_bytes = u64::from(self.directory.path_bytes(node));
-            bytes += RECORD_BYTES + key_bytes + pulse.details.len() as u64;
+            bytes += RECORD_OVERHEAD_BYTES + key_bytes + pulse.details.len() as u64;
             if bytes > max_bytes {
-                return Err(TooLarge);
+                return Err(RecordsTooLarge);
             }
             records.push((self.directory.path(node), pulse.details.clone()));
         }
         Ok(records)
     }
 
-    /// Removes keys that have expired, and counts those that are stale. Looks at `most_slots` places in
-    /// memory, about one for each key, and goes on behind them at the next call: a share of the keys
-    /// each time, so that no request waits long. Begins again when it has [`Expired::finished`].
-    pub fn expire(&mut self, before: Before, most_slots: usize) -> Expired {
+    /// Removes expired keys and counts stale ones. One call goes through at most `max_slots` slots,
+    /// about one for each key, and the next call continues behind them, so no request waits for a whole
+    /// pass.
+    pub(crate) fn expire(&mut self, cutoffs: AgeCutoffs, max_slots: usize) -> ExpireProgress {
         let keys_before = self.usage().keys;
-        let end = self.directory.slots();
-        let until = self.next_slot.saturating_add(most_slots).min(end);
-        for slot in self.next_slot..until {
-            let Some(node) = self.directory.at(slot) else {
+        let slots = self.directory.slot_count();
+        let end = self.next_slot.saturating_add(max_slots).min(slots);
+        for slot in self.next_slot..end {
+            let Some(node) = self.directory.node_at(slot) else {
                 continue;
             };
             let Some(pulse) = self.directory.pulse(node) else {
                 continue;
             };
             let written_ms = pulse.written.ms();
-            if written_ms < before.expired_ms {
+            if written_ms < cutoffs.expired_before_ms {
                 self.remove_pulse(node);
-            } else if written_ms < before.stale_ms {
+            } else if written_ms < cutoffs.stale_before_ms {
                 self.stale_so_far += 1;
             }
         }
-        let finished = until >= end;
+        let finished = end >= slots;
         if finished {
-            self.stale = self.stale_so_far;
+            self.stale_keys = self.stale_so_far;
             self.begin_pass();
         } else {
-            self.next_slot = until;
+            self.next_slot = end;
         }
-        self.give_memory_back();
-        Expired {
-            keys: keys_before - self.usage().keys,
+        self.shrink_if_sparse();
+        ExpireProgress {
+            removed_keys: keys_before - self.usage().keys,
             finished,
         }
     }
 
-    /// Keys that the last finished pass of [`Self::expire`] found stale.
-    pub fn stale(&self) -> u64 {
-        self.stale
+    /// Stale keys, as the last finished pass of [`Self::expire`] counted them.
+    pub(crate) fn stale_keys(&self) -> u64 {
+        self.stale_keys
     }
 
-    /// Places in memory that a pass of [`Self::expire`] looks at.
-    pub fn slots(&self) -> usize {
-        self.directory.slots()
+    /// Slots that a whole pass of [`Self::expire`] goes through.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.directory.slot_count()
     }
 
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         self.accounting.usage()
     }
 
-    /// Bytes of memory that the index takes beside the keys' text and the details.
-    pub fn index_bytes(&self) -> u64 {
+    /// Bytes of memory that the index takes besides the text of keys and the details.
+    pub(crate) fn index_bytes(&self) -> u64 {
         self.directory.allocated_bytes() as u64
     }
 
@@ -264,9 +283,9 @@ impl Store {
         }
     }
 
-    fn give_memory_back(&mut self) {
+    fn shrink_if_sparse(&mut self) {
         if self.directory.pack_if_sparse() {
-            // The slots have new nodes: those looked at are looked at once more.
+            // The nodes are in other slots now, so the pass must see all slots again.
             self.packs += 1;
             self.begin_pass();
         }
@@ -287,7 +306,8 @@ impl fmt::Debug for Store {
     }
 }
 
-/// The directory that a path means: "/w/" is "/w", and "/" is "", above all that begins with a '/'.
-fn top_of(path: &str) -> &str {
+/// The directory that a path names, without the '/' at its end: "/w/" names "/w", and "/" names "", the
+/// empty first segment of all keys that begin with '/'.
+fn directory_of(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }

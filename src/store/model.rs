@@ -1,5 +1,5 @@
-//! The store against a plain map, by random steps: every answer, its usage, and its inner agreement.
-//! The map's rules are textual, as Java's are; they must not be written with the store's own means.
+//! Compares the store with a plain map over random steps: every answer, the usage, and that the store's
+//! parts agree. The map's rules compare text, as Storm's daemon does, and share no code with the store.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::tests::{hash, hasher, keys, list};
 use super::*;
 
-/// Keys with their details and the time of their last write. Every rule is textual.
+/// Each key with its details and the time of its last write.
 #[derive(Debug, Default)]
 struct Model {
     keys: BTreeMap<String, (Vec<u8>, u64)>,
@@ -34,22 +34,22 @@ impl Model {
         key: &str,
         details: &[u8],
         now: u64,
-    ) -> Result<Put, Full> {
+    ) -> Result<PutOutcome, StoreFull> {
         let usage = self.usage();
         let (bytes, grown) = (usage.bytes(), details.len() as u64);
         let put = match self.keys.get(key) {
             Some((old, _)) => {
                 let old = old.len() as u64;
                 if grown > old && bytes + grown - old > limits.bytes {
-                    return Err(Full::Bytes);
+                    return Err(StoreFull::Bytes);
                 }
-                Put::Replaced
+                PutOutcome::Replaced
             }
-            None if usage.keys == limits.keys => return Err(Full::Keys),
+            None if usage.keys == limits.keys => return Err(StoreFull::Keys),
             None if (bytes + key.len() as u64 + grown) > limits.bytes - limits.bytes / 16 => {
-                return Err(Full::Bytes);
+                return Err(StoreFull::Bytes);
             }
-            None => Put::Inserted,
+            None => PutOutcome::Inserted,
         };
         self.keys.insert(key.into(), (details.into(), now));
         Ok(put)
@@ -99,7 +99,8 @@ enum Step {
     Expire(u64, usize),
 }
 
-/// Few names, so that keys meet; empty ones, so that slashes double, lead and trail.
+/// Paths of few distinct names, so that keys collide; some names are empty, so that slashes repeat, lead
+/// and trail.
 fn any_path() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         3 => Just(""), 3 => Just("w"), 2 => Just("t1"), 2 => Just("t11"), 1 => Just("é"), 1 => Just("日本"),
@@ -139,12 +140,12 @@ fn any_limits() -> impl Strategy<Value = StoreLimits> {
     (keys, bytes).prop_map(|(keys, bytes)| StoreLimits { keys, bytes })
 }
 
-/// Two hashes for all keys, so that every look-up meets keys that are not the one.
+/// Only two hashes, so that every look-up meets other keys first.
 fn colliding_hash(key: &str) -> u64 {
     key.len() as u64 % 2
 }
 
-/// Runs the steps on both and compares every answer, and all of the store's state.
+/// Runs the steps on both and compares every answer and the state of the store.
 fn run(limits: StoreLimits, steps: Vec<Step>, hash: fn(&str) -> u64) -> Result<(), TestCaseError> {
     let mut store = Store::new(limits, hasher());
     let mut model = Model::default();
@@ -175,15 +176,15 @@ fn run(limits: StoreLimits, steps: Vec<Step>, hash: fn(&str) -> u64) -> Result<(
                 prop_assert_eq!(ours, model.records(path));
             }
             Step::Expire(age, slots) => {
-                let expired_ms = now.saturating_sub(*age);
-                let before = Before {
-                    expired_ms,
-                    stale_ms: u64::MAX,
+                let expired_before_ms = now.saturating_sub(*age);
+                let cutoffs = AgeCutoffs {
+                    expired_before_ms,
+                    stale_before_ms: u64::MAX,
                 };
-                while !store.expire(before, slots + 1).finished {}
-                while !store.expire(before, slots + 1).finished {}
-                model.remove_if(|_, written| written < expired_ms);
-                prop_assert_eq!(store.stale(), model.usage().keys);
+                while !store.expire(cutoffs, slots + 1).finished {}
+                while !store.expire(cutoffs, slots + 1).finished {}
+                model.remove_if(|_, written| written < expired_before_ms);
+                prop_assert_eq!(store.stale_keys(), model.usage().keys);
             }
         }
         prop_assert_eq!(store.usage(), model.usage(), "after {:?}", step);

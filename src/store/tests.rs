@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::key_scan::KeySummary;
 use super::*;
 
 pub(super) fn hasher() -> RandomState {
@@ -20,7 +21,7 @@ fn roomy() -> Store {
     store(u64::MAX, u64::MAX)
 }
 
-fn put(store: &mut Store, key: &str, details: &'static [u8]) -> Result<Put, Full> {
+fn put(store: &mut Store, key: &str, details: &'static [u8]) -> Result<PutOutcome, StoreFull> {
     store.put(key, hash(key), Bytes::from_static(details), 0)
 }
 
@@ -44,7 +45,7 @@ pub(super) fn keys(store: &Store) -> Vec<String> {
 fn with_keys(keys: &[&str]) -> Store {
     let mut store = roomy();
     for key in keys {
-        assert_eq!(put(&mut store, key, b"xyz"), Ok(Put::Inserted));
+        assert_eq!(put(&mut store, key, b"xyz"), Ok(PutOutcome::Inserted));
     }
     store
 }
@@ -52,11 +53,11 @@ fn with_keys(keys: &[&str]) -> Store {
 // ── Storm's paths ────────────────────────────────────────────────────────────────────────────────
 
 #[test]
-fn a_put_is_got_until_it_is_removed() {
+fn a_stored_pulse_is_read_until_it_is_removed() {
     let mut store = with_keys(&["/w/t1/n-1"]);
     let key = "/w/t1/n-1";
     assert_eq!(store.get(key, hash(key)), Some(&Bytes::from_static(b"xyz")));
-    assert_eq!(put(&mut store, key, b""), Ok(Put::Replaced));
+    assert_eq!(put(&mut store, key, b""), Ok(PutOutcome::Replaced));
     assert_eq!(store.get(key, hash(key)), Some(&Bytes::new()));
     assert!(store.contains(key, hash(key)));
     for other in [
@@ -78,7 +79,7 @@ fn a_put_is_got_until_it_is_removed() {
 }
 
 #[test]
-fn a_list_tells_the_next_segment_that_is_not_empty() {
+fn a_list_has_the_next_segments_that_are_not_empty() {
     let store = with_keys(&[
         "/w/t1/a", "/w/t1/b", "/w/t11/a", "/w//t2/a", "/w//t1", "rel/x", "/w/",
     ]);
@@ -120,14 +121,14 @@ fn a_deletion_stops_at_the_directory() {
 }
 
 #[test]
-fn records_fail_past_their_limit() {
+fn records_fail_above_their_limit() {
     let store = with_keys(&["/w/a", "/w/b"]);
-    let bytes = 2 * (RECORD_BYTES + 4 + 3);
+    let bytes = 2 * (RECORD_OVERHEAD_BYTES + 4 + 3);
     assert_eq!(
         store.records("/w", bytes).map(|records| records.len()),
         Ok(2)
     );
-    assert_eq!(store.records("/w", bytes - 1), Err(TooLarge));
+    assert_eq!(store.records("/w", bytes - 1), Err(RecordsTooLarge));
     assert_eq!(store.records("/x", 0), Ok(Vec::new()));
 }
 
@@ -135,7 +136,7 @@ fn records_fail_past_their_limit() {
 fn depth_costs_no_stack() {
     let key = "/".repeat(100_000) + "a";
     let mut store = roomy();
-    assert_eq!(put(&mut store, &key, b"xyz"), Ok(Put::Inserted));
+    assert_eq!(put(&mut store, &key, b"xyz"), Ok(PutOutcome::Inserted));
     assert!(store.contains(&key, hash(&key)));
     assert_eq!(list(&store, ""), ["a"]);
     assert_eq!(keys(&store), [key.as_str()]);
@@ -146,18 +147,18 @@ fn depth_costs_no_stack() {
 // ── Limits, age and memory ───────────────────────────────────────────────────────────────────────
 
 #[test]
-fn a_refusal_loses_nothing() {
+fn a_full_store_loses_nothing() {
     let mut store = store(2, 160);
-    assert_eq!(put(&mut store, "/a", b"1234"), Ok(Put::Inserted));
-    assert_eq!(put(&mut store, "/b", &[0; 150]), Err(Full::Bytes));
+    assert_eq!(put(&mut store, "/a", b"1234"), Ok(PutOutcome::Inserted));
+    assert_eq!(put(&mut store, "/b", &[0; 150]), Err(StoreFull::Bytes));
     assert_eq!(
         put(&mut store, "/b", &[0; 142]),
-        Ok(Put::Inserted),
+        Ok(PutOutcome::Inserted),
         "150 bytes of 160"
     );
-    assert_eq!(put(&mut store, "/c", b""), Err(Full::Keys));
-    assert_eq!(put(&mut store, "/a", &[0; 14]), Ok(Put::Replaced));
-    assert_eq!(put(&mut store, "/a", &[0; 15]), Err(Full::Bytes));
+    assert_eq!(put(&mut store, "/c", b""), Err(StoreFull::Keys));
+    assert_eq!(put(&mut store, "/a", &[0; 14]), Ok(PutOutcome::Replaced));
+    assert_eq!(put(&mut store, "/a", &[0; 15]), Err(StoreFull::Bytes));
     let expected = Usage {
         keys: 2,
         key_bytes: 4,
@@ -169,33 +170,33 @@ fn a_refusal_loses_nothing() {
     store.directory.check();
 }
 
-/// What expires before this time; nothing is stale.
-fn before(expired_ms: u64) -> Before {
-    Before {
-        expired_ms,
-        stale_ms: 0,
+/// Cutoffs by which keys expire that were written before this time, and none is stale.
+fn expire_before(expired_before_ms: u64) -> AgeCutoffs {
+    AgeCutoffs {
+        expired_before_ms,
+        stale_before_ms: 0,
     }
 }
 
 #[test]
-fn stale_keys_are_counted_before_they_go() {
+fn stale_keys_are_counted_before_they_expire() {
     let mut store = roomy();
     for number in 0..100 {
         let key = format!("/w/{number}");
         assert!(store.put(&key, hash(&key), Bytes::new(), number).is_ok());
     }
-    let pass = |store: &mut Store, expired_ms, stale_ms| {
-        let before = Before {
-            expired_ms,
-            stale_ms,
+    let pass = |store: &mut Store, expired_before_ms, stale_before_ms| {
+        let cutoffs = AgeCutoffs {
+            expired_before_ms,
+            stale_before_ms,
         };
-        while !store.expire(before, 7).finished {}
-        (store.stale(), store.usage().keys)
+        while !store.expire(cutoffs, 7).finished {}
+        (store.stale_keys(), store.usage().keys)
     };
     assert_eq!(pass(&mut store, 0, 0), (0, 100));
     assert_eq!(pass(&mut store, 0, 40), (40, 100));
     assert_eq!(pass(&mut store, 10, 40), (30, 90));
-    // Nearly all go, and the slab is packed in the middle of the pass.
+    // Nearly all keys expire, and the slab is packed during the pass.
     assert_eq!(pass(&mut store, 98, u64::MAX).1, 2);
     assert_eq!(pass(&mut store, 98, u64::MAX), (2, 2));
     assert!(
@@ -207,7 +208,7 @@ fn stale_keys_are_counted_before_they_go() {
 }
 
 #[test]
-fn keys_expire_in_shares_and_updates_keep_them() {
+fn keys_expire_slice_by_slice_and_updates_keep_them() {
     let mut store = roomy();
     for number in 0..1000 {
         let key = format!("/w/t{}/{number}", number / 10);
@@ -220,9 +221,9 @@ fn keys_expire_in_shares_and_updates_keep_them() {
     );
     let mut removed = 0;
     for call in 1.. {
-        let expired = store.expire(before(500), 64);
+        let expired = store.expire(expire_before(500), 64);
         store.directory.check();
-        removed += expired.keys;
+        removed += expired.removed_keys;
         if expired.finished {
             assert!(call > 10, "64 slots a call");
             break;
@@ -231,17 +232,22 @@ fn keys_expire_in_shares_and_updates_keep_them() {
     assert_eq!((removed, store.usage().keys), (499, 501));
     assert_eq!(list(&store, "/w/t0"), ["0"]);
     assert_eq!(list(&store, "/w").len(), 51);
-    let nothing = Expired {
-        keys: 0,
+    let nothing = ExpireProgress {
+        removed_keys: 0,
         finished: true,
     };
-    assert_eq!(store.expire(before(500), usize::MAX), nothing);
-    assert_eq!(store.expire(before(u64::MAX), usize::MAX).keys, 501);
+    assert_eq!(store.expire(expire_before(500), usize::MAX), nothing);
+    assert_eq!(
+        store
+            .expire(expire_before(u64::MAX), usize::MAX)
+            .removed_keys,
+        501
+    );
     assert_eq!(store.index_bytes(), roomy().index_bytes());
 }
 
 #[test]
-fn a_pass_of_expiry_misses_no_key_when_the_slab_is_packed_under_it() {
+fn an_expiry_pass_misses_no_key_when_the_slab_is_packed_meanwhile() {
     let mut store = roomy();
     for number in 0..400u64 {
         let key = number.to_string();
@@ -253,17 +259,17 @@ fn a_pass_of_expiry_misses_no_key_when_the_slab_is_packed_under_it() {
         );
     }
     let full = store.index_bytes();
-    assert_eq!(store.expire(before(500), 391).keys, 390);
+    assert_eq!(store.expire(expire_before(500), 391).removed_keys, 390);
     assert!(store.index_bytes() < full / 10, "it was packed");
-    let rest = Expired {
-        keys: 1,
+    let rest = ExpireProgress {
+        removed_keys: 1,
         finished: true,
     };
-    assert_eq!(store.expire(before(500), 391), rest);
+    assert_eq!(store.expire(expire_before(500), 391), rest);
 }
 
 #[test]
-fn an_emptied_store_gives_its_memory_back() {
+fn an_emptied_store_frees_its_memory() {
     let mut store = roomy();
     let worker = |number: u32| format!("/workerbeats/topology-{}/worker-{number}", number / 400);
     let fill = |store: &mut Store| {
@@ -290,16 +296,16 @@ fn an_emptied_store_gives_its_memory_back() {
 }
 
 #[test]
-fn slots_are_used_again() {
+fn slots_are_reused() {
     let mut store = with_keys(&["/w/a/1", "/w/b/1", "/w/c/1"]);
-    let slots = store.directory.slots();
+    let slots = store.directory.slot_count();
     for round in 0..100 {
         let topology = format!("/w/{round}");
         let key = format!("{topology}/1");
         assert!(store.delete_path(if round % 2 == 0 { "/w/a" } else { "/w/b" }) <= 1);
         assert!(put(&mut store, &key, b"").is_ok());
         assert_eq!(store.delete_path(&topology), 1);
-        assert!(store.directory.slots() <= slots);
+        assert!(store.directory.slot_count() <= slots);
     }
 }
 
@@ -326,31 +332,32 @@ fn measure_that_a_directory_of_400_among_100_000_keys_lists_in_100_us() {
     assert!(fastest < Duration::from_micros(100), "{fastest:?}");
 }
 
-/// Walks to the end in slices of so many slots; what was shown, sorted, and how often it began anew.
-fn walked(
+/// Scans to the end in slices of this many slots. Returns the keys, sorted, and how often the scan began
+/// again.
+fn scan(
     store: &mut Store,
     slots: usize,
     mut between: impl FnMut(&mut Store),
-) -> (Vec<KeyState>, u32) {
-    let (mut walk, mut seen, mut anew) = (Walk::default(), Vec::new(), 0);
+) -> (Vec<KeySummary>, u32) {
+    let (mut position, mut seen, mut restarts) = (ScanPosition::default(), Vec::new(), 0);
     loop {
-        match store.walk(&mut walk, slots, &mut |key| seen.push(key)) {
+        match store.scan_keys(&mut position, slots, &mut |key| seen.push(key)) {
             ScanProgress::Ongoing => between(store),
             ScanProgress::Restarted => {
                 seen.clear();
-                anew += 1;
+                restarts += 1;
             }
             ScanProgress::Finished => break,
         }
     }
     seen.sort_by(|one, other| one.path.cmp(&other.path));
-    (seen, anew)
+    (seen, restarts)
 }
 
 #[test]
-fn a_walk_shows_every_key_once_with_its_age_size_and_writes() {
+fn a_scan_shows_every_key_once_with_its_age_size_and_writes() {
     let mut store = roomy();
-    assert_eq!(walked(&mut store, 1, |_| {}), (vec![], 0));
+    assert_eq!(scan(&mut store, 1, |_| {}), (vec![], 0));
     for number in 0..200_u64 {
         let key = format!("/w/t{}/{number:03}", number % 7);
         let details = vec![0; number as usize];
@@ -362,8 +369,8 @@ fn a_walk_shows_every_key_once_with_its_age_size_and_writes() {
             );
         }
     }
-    let (seen, anew) = walked(&mut store, 13, |_| {});
-    assert_eq!((seen.len(), anew), (200, 0));
+    let (seen, restarts) = scan(&mut store, 13, |_| {});
+    assert_eq!((seen.len(), restarts), (200, 0));
     for key in &seen {
         let number: u64 = key.path.rsplit('/').next().unwrap().parse().unwrap();
         assert_eq!(key.details_bytes, number);
@@ -374,17 +381,17 @@ fn a_walk_shows_every_key_once_with_its_age_size_and_writes() {
 }
 
 #[test]
-fn a_walk_begins_anew_when_the_keys_move() {
+fn a_scan_begins_again_when_the_keys_move() {
     let mut store = roomy();
     for number in 0..500 {
         let key = format!("/w/{number:03}");
         assert!(store.put(&key, hash(&key), Bytes::new(), number).is_ok());
     }
-    // Nearly all go while it is under way.
-    let (seen, anew) = walked(&mut store, 100, |store| {
-        store.expire(before(490), usize::MAX);
+    // Nearly all keys go during the scan.
+    let (seen, restarts) = scan(&mut store, 100, |store| {
+        store.expire(expire_before(490), usize::MAX);
     });
-    assert_eq!((seen.len(), anew), (10, 1));
+    assert_eq!((seen.len(), restarts), (10, 1));
 }
 
 #[test]
@@ -393,6 +400,6 @@ fn writes_are_counted_modulo_65536() {
     for now_ms in 0..65_537 {
         assert!(store.put("/w", hash("/w"), Bytes::new(), now_ms).is_ok());
     }
-    let (seen, _) = walked(&mut store, 10, |_| {});
+    let (seen, _) = scan(&mut store, 10, |_| {});
     assert_eq!((seen[0].writes, seen[0].written_ms), (1, 65_536));
 }

@@ -1,31 +1,31 @@
-//! What control and SASL messages hold in their blobs: Storm's `ControlMessage` and
-//! `SaslMessageToken`. Which of them may come when is the session's business, not this file's.
+//! The blobs of control and SASL messages: Storm's `ControlMessage` and `SaslMessageToken`. The session
+//! decides which of them may come when.
 
 use super::DecodeError;
 use super::message::{MessageType, encode_blob, encode_blob_parts};
 use super::thrift::Cursor;
 
-/// The code that marks a SASL token (`SaslMessageToken.IDENTIFIER`).
+/// The code before every SASL token (`SaslMessageToken.IDENTIFIER`).
 pub(super) const TOKEN_CODE: i16 = -500;
 
-/// Storm's `ControlMessage`.
+/// The codes of Storm's `ControlMessage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i16)]
 pub enum ControlCode {
     Close = -100,
     Ok = -200,
-    /// `EOB_MESSAGE`: the end of a batch.
+    /// `EOB_MESSAGE`, the end of a batch.
     EndOfBatch = -201,
-    /// A client asks for the first token of a login.
+    /// `SASL_TOKEN_MESSAGE_REQUEST`: the client asks for the first token of a login.
     SaslTokenRequest = -202,
-    /// The server says that the login is complete.
+    /// `SASL_COMPLETE_REQUEST`: the server tells the client that its login is complete.
     SaslComplete = -203,
     Failure = -400,
 }
 
 impl ControlCode {
-    /// The code with this number, if Storm has one.
-    pub fn from_number(number: i16) -> Option<Self> {
+    /// The code with this number. `None`: Storm has no such code.
+    fn from_number(number: i16) -> Option<Self> {
         match number {
             -100 => Some(Self::Close),
             -200 => Some(Self::Ok),
@@ -38,7 +38,7 @@ impl ControlCode {
     }
 }
 
-/// Appends the frame of a CONTROL_MESSAGE.
+/// Appends a whole CONTROL_MESSAGE frame.
 pub fn encode_control(out: &mut Vec<u8>, code: ControlCode) {
     encode_blob(
         out,
@@ -47,20 +47,29 @@ pub fn encode_control(out: &mut Vec<u8>, code: ControlCode) {
     );
 }
 
-/// Appends the frame of a SASL_MESSAGE_TOKEN.
-pub fn encode_token(out: &mut Vec<u8>, token: &[u8]) {
-    let size = i32::try_from(token.len()).expect("a login's token is far under 2 GiB");
+/// Appends a whole SASL_MESSAGE_TOKEN frame.
+///
+/// # Panics
+/// The token has 2 GiB or more.
+pub(crate) fn encode_token(out: &mut Vec<u8>, token: &[u8]) {
+    let size = i32::try_from(token.len()).expect("a token has less than 2 GiB");
     let parts = [&TOKEN_CODE.to_be_bytes(), &size.to_be_bytes()[..], token];
     encode_blob_parts(out, MessageType::SaslMessageToken, &parts);
 }
 
-/// The code in a CONTROL_MESSAGE's blob. Bytes after it are ignored, as Java does.
-pub fn decode_control(blob: &[u8]) -> Result<ControlCode, DecodeError> {
+/// Decodes the blob of a CONTROL_MESSAGE. Ignores bytes after the code, as Storm does.
+///
+/// # Errors
+/// The blob is shorter than a code, or Storm has no such code.
+pub(crate) fn decode_control(blob: &[u8]) -> Result<ControlCode, DecodeError> {
     let number = Cursor::new(blob).i16()?;
     ControlCode::from_number(number).ok_or(DecodeError::UnknownControlCode(number))
 }
 
-/// The token in a SASL_MESSAGE_TOKEN's blob. Bytes after it are ignored, as Java does.
+/// Decodes the blob of a SASL_MESSAGE_TOKEN. Ignores bytes after the token, as Storm does.
+///
+/// # Errors
+/// The blob does not begin with `SaslMessageToken.IDENTIFIER`, or ends before the token does.
 pub fn decode_token(blob: &[u8]) -> Result<&[u8], DecodeError> {
     let mut cursor = Cursor::new(blob);
     match cursor.i16()? {

@@ -1,55 +1,37 @@
-//! Why a frame's body is not a message. Always the peer's fault, and worth at most its connection.
-//! Must not carry the peer's bytes: an error is logged, and a body may hold a login.
+//! Why the body of a frame is not a message. Errors must not carry the peer's bytes: errors are logged, and
+//! a body may hold a login.
 
 use std::fmt;
 
-/// What was wrong with a message, or with the blob of a control or SASL message.
+/// What is wrong with a message, or with the blob of a control or SASL message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
-    /// The bytes ended inside a value, or before the message's stop byte.
+    /// The bytes end inside a value or before the message's stop byte.
     Truncated,
-    /// An unknown field nests deeper than [`crate::limits::THRIFT_DEPTH`].
+    /// Structs and containers nest deeper than [`crate::limits::THRIFT_DEPTH`].
     TooDeep,
-    /// A value to be skipped has a type code that Thrift does not have, so its size is unknown.
+    /// An unknown field has a type code that Thrift does not define, so it cannot be skipped.
     BadFieldType(u8),
-    /// A string, list, set or map declares a size below zero.
+    /// A string, list, set or map declares a negative size.
     NegativeSize(i32),
-    /// The message has no `type`.
+    /// The message has no field `type`.
     MissingType,
-    /// The message's `type` is none of `HBServerMessageType`.
+    /// Storm's `HBServerMessageType` has no such number.
     UnknownType(i32),
-    /// A pulse without its required `id`.
+    /// A pulse has no `id`, which is a required field.
     MissingPulseId,
-    /// `HBMessageData` holds no field at all.
+    /// `HBMessageData`, a union, has no field.
     EmptyUnion,
-    /// A control message's code is none of Storm's `ControlMessage`.
+    /// Storm's `ControlMessage` has no such code.
     UnknownControlCode(i16),
-    /// A SASL message's blob does not start with the code of Storm's `SaslMessageToken`.
+    /// The blob of a SASL message begins with this code instead of `SaslMessageToken.IDENTIFIER`.
     NotAToken(i16),
-}
-
-impl DecodeError {
-    /// The error's kind as a metric label: one word of lower-case letters and underscores.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Truncated => "truncated",
-            Self::TooDeep => "too_deep",
-            Self::BadFieldType(_) => "bad_field_type",
-            Self::NegativeSize(_) => "negative_size",
-            Self::MissingType => "missing_type",
-            Self::UnknownType(_) => "unknown_type",
-            Self::MissingPulseId => "missing_pulse_id",
-            Self::EmptyUnion => "empty_union",
-            Self::UnknownControlCode(_) => "unknown_control_code",
-            Self::NotAToken(_) => "not_a_token",
-        }
-    }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Truncated => write!(out, "expected more bytes, the message ends early"),
+            Self::Truncated => write!(out, "expected more bytes; the message ends early"),
             Self::TooDeep => write!(
                 out,
                 "expected at most {} nested structs and containers",
@@ -64,7 +46,7 @@ impl fmt::Display for DecodeError {
             Self::MissingPulseId => write!(out, "expected a pulse with an id, found none"),
             Self::EmptyUnion => write!(out, "expected one field in the message data, found none"),
             Self::UnknownControlCode(code) => {
-                write!(out, "expected a control code of Storm's, found {code}")
+                write!(out, "expected one of Storm's control codes, found {code}")
             }
             Self::NotAToken(code) => write!(
                 out,

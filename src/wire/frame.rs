@@ -1,9 +1,9 @@
-//! Turns received bytes into whole frames. It knows lengths, not messages. It never copies a frame
-//! that lies whole in one chunk, keeps no memory between frames, and allocates nothing for bytes
-//! that have not arrived.
+//! Cuts received bytes into frames: a length of four bytes, big-endian, and a body of that length. Knows
+//! nothing of messages. Does not copy a frame that lies whole in one chunk, holds no memory between frames,
+//! and allocates nothing for bytes that have not arrived.
 //!
-//! Invariant, checked whenever the reader asks for more bytes: it holds a strict prefix of one frame
-//! of legal length, or nothing and no memory at all. After an error it holds nothing, for ever.
+//! Invariant, checked whenever the reader needs more bytes: it holds the beginning of one frame of legal
+//! length, or nothing and no memory. After an error it holds nothing.
 
 #[cfg(test)]
 mod tests;
@@ -12,25 +12,13 @@ use std::fmt;
 
 use super::message::FRAME_PREFIX_BYTES;
 
-/// A length prefix that no frame can follow. The connection is of no more use.
+/// A length prefix that is not legal. Where the next frame begins is unknown, so the connection must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameError {
+    /// Storm's length is a signed `int`.
     Negative(i32),
-    /// Both in bytes, of a frame's body.
-    TooLarge {
-        length: u32,
-        max: u32,
-    },
-}
-
-impl FrameError {
-    /// The error's kind as a metric label.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Negative(_) => "negative_length",
-            Self::TooLarge { .. } => "frame_too_large",
-        }
-    }
+    /// Bytes of the frame's body.
+    TooLarge { length: u32, max: u32 },
 }
 
 impl fmt::Display for FrameError {
@@ -61,9 +49,9 @@ impl std::error::Error for FrameError {}
 /// assert_eq!(reader.next_from(&mut chunk), None); // two bytes of the next prefix are kept
 /// ```
 ///
-/// To pause, stop asking, and hand what is left of the chunk to [`push`](Self::push).
+/// To pause, stop asking and [`push`](Self::push) the rest of the chunk.
 pub struct FrameReader {
-    /// Bytes kept from earlier chunks. Those before `taken` have been handed out already.
+    /// Bytes of earlier chunks. Those before `taken` have been returned.
     kept: Vec<u8>,
     taken: usize,
     max_body_bytes: u32,
@@ -72,14 +60,14 @@ pub struct FrameReader {
 
 const _: () = assert!(size_of::<FrameReader>() <= 48, "every connection has one");
 
-/// Where the next whole frame lies, and how long it is, its prefix included.
-enum Whole {
+/// Where the next whole frame lies, with its length in bytes including the prefix.
+enum WholeFrame {
     InKept(usize),
     InChunk(usize),
 }
 
 impl FrameReader {
-    /// `max_body_bytes` bounds the length that a frame may declare, its prefix not counted.
+    /// `max_body_bytes` limits the bytes of a frame's body (`limits.frame_size`).
     pub fn new(max_body_bytes: u32) -> Self {
         Self {
             kept: Vec::new(),
@@ -89,8 +77,8 @@ impl FrameReader {
         }
     }
 
-    /// Keeps bytes for later calls of [`next`](Self::next), without a bound: a caller that pushes
-    /// while it does not pull must stop receiving.
+    /// Keeps bytes for later calls of [`next`](Self::next). There is no limit: a caller that pushes
+    /// without pulling must stop receiving.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.error.is_none() {
             self.compact();
@@ -98,18 +86,20 @@ impl FrameReader {
         }
     }
 
-    /// The body of the next whole frame among the kept bytes; `None` until more bytes are pushed.
+    /// The body of the next frame in the kept bytes. `None`: no frame is whole.
     ///
     /// # Errors
-    /// The length prefix is negative or too large. The same error answers every later call.
-    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    /// The length prefix is negative or too large. Every later call returns the same error.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the body borrows from the reader, which an iterator cannot express"
+    )]
     pub fn next(&mut self) -> Option<Result<&[u8], FrameError>> {
         self.next_from(&mut &[][..])
     }
 
-    /// The body of the next whole frame among the kept bytes and `chunk`, which begins where the
-    /// kept bytes end. Moves `chunk` past what it has used; on `None` that is all of it. A frame that
-    /// lies whole in the chunk is not copied.
+    /// The body of the next frame in the kept bytes followed by `chunk`. Moves the start of `chunk` past
+    /// the bytes that it has used. `None`: no frame is whole, and all of the chunk has been kept.
     ///
     /// # Errors
     /// As [`next`](Self::next).
@@ -125,12 +115,12 @@ impl FrameReader {
                 self.check_prefix();
                 None
             }
-            Ok(Some(Whole::InKept(length))) => {
+            Ok(Some(WholeFrame::InKept(length))) => {
                 let frame = &self.kept[self.taken..][..length];
                 self.taken += length;
                 Some(Ok(&frame[FRAME_PREFIX_BYTES..]))
             }
-            Ok(Some(Whole::InChunk(length))) => {
+            Ok(Some(WholeFrame::InChunk(length))) => {
                 let (frame, rest) = chunk.split_at(length);
                 *chunk = rest;
                 Some(Ok(&frame[FRAME_PREFIX_BYTES..]))
@@ -144,23 +134,23 @@ impl FrameReader {
         }
     }
 
-    /// Bytes received and not handed out.
+    /// Bytes received and not yet returned in a frame, with their length prefixes.
     pub fn buffered_bytes(&self) -> usize {
         self.kept.len() - self.taken
     }
 
-    /// Finds the next whole frame. If there is none, keeps all of the chunk.
-    fn find(&mut self, chunk: &mut &[u8]) -> Result<Option<Whole>, FrameError> {
+    /// Finds the next whole frame. If no frame is whole, keeps all of the chunk.
+    fn find(&mut self, chunk: &mut &[u8]) -> Result<Option<WholeFrame>, FrameError> {
         self.compact();
         if self.buffered_bytes() > 0 {
             let kept = &self.kept[self.taken..];
             return match self.frame_bytes(kept)? {
-                Some(length) if length <= kept.len() => Ok(Some(Whole::InKept(length))),
+                Some(length) if length <= kept.len() => Ok(Some(WholeFrame::InKept(length))),
                 _ => self.complete(chunk),
             };
         }
         match self.frame_bytes(chunk)? {
-            Some(length) if length <= chunk.len() => Ok(Some(Whole::InChunk(length))),
+            Some(length) if length <= chunk.len() => Ok(Some(WholeFrame::InChunk(length))),
             _ => {
                 self.kept = std::mem::take(chunk).to_vec();
                 Ok(None)
@@ -168,17 +158,17 @@ impl FrameReader {
         }
     }
 
-    /// Moves bytes of the chunk to the kept beginning of a frame until that frame is whole. The
-    /// buffer doubles, but never past the frame: a long frame in small pieces costs no more than
-    /// twice the bytes received, and a long declared length costs nothing.
-    fn complete(&mut self, chunk: &mut &[u8]) -> Result<Option<Whole>, FrameError> {
+    /// Appends bytes of the chunk to the kept beginning of a frame until that frame is whole. The buffer
+    /// doubles, up to the size of the frame: it takes at most twice the bytes received, whatever length
+    /// the frame declares.
+    fn complete(&mut self, chunk: &mut &[u8]) -> Result<Option<WholeFrame>, FrameError> {
         self.drop_taken();
         loop {
             let length = self.frame_bytes(&self.kept)?;
             let wanted = length.unwrap_or(FRAME_PREFIX_BYTES);
             let missing = wanted - self.kept.len();
             if missing == 0 {
-                return Ok(length.map(Whole::InKept));
+                return Ok(length.map(WholeFrame::InKept));
             }
             let (next, rest) = chunk.split_at(missing.min(chunk.len()));
             if next.is_empty() {
@@ -194,8 +184,7 @@ impl FrameReader {
         }
     }
 
-    /// Bytes of the frame that `bytes` begin with, its prefix included; `None` if the prefix is not
-    /// whole.
+    /// Bytes of the frame at the start of `bytes`, with its prefix. `None`: the prefix is not whole.
     fn frame_bytes(&self, bytes: &[u8]) -> Result<Option<usize>, FrameError> {
         let Some(prefix) = bytes.first_chunk() else {
             return Ok(None);
@@ -209,15 +198,15 @@ impl FrameReader {
         }
     }
 
-    /// Frees what has been handed out once it is half of the buffer: copying the rest then costs
-    /// less than handing out that half did.
+    /// Drops returned bytes once they are half of the buffer, so that each byte is copied at most once
+    /// on average.
     fn compact(&mut self) {
         if self.taken > 0 && self.taken >= self.buffered_bytes() {
             self.drop_taken();
         }
     }
 
-    /// Moves what is left to memory of its own size.
+    /// Drops the returned bytes and fits the memory to the rest.
     fn drop_taken(&mut self) {
         if self.taken > 0 {
             self.kept = self.kept[self.taken..].to_vec();
@@ -225,7 +214,7 @@ impl FrameReader {
         }
     }
 
-    /// What must hold when the reader asks for more bytes.
+    /// Checks the invariant that holds when the reader needs more bytes.
     fn check_prefix(&self) {
         debug_assert!({
             let longest = match self.frame_bytes(&self.kept) {
@@ -233,14 +222,14 @@ impl FrameReader {
                 Ok(None) => FRAME_PREFIX_BYTES - 1,
                 Err(_) => 0,
             };
-            let idle = !self.kept.is_empty() || self.kept.capacity() == 0;
-            self.taken == 0 && self.kept.len() <= longest && idle
+            let frees_memory = !self.kept.is_empty() || self.kept.capacity() == 0;
+            self.taken == 0 && self.kept.len() <= longest && frees_memory
         });
     }
 }
 
 impl fmt::Debug for FrameReader {
-    /// Shows no received bytes: they may be a login's.
+    /// Shows no received bytes, because they may belong to a login.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("FrameReader")
             .field("error", &self.error)

@@ -1,6 +1,6 @@
-//! Storm's `HBMessage`: what a frame's body says, decoded by borrowing and encoded as whole frames.
-//! The rules are those of the readers and writers that Thrift generates for Java. Nothing here knows
-//! which message may follow which, nor which data belongs to which type: that is the session's.
+//! Storm's `HBMessage`: decoded from a frame's body without copying, and encoded as whole frames. The rules
+//! are those of the Java readers and writers that Thrift generates. The session decides which message may
+//! follow which, and which data belongs to which type.
 
 mod decode;
 mod encode;
@@ -14,16 +14,16 @@ use std::fmt;
 
 pub use decode::decode;
 pub use encode::{
-    FRAME_PREFIX_BYTES, PLAIN_BODY_BYTES, RECORD_TAIL, encode_blob, encode_bool, encode_nodes,
-    encode_path, encode_plain, encode_pulse, encode_pulse_head, encode_pulse_tail,
-    encode_record_head, encode_records_head, encode_records_tail, nodes_body_len, pulse_body_len,
-    records_body_len, records_frame_len,
+    FRAME_PREFIX_BYTES, RECORD_TAIL, encode_blob, encode_bool, encode_nodes, encode_path,
+    encode_plain, encode_pulse, encode_pulse_head, encode_pulse_tail, encode_record_head,
+    encode_records_head, encode_records_tail, records_body_len,
 };
+pub(crate) use encode::{nodes_body_len, pulse_body_len};
 
 pub use super::DecodeError;
 pub(super) use encode::encode_blob_parts;
 
-/// The id of a message that carries none (`HBMessage.message_id` defaults to it).
+/// The id of a message without one: the default of `HBMessage.message_id`.
 pub const NO_ID: i32 = -1;
 
 /// Storm's `HBServerMessageType`.
@@ -52,7 +52,7 @@ pub enum MessageType {
 }
 
 impl MessageType {
-    /// Every type, at the index of its number.
+    /// Every type, indexed by its number.
     pub const ALL: [Self; 19] = [
         Self::CreatePath,
         Self::CreatePathResponse,
@@ -75,14 +75,14 @@ impl MessageType {
         Self::NotAuthorized,
     ];
 
-    /// The type with this number, if Storm has one.
+    /// The type with this number. `None`: Storm has no such type.
     pub fn from_number(number: i32) -> Option<Self> {
         usize::try_from(number)
             .ok()
             .and_then(|index| Self::ALL.get(index).copied())
     }
 
-    /// The type as a metric label or in a log line: Storm's name in lower-case letters.
+    /// Storm's name of the type in lower-case letters.
     pub const fn label(self) -> &'static str {
         match self {
             Self::CreatePath => "create_path",
@@ -112,14 +112,14 @@ impl MessageType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message<'a> {
     pub kind: MessageType,
-    /// `None` too where the union holds a field that Storm does not have, or one of another type.
+    /// `None`: the message has no data, or data of a kind that Storm does not define.
     pub data: Option<Data<'a>>,
-    /// [`NO_ID`] where the message has none.
+    /// [`NO_ID`]: the message has no id.
     pub id: i32,
 }
 
-/// The field that the union `HBMessageData` holds. Its `Debug` shows no blob's bytes: they may be a
-/// login's.
+/// The field of the union `HBMessageData`. `Debug` does not show the bytes of a blob, because they may belong
+/// to a login.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Data<'a> {
     Path(Cow<'a, str>),
@@ -143,11 +143,11 @@ impl fmt::Debug for Data<'_> {
     }
 }
 
-/// One `HBPulse`: a key and what it holds. Its `Debug` shows the details' length only.
+/// One `HBPulse`: a key and its details. `Debug` shows only the length of the details.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pulse<'a> {
     pub id: Cow<'a, str>,
-    /// An answer without them says that nothing is stored; empty ones are legal and stored.
+    /// `None` in an answer: nothing is stored. Empty details are legal and are stored.
     pub details: Option<&'a [u8]>,
 }
 

@@ -1,11 +1,11 @@
-//! Bytes to messages and back: Storm's Pacemaker protocol, as its Java daemon and clients speak it.
-//! Nothing in here knows a clock, a socket, the environment or a log; a peer's bytes can make it
-//! answer an error, never panic and never allocate more than a small multiple of what was received.
+//! Storm's Pacemaker protocol: bytes to messages and back, as Storm's Java daemon and clients do it. Pure
+//! code without a clock, a socket or a log. Bytes from a peer can cause an error, but never a panic, nor an
+//! allocation of more than a small multiple of the bytes received.
 
 pub mod control;
 pub mod frame;
 pub mod message;
-pub mod thrift;
+pub(crate) mod thrift;
 
 mod error;
 #[cfg(test)]

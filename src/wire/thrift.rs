@@ -1,48 +1,49 @@
-//! A borrowed reader of Thrift's TBinaryProtocol, by the rules of Java's readers.
-//! It must not panic, nor allocate or loop by a count that the bytes themselves do not bear out, nor
-//! use more stack than [`THRIFT_DEPTH`] levels of nesting need.
+//! Reads Thrift's TBinaryProtocol by the rules of Java's readers, without copying. Must not panic, must not
+//! allocate or loop by a declared count that the bytes do not back, and must not use more stack than
+//! [`THRIFT_DEPTH`] levels of nesting need.
 
 use std::borrow::Cow;
 
 use super::DecodeError;
 use crate::limits::THRIFT_DEPTH;
 
-/// Type codes of TBinaryProtocol.
-pub mod code {
-    pub const STOP: u8 = 0;
-    pub const BOOL: u8 = 2;
-    pub const BYTE: u8 = 3;
-    pub const DOUBLE: u8 = 4;
-    pub const I16: u8 = 6;
-    pub const I32: u8 = 8;
-    pub const I64: u8 = 10;
-    /// Strings and binary alike.
-    pub const STRING: u8 = 11;
-    pub const STRUCT: u8 = 12;
-    pub const MAP: u8 = 13;
-    pub const SET: u8 = 14;
-    pub const LIST: u8 = 15;
-    /// Thrift 0.19 and later; Storm 2.6.4 knows it, 2.4.0 does not.
-    pub const UUID: u8 = 16;
+/// The type codes of TBinaryProtocol (Thrift's `TType`).
+pub(crate) mod code {
+    pub(crate) const STOP: u8 = 0;
+    pub(crate) const BOOL: u8 = 2;
+    pub(crate) const BYTE: u8 = 3;
+    pub(crate) const DOUBLE: u8 = 4;
+    pub(crate) const I16: u8 = 6;
+    pub(crate) const I32: u8 = 8;
+    pub(crate) const I64: u8 = 10;
+    /// Strings and binary data.
+    pub(crate) const STRING: u8 = 11;
+    pub(crate) const STRUCT: u8 = 12;
+    pub(crate) const MAP: u8 = 13;
+    pub(crate) const SET: u8 = 14;
+    pub(crate) const LIST: u8 = 15;
+    /// Since Thrift 0.19: Storm 2.6.4 knows it, 2.4.0 does not.
+    pub(crate) const UUID: u8 = 16;
 }
 
 /// The head of one field of a struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field {
-    /// A type code of [`code`], or one that Thrift does not have.
-    pub kind: u8,
-    pub id: i16,
+pub(crate) struct Field {
+    /// One of [`code`], or a code that Thrift does not define.
+    pub(crate) kind: u8,
+    pub(crate) id: i16,
 }
 
-/// Reads values one after another. After an error its position means nothing.
+/// Reads values one after another. Do not use a cursor after an error. Every function that returns a value
+/// fails with [`DecodeError::Truncated`] where the bytes end first.
 #[derive(Debug, Clone)]
-pub struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     depth: u32,
 }
 
 impl<'a> Cursor<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self {
             rest: bytes,
             depth: 0,
@@ -50,12 +51,15 @@ impl<'a> Cursor<'a> {
     }
 
     /// Bytes not read yet.
-    pub fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Steps into a struct or container. Fails past [`THRIFT_DEPTH`].
-    pub fn enter(&mut self) -> Result<(), DecodeError> {
+    /// Steps into a struct or container.
+    ///
+    /// # Errors
+    /// It nests deeper than [`THRIFT_DEPTH`].
+    pub(crate) fn enter(&mut self) -> Result<(), DecodeError> {
         if self.depth >= THRIFT_DEPTH {
             return Err(DecodeError::TooDeep);
         }
@@ -63,13 +67,13 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Steps out of what [`Self::enter`] stepped into.
-    pub fn leave(&mut self) {
+    /// Steps out of the struct or container that [`Self::enter`] stepped into.
+    pub(crate) fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    /// The head of the struct's next field, or `None` at its stop byte.
-    pub fn field(&mut self) -> Result<Option<Field>, DecodeError> {
+    /// The head of the struct's next field. `None`: the stop byte.
+    pub(crate) fn field(&mut self) -> Result<Option<Field>, DecodeError> {
         match self.byte()? {
             code::STOP => Ok(None),
             kind => Ok(Some(Field {
@@ -79,42 +83,42 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    pub fn byte(&mut self) -> Result<u8, DecodeError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
         self.array().map(|[byte]| byte)
     }
 
-    /// True for the byte 1 alone, as Java's `readBool`.
-    pub fn bool(&mut self) -> Result<bool, DecodeError> {
+    /// True only for the byte 1, as in Java's `readBool`.
+    pub(crate) fn bool(&mut self) -> Result<bool, DecodeError> {
         self.byte().map(|byte| byte == 1)
     }
 
-    pub fn i16(&mut self) -> Result<i16, DecodeError> {
+    pub(crate) fn i16(&mut self) -> Result<i16, DecodeError> {
         self.array().map(i16::from_be_bytes)
     }
 
-    pub fn i32(&mut self) -> Result<i32, DecodeError> {
+    pub(crate) fn i32(&mut self) -> Result<i32, DecodeError> {
         self.array().map(i32::from_be_bytes)
     }
 
-    pub fn i64(&mut self) -> Result<i64, DecodeError> {
+    pub(crate) fn i64(&mut self) -> Result<i64, DecodeError> {
         self.array().map(i64::from_be_bytes)
     }
 
-    pub fn double(&mut self) -> Result<f64, DecodeError> {
+    pub(crate) fn double(&mut self) -> Result<f64, DecodeError> {
         self.array().map(f64::from_be_bytes)
     }
 
-    pub fn uuid(&mut self) -> Result<[u8; 16], DecodeError> {
+    pub(crate) fn uuid(&mut self) -> Result<[u8; 16], DecodeError> {
         self.array()
     }
 
-    pub fn binary(&mut self) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn binary(&mut self) -> Result<&'a [u8], DecodeError> {
         let size = self.size()?;
         self.take(u64::from(size))
     }
 
-    /// Borrowed if it is UTF-8, else with replacement characters as Java puts them.
-    pub fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+    /// A string. Malformed UTF-8 gets the same replacement characters as in Java.
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         let bytes = self.binary()?;
         Ok(match std::str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
@@ -122,19 +126,20 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// The element type and the count of a list or a set. The count is only the peer's claim: loop by
-    /// it, reading at least one byte each time, and allocate nothing for it.
-    pub fn list(&mut self) -> Result<(u8, u32), DecodeError> {
+    /// The element type and the count of a list or set. The peer may declare any count, so allocate
+    /// nothing for it, and read at least one byte for each element.
+    pub(crate) fn list(&mut self) -> Result<(u8, u32), DecodeError> {
         Ok((self.byte()?, self.size()?))
     }
 
-    /// The types of key and value and the count of a map, which is only a claim as a list's is.
-    pub fn map(&mut self) -> Result<(u8, u8, u32), DecodeError> {
+    /// The types of keys and values and the count of a map. As in [`list`](Self::list), do not trust the
+    /// count.
+    pub(crate) fn map(&mut self) -> Result<(u8, u8, u32), DecodeError> {
         Ok((self.byte()?, self.byte()?, self.size()?))
     }
 
-    /// Passes over one value of the given type.
-    pub fn skip(&mut self, kind: u8) -> Result<(), DecodeError> {
+    /// Skips one value of the given type.
+    pub(crate) fn skip(&mut self, kind: u8) -> Result<(), DecodeError> {
         if let Some(bytes) = fixed_bytes(kind) {
             return self.take(bytes).map(drop);
         }
@@ -186,7 +191,7 @@ impl<'a> Cursor<'a> {
         Ok(*array)
     }
 
-    /// `bytes` is at most 16 * 2^31: a `u64` so that no claimed count overflows.
+    /// `bytes` is at most 16 * 2^31. It is a `u64` so that no declared count overflows.
     fn take(&mut self, bytes: u64) -> Result<&'a [u8], DecodeError> {
         let bytes = usize::try_from(bytes).map_err(|_| DecodeError::Truncated)?;
         let (taken, rest) = self
@@ -209,9 +214,9 @@ fn fixed_bytes(kind: u8) -> Option<u64> {
     }
 }
 
-/// Java's `new String(bytes, UTF_8)`. It counts malformed sequences as Rust does, but for an encoded
-/// surrogate (ED A0..BF, whole or cut short), which is one sequence to Java and up to three to Rust.
-/// A stored key must be named alike by both, or a key that Java's clients write is not found again.
+/// Java's `new String(bytes, UTF_8)`. Java and Rust replace the same malformed sequences, except an encoded
+/// surrogate (ED A0..BF, whole or cut short): Java replaces it by one character, Rust by up to three. Both
+/// must give the same key, or a Java client does not find in a list the key that it wrote.
 fn replace_malformed(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -236,7 +241,7 @@ fn replace_malformed(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// Recorded from `new String(bytes, UTF_8)` of OpenJDK 17. R stands for U+FFFD.
+    /// Recorded from `new String(bytes, UTF_8)` in OpenJDK 17. R stands for U+FFFD.
     const JAVA_STRINGS: [(&[u8], &str); 34] = [
         (b"\xED\xA0\x80", "R"),
         (b"\xED\xBF\xBF", "R"),
@@ -286,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bool_is_true_for_the_byte_one_alone() {
+    fn only_the_byte_one_is_true() {
         for byte in 0..=u8::MAX {
             assert_eq!(Cursor::new(&[byte]).bool(), Ok(byte == 1));
         }
@@ -307,7 +312,7 @@ mod tests {
             (code::LIST, &[code::I16, 0, 0, 0, 2, 0, 1, 0, 2]),
             (code::SET, &[code::STRING, 0, 0, 0, 1, 0, 0, 0, 1, b'x']),
             (code::MAP, &[code::BYTE, code::BOOL, 0, 0, 0, 2, 1, 1, 2, 0]),
-            // No element: their type is never looked at.
+            // Without elements their type does not matter.
             (code::LIST, &[99, 0, 0, 0, 0]),
         ];
         for (kind, bytes) in cases {
@@ -332,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn claimed_counts_cost_nothing() {
+    fn declared_counts_cost_nothing() {
         for element in [
             code::BOOL,
             code::I64,
@@ -360,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_capped_whatever_nests() {
+    fn nesting_is_limited_for_every_type() {
         let map = [code::BOOL, code::MAP, 0, 0, 0, 1, 1];
         let list = [code::LIST, 0, 0, 0, 1];
         let fields = [code::STRUCT, 0, 1];

@@ -18,9 +18,12 @@ fn lists(run: &Run) {
     assert_eq!(run.stdout, "t-1-1\n");
 }
 
-fn fails(run: &Run, why: &str) {
-    let said = format!("storm-pacemaker: {why}\n");
-    assert_eq!((run.code, run.stderr.as_str()), (Some(1), said.as_str()));
+/// The command fails, and what it says has these facts.
+fn fails(run: &Run, facts: &[&str]) {
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    for fact in facts {
+        assert!(run.stderr.contains(fact), "{fact}: {}", run.stderr);
+    }
 }
 
 #[test]
@@ -46,10 +49,12 @@ fn a_password_of_the_jaas_file_opens_the_door() {
     let none = ls(&["--storm-conf", text(&storm), "--auth", "none"]);
     fails(
         &none,
-        &format!(
-            "{server} refused to list /workerbeats (NOT_AUTHORIZED): it asks for a login (--auth digest \
-             or kerberos), or this address may not (access.*_from); its log says which"
-        ),
+        &[
+            &server,
+            "list /workerbeats (NOT_AUTHORIZED)",
+            "--auth",
+            "access.*_from",
+        ],
     );
 
     let other = own.write(
@@ -66,10 +71,12 @@ fn a_password_of_the_jaas_file_opens_the_door() {
     ];
     fails(
         &ls(&login),
-        &format!(
-            "{server} ended the connection during the login: user or password are others there, or it \
-             has another login method (pacemaker.auth.method); its log says why"
-        ),
+        &[
+            &server,
+            "during the login",
+            "password",
+            "pacemaker.auth.method",
+        ],
     );
     daemon.stop();
 }
@@ -110,7 +117,7 @@ fn a_server_without_a_method_ends_a_login() {
     let run = ls(&login);
     assert_eq!(run.code, Some(1));
     assert!(
-        run.stderr.contains("it has another login method"),
+        run.stderr.contains("another login method"),
         "{}",
         run.stderr
     );
@@ -125,7 +132,7 @@ fn what_is_missing_for_a_login_is_told() {
         (
             &["--auth", "digest"][..],
             "the configuration is wrong:\n--auth: auth.method: DIGEST needs a JAAS file with the \
-             daemon's credentials: set auth.login_config (java.security.auth.login.config)"
+             daemon's credentials; set auth.login_config (java.security.auth.login.config)"
                 .to_owned(),
         ),
         (

@@ -184,7 +184,7 @@ fn a_storm_yaml_of_a_real_cluster_gives_its_keys_and_its_notes() {
         run.setting("limits.output"),
         (
             "20MiB".to_owned(),
-            "computed: as large as limits.frame_size; the default is 16MiB".to_owned()
+            "computed: raised to limits.frame_size; the default is 16MiB".to_owned()
         )
     );
     let told: Vec<&str> = run
@@ -203,7 +203,7 @@ fn a_storm_yaml_of_a_real_cluster_gives_its_keys_and_its_notes() {
             dead("pacemaker.host", clients),
             dead("pacemaker.base.threads", nobody),
             dead("pacemaker.thread.timeout", nobody),
-            "of pacemaker.childopts only the -D values for logins are used: this is no JVM"
+            "only the -D options about logins in pacemaker.childopts have an effect: this is not a JVM"
                 .to_owned(),
         ]
     );
@@ -237,7 +237,7 @@ fn the_environment_says_where_storm_yaml_is() {
     missing.succeeds();
     assert_eq!(missing.setting("server.port").0, "6699");
     let expected = format!(
-        "warning: {}/storm.yaml is not there (expected by $STORM_CONF_DIR): going on without a \
+        "warning: {}/storm.yaml does not exist ($STORM_CONF_DIR points there); continuing without \
          storm.yaml\n",
         text(&nowhere)
     );
@@ -247,8 +247,8 @@ fn the_environment_says_where_storm_yaml_is() {
 #[test]
 fn a_named_file_that_is_missing_is_an_error() {
     check(&["--config", "no.toml", "--storm-conf", "no.yaml"]).fails_with(&[
-        "no.toml: cannot be read (from --config): No such file or directory (os error 2)",
-        "no.yaml: cannot be read (from --storm-conf): No such file or directory (os error 2)",
+        "no.toml: cannot read this file (named by --config): No such file or directory (os error 2)",
+        "no.yaml: cannot read this file (named by --storm-conf): No such file or directory (os error 2)",
     ]);
 }
 
@@ -263,7 +263,9 @@ fn unknown_keys_come_with_a_guess() {
     check(&["--config", file, "-c", "pacemaker.prt=1"]).fails_with(&[
         &format!("{file}:1: port: unknown key; did you mean server.port?"),
         &format!("{file}:3: server.prot: unknown key; did you mean server.port?"),
-        &format!("{file}:5: retain.until: unknown key; `storm-pacemaker check-config` lists all"),
+        &format!(
+            "{file}:5: retain.until: unknown key; `storm-pacemaker check-config` lists all keys"
+        ),
         &format!("{file}:7: pacemaker.port: unknown key; did you mean server.port?"),
         "-c: pacemaker.prt: unknown key; did you mean pacemaker.port?",
     ]);
@@ -316,22 +318,22 @@ users = ["ops", ""]
         "--shards: server.shards: 0 is out of range (allowed: 1 to 256, or \"auto\")".to_owned(),
         format!("{storm}:2: pacemaker.max.threads: \"50\" is not a whole number (allowed: 0 to 2147483647; write it without quotes)"),
         at(5, "server.shutdown_deadline: 5 is not a duration (allowed: 0ms to 1m, with a unit: ms, s, m, h)"),
-        at(8, "auth.method: \"digest\" is not a login method (allowed: NONE, DIGEST, KERBEROS; case counts)"),
-        at(28, "kerberos.users: an item of the list is empty"),
-        at(22, "access.writes: \"closed\" is not a rule (allowed: open, authenticated; case counts)"),
+        at(8, "auth.method: \"digest\" is not a login method (allowed: NONE, DIGEST, KERBEROS; case-sensitive)"),
+        at(28, "kerberos.users: the list has an empty item"),
+        at(22, "access.writes: \"closed\" is not a rule (allowed: open, authenticated; case-sensitive)"),
         at(23, "access.deletes_below: \"workerbeats\" is not a path (allowed: a path that begins with /, or \"\")"),
-        at(24, "access.reads_from: \"10.0.0.1/8\" has bits set beyond its prefix: the network is 10.0.0.0/8, the single address 10.0.0.1; 5 is not a network (allowed: such as 10.0.0.0/8 or fd00::/8, or one address)"),
-        at(25, "access.writes_from: \"10.0.0.0/8\" is not a list of networks (allowed: such as [\"10.0.0.0/8\", \"192.168.1.1\"])"),
-        at(11, "limits.frame_size: \"2GiB\" is out of range (allowed: 1KiB to 2147483647, as bytes or with a unit: KiB, MiB, GiB, TiB)"),
+        at(24, "access.reads_from: \"10.0.0.1/8\" has bits set beyond its prefix: write 10.0.0.0/8 for the network or 10.0.0.1 for the address; 5 is not a network (allowed: a network such as 10.0.0.0/8 or fd00::/8, or one address)"),
+        at(25, "access.writes_from: \"10.0.0.0/8\" is not a list of networks (allowed: a list such as [\"10.0.0.0/8\", \"192.168.1.1\"])"),
+        at(11, "limits.frame_size: \"2GiB\" is out of range (allowed: 1KiB to 2147483647, in bytes or with a unit: KiB, MiB, GiB, TiB)"),
         at(12, "limits.path_depth: 3 is out of range (allowed: 4 to 1024)"),
         at(13, "limits.connections: \"100\" is not a whole number (allowed: 1 to 1000000; write it without quotes)"),
-        at(14, "limits.output: \"10MB\" is not a size (allowed: 4KiB to 4GiB, as bytes or with a unit: KiB, MiB, GiB, TiB)"),
+        at(14, "limits.output: \"10MB\" is not a size (allowed: 4KiB to 4GiB, in bytes or with a unit: KiB, MiB, GiB, TiB)"),
         at(15, "limits.output_deadline: \"500ms\" is out of range (allowed: 1s to 1h, with a unit: ms, s, m, h)"),
-        at(18, "limits.handshake_size: \"1KiB\" is out of range (allowed: 4KiB to 1MiB, as bytes or with a unit: KiB, MiB, GiB, TiB)"),
+        at(18, "limits.handshake_size: \"1KiB\" is out of range (allowed: 4KiB to 1MiB, in bytes or with a unit: KiB, MiB, GiB, TiB)"),
         at(19, "limits.failed_logins: 0 is out of range (allowed: 1 to 10000)"),
         at(16, "limits.stored_keys: true is not a whole number (allowed: 1 to 100000000)"),
-        at(17, "limits.stored_bytes: a list is not a size (allowed: 1MiB to 1TiB, as bytes or with a unit: KiB, MiB, GiB, TiB)"),
-        "-c: log.level: \"loud\" is not a log level (allowed: error, warn, info, debug, trace; case counts)".to_owned(),
+        at(17, "limits.stored_bytes: a list is not a size (allowed: 1MiB to 1TiB, in bytes or with a unit: KiB, MiB, GiB, TiB)"),
+        "-c: log.level: \"loud\" is not a log level (allowed: error, warn, info, debug, trace; case-sensitive)".to_owned(),
     ];
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
     check(&[
@@ -352,8 +354,8 @@ fn values_must_agree_with_each_other() {
     let files = Files::new();
     let toml = files.write("mine.toml", "[limits]\noutput = \"1MiB\"\n");
     check(&["--config", text(&toml)]).fails_with(&[&format!(
-        "{}:2: limits.output: 1MiB is less than limits.frame_size, 10MiB (the default): one answer of \
-         that size must fit",
+        "{}:2: limits.output: 1MiB is less than limits.frame_size (10MiB, the default); it must hold \
+         one answer of that size",
         text(&toml)
     )]);
 }
@@ -426,13 +428,13 @@ fn syntax_errors_name_line_and_column() {
 
     let list = files.write("list.yaml", "# no mapping\n- a\n");
     check(&["--storm-conf", text(&list)]).fails_with(&[&format!(
-        "{}:2:1: a mapping of keys to values is needed here",
+        "{}:2:1: expected a mapping of keys to values",
         text(&list)
     )]);
     let latin = files.path("latin.toml");
     std::fs::write(&latin, b"[server]\n# caf\xe9\n").unwrap();
     check(&["--config", text(&latin)]).fails_with(&[&format!(
-        "{}: cannot be read (from --config): line 2 is not UTF-8 text",
+        "{}: cannot read this file (named by --config): line 2 is not valid UTF-8",
         text(&latin)
     )]);
 }
@@ -459,5 +461,5 @@ fn usage_and_version() {
         );
     }
     check(&["-c", "server.port"])
-        .fails_with(&["-c: \"server.port\" is not KEY=VALUE (for example -c server.port=6699)"]);
+        .fails_with(&["-c: \"server.port\" is not KEY=VALUE (example: -c server.port=6699)"]);
 }

@@ -23,10 +23,13 @@ fn is_healthy(run: &Run, server: SocketAddr) {
     assert!(run.stdout.ends_with(" ms\n"), "{}", run.stdout);
 }
 
-fn is_sick(run: &Run, why: &str) {
-    let said = format!("storm-pacemaker: {why}\n");
-    assert_eq!((run.code, run.stderr.as_str()), (Some(1), said.as_str()));
-    assert_eq!(run.stdout, "");
+/// The check fails, and its one line has these facts.
+fn is_sick(run: &Run, facts: &[&str]) {
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""));
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    for fact in facts {
+        assert!(run.stderr.contains(fact), "{fact}: {}", run.stderr);
+    }
 }
 
 #[test]
@@ -54,7 +57,7 @@ fn a_server_that_refuses_writes_lives() {
     let daemon = Daemon::start(&["-c", "access.writes_from=10.9.8.7"]);
     let run = check(daemon.address(), &[]);
     run.succeeds();
-    assert!(run.stdout.ends_with(", and refuses writes from here\n"));
+    assert!(run.stdout.contains("refuses writes"));
     daemon.stop();
 }
 
@@ -69,10 +72,12 @@ fn the_check_logs_in_if_it_is_told_to() {
     let server = daemon.address();
     is_sick(
         &check(server, &login),
-        &format!(
-            "{server} ended the connection during the login: user or password are others there, or it \
-             has another login method (pacemaker.auth.method); its log says why"
-        ),
+        &[
+            &server.to_string(),
+            "during the login",
+            "password",
+            "pacemaker.auth.method",
+        ],
     );
     daemon.stop();
 }
@@ -108,10 +113,12 @@ fn what_does_not_answer_in_time_is_sick() {
     assert!(took < Duration::from_secs(5), "{took:?}");
     is_sick(
         &run,
-        &format!(
-            "{server} has not answered within 300ms when asked to create /healthcheck: it is overloaded or stuck, or something else listens there; --timeout gives it \
-             longer"
-        ),
+        &[
+            &server.to_string(),
+            "300ms",
+            "create /healthcheck",
+            "--timeout",
+        ],
     );
 }
 
@@ -135,36 +142,26 @@ fn what_is_no_pacemaker_is_sick() {
     let server = stub::nothing();
     is_sick(
         &check(server, &[]),
-        &format!(
-            "nothing listens on {server} (connection refused): is the daemon running there? Name \
-             another with --server HOST:PORT"
-        ),
+        &[
+            &server.to_string(),
+            "connection refused",
+            "--server HOST:PORT",
+        ],
     );
     let server = Stub::Closes.start();
     is_sick(
         &check(server, &[]),
-        &format!(
-            "{server} ended the connection when {asked}: its log says why; something else than a \
-             Pacemaker may be listening there"
-        ),
+        &[&server.to_string(), "ended the connection", asked],
     );
-    let no_protocol = |server, why| {
-        format!(
-            "{server}, {asked}, does not answer in Pacemaker's protocol ({why}): is it the right port?"
-        )
-    };
     let server = Stub::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()).start();
     is_sick(
         &check(server, &[]),
-        &no_protocol(
-            server,
-            "expected a frame of at most 10485760 bytes, found 1213486160",
-        ),
+        &[&server.to_string(), asked, "10485760", "1213486160", "port"],
     );
     let server = Stub::Says(vec![0, 0, 0, 3, 8, 0, 1]).start();
     is_sick(
         &check(server, &[]),
-        &no_protocol(server, "expected more bytes, the message ends early"),
+        &[&server.to_string(), asked, "ends early", "port"],
     );
     // An answer to another request, and one to none.
     for frame in [frames::exists_answer(true, 0), frames::plain(1, 77)] {
@@ -174,12 +171,7 @@ fn what_is_no_pacemaker_is_sick() {
             "create_path_response"
         };
         let server = Stub::Says(frame).start();
-        is_sick(
-            &check(server, &[]),
-            &format!(
-                "{server}, {asked}, answered with {kind}: it is no Pacemaker, or a broken one"
-            ),
-        );
+        is_sick(&check(server, &[]), &[&server.to_string(), asked, kind]);
     }
 }
 

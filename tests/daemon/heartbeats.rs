@@ -23,9 +23,12 @@ fn with(details: &[u8]) -> Daemon {
     daemon
 }
 
-fn fails(output: &Output, why: &str) {
+/// The command fails, and what it says has these facts.
+fn fails(output: &Output, facts: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(said, format!("storm-pacemaker: {why}\n"));
+    for fact in facts {
+        assert!(said.contains(fact), "{fact}: {said}");
+    }
     assert_eq!(
         (output.status.code(), &output.stdout[..]),
         (Some(1), &b""[..])
@@ -60,13 +63,15 @@ fn a_key_that_is_not_there_is_told() {
     let server = daemon.address();
     fails(
         &get(server, &["/workerbeats/x"]),
-        &format!(
-            "{server} has nothing stored under /workerbeats/x: `storm-pacemaker ls` shows what there is"
-        ),
+        &[
+            &server.to_string(),
+            "under /workerbeats/x",
+            "storm-pacemaker ls",
+        ],
     );
     fails(
         &get(server, &["-o", "/no/such/dir/file", KEY]),
-        "/no/such/dir/file cannot be written: No such file or directory (os error 2)",
+        &["/no/such/dir/file", "No such file or directory"],
     );
     daemon.stop();
 }
@@ -128,7 +133,7 @@ fn bytes_that_are_no_text_stay_away_from_a_terminal() {
     let (code, pty) = in_terminal(&[KEY]);
     assert_eq!(code, Some(1));
     pty.wait_for(
-        "not written to a terminal: 445 bytes that are no text; --decode shows",
+        "445 bytes that are not text were not written to the terminal",
         0,
     );
     let (code, pty) = in_terminal(&["--force", KEY]);
@@ -168,9 +173,7 @@ fn what_is_no_heartbeat_is_told() {
         for how in ["--decode", "--json"] {
             fails(
                 &get(daemon.address(), &[how, KEY]),
-                &format!(
-                    "what is stored under {KEY}, {bytes} bytes, is no heartbeat of Storm's: {why}"
-                ),
+                &[KEY, &format!("{bytes} bytes"), why],
             );
         }
         daemon.stop();

@@ -303,7 +303,7 @@ fn few_open_files_bound_the_connections() {
     assert_all_served(&mut clients);
     drop(clients);
     let log = daemon.stop();
-    assert!(log.contains("the hard limit on open files is 200"), "{log}");
+    assert!(log.contains("open-file limit 200 per shard"), "{log}");
 }
 
 /// The limit is one on each shard's own descriptors, not on the process.

@@ -139,8 +139,7 @@ fn what_a_server_should_not_say_is_told() {
         ),
         (
             frames::plain(frames::NOT_AUTHORIZED, 0),
-            "refused to list /workerbeats (NOT_AUTHORIZED): it asks for a login (--auth digest or \
-             kerberos), or this address may not (access.*_from); its log says which\n",
+            "refused to list /workerbeats (NOT_AUTHORIZED)",
         ),
     ] {
         let run = run(Stub::Says(frame).start());
@@ -148,7 +147,7 @@ fn what_a_server_should_not_say_is_told() {
         assert!(run.stderr.contains(why), "{}", run.stderr);
     }
     let run = run(Stub::Says(vec![0, 0xB0, 0, 0]).start());
-    let why = "begins an answer of 11534336 bytes, more than the 10485760 that are allowed: raise \
-               limits.frame_size here";
-    assert!(run.stderr.contains(why), "{}", run.stderr);
+    for fact in ["11534336", "10485760", "limits.frame_size"] {
+        assert!(run.stderr.contains(fact), "{fact}: {}", run.stderr);
+    }
 }

@@ -77,8 +77,7 @@ fn digest_takes_its_credentials_from_the_jaas_file() {
     assert_eq!(
         warnings(&run)[1],
         format!(
-            "warning: {}, which holds a password, can be read by everyone: take that right away \
-             (chmod o-r)",
+            "warning: {} holds a password and everyone can read it; run chmod o-r on it",
             text(&jaas)
         )
     );
@@ -112,13 +111,12 @@ fn kerberos_takes_its_key_from_the_jaas_file() {
     assert_eq!(run.code, Some(2));
     assert!(
         run.stderr
-            .starts_with("storm-pacemaker: nobody could log in: "),
+            .starts_with("storm-pacemaker: logins cannot work: "),
         "{}",
         run.stderr
     );
     let run = check(&arguments);
-    let note =
-        "jaas.conf: of section PacemakerServer only keyTab and principal are used, not useKeyTab";
+    let note = "jaas.conf: section PacemakerServer: only keyTab and principal are used; ignored: useKeyTab";
     assert!(run.stdout.contains(note), "{}", run.stdout);
 
     set_mode(&keytab, 0o604);
@@ -128,11 +126,11 @@ fn kerberos_takes_its_key_from_the_jaas_file() {
     assert_eq!(
         warnings(&run),
         [
-            "warning: kerberos.realms has \"*\": whoever has the name of a user in any realm that the \
-             KDC trusts may log in"
+            "warning: kerberos.realms contains \"*\": anyone with an allowed user name in any realm \
+             that the KDC trusts may log in"
                 .to_owned(),
             format!(
-                "warning: {}, the keytab, can be read by everyone: take that right away (chmod o-r)",
+                "warning: {} holds the daemon's key and everyone can read it; run chmod o-r on it",
                 text(&keytab)
             ),
         ]
@@ -143,8 +141,8 @@ fn kerberos_takes_its_key_from_the_jaas_file() {
 #[test]
 fn a_build_without_kerberos_says_so() {
     check(&["-c", "pacemaker.auth.method=KERBEROS"]).fails_with(&[
-        "-c: pacemaker.auth.method: this build of storm-pacemaker has no Kerberos: take one that was \
-         built with its cargo feature \"kerberos\", or another method",
+        "-c: pacemaker.auth.method: this build of storm-pacemaker has no Kerberos support; use a \
+         build with the cargo feature \"kerberos\", or another method",
     ]);
 }
 
@@ -162,16 +160,15 @@ fn a_method_that_lacks_something_says_what() {
     let storm = text(&storm);
     let no_file = |method: &str| {
         format!(
-            "{method} needs a JAAS file with the daemon's credentials: set auth.login_config \
+            "{method} needs a JAAS file with the daemon's credentials; set auth.login_config \
              (java.security.auth.login.config)"
         )
     };
-    let no_user = "KERBEROS needs to know who may log in: set auth.nimbus_user (nimbus.daemon.user) or \
-                   kerberos.users";
+    let no_user = "KERBEROS needs the names of users who may log in; set auth.nimbus_user \
+                   (nimbus.daemon.user) or kerberos.users";
     let nobody = |user: &str| {
         format!(
-            "{user:?} can match nobody: a user is the first part of a principal, what stands before / \
-             and @"
+            "{user:?} matches nobody; write only the first part of the principal, before any / or @"
         )
     };
     check(&["-c", "pacemaker.auth.method=DIGEST"])
@@ -204,7 +201,7 @@ fn a_method_that_lacks_something_says_what() {
     )]);
     check(&["-c", "auth.method=DIGEST", "--login-config", "no.conf", "--port", "x"]).fails_with(&[
         "--port: server.port: \"x\" is not a port number (allowed: 0 to 65535)",
-        "no.conf: cannot be read (from --login-config, auth.login_config): No such file or directory \
+        "no.conf: cannot read this file (named by --login-config, auth.login_config): No such file or directory \
          (os error 2)",
     ]);
 }
@@ -212,10 +209,10 @@ fn a_method_that_lacks_something_says_what() {
 #[test]
 fn rules_that_need_a_login_need_a_method() {
     check(&["-c", "access.writes=authenticated", "-c", "access.deletes=authenticated"]).fails_with(&[
-        "-c: access.writes: \"authenticated\" needs a login, and auth.method (pacemaker.auth.method) \
-         is NONE: nobody could write",
-        "-c: access.deletes: \"authenticated\" needs a login, and auth.method (pacemaker.auth.method) \
-         is NONE: nobody could delete",
+        "-c: access.writes: \"authenticated\" needs a login method, but auth.method \
+         (pacemaker.auth.method) is NONE, so nobody could write; set auth.method, or \"open\" here",
+        "-c: access.deletes: \"authenticated\" needs a login method, but auth.method \
+         (pacemaker.auth.method) is NONE, so nobody could delete; set auth.method, or \"open\" here",
     ]);
     let files = Files::new();
     let jaas = private(&files, "jaas.conf", DIGEST);
@@ -229,8 +226,9 @@ fn rules_that_need_a_login_need_a_method() {
     ]);
     run.succeeds();
     assert!(
-        run.stdout
-            .contains("warning: access.writes is authenticated: workers of Storm 2.3 and later"),
+        run.stdout.contains(
+            "warning: access.writes is \"authenticated\": workers of Storm 2.3 and later"
+        ),
         "{}",
         run.stdout
     );

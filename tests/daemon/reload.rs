@@ -14,7 +14,7 @@ fn reload(daemon: &Daemon) -> String {
     daemon.signal(Signal::HUP);
     let news = || daemon.log()[before..].to_owned();
     let answered =
-        |news: &str| news.contains("reloaded the logins") || news.contains("stay as they were");
+        |news: &str| news.contains("reloaded the logins") || news.contains("stay in force");
     wait_until("an answer to SIGHUP", || answered(&news()));
     news()
 }
@@ -68,7 +68,7 @@ fn bad_files_keep_the_old_credentials_and_say_so() {
         files.write(text);
         let news = reload(&daemon);
         assert!(
-            news.contains("stay as they were") && news.contains(why),
+            news.contains("stay in force") && news.contains(why),
             "{text:?}: {news}"
         );
         assert!(nimbus.may_read());
@@ -78,7 +78,7 @@ fn bad_files_keep_the_old_credentials_and_say_so() {
     fs::remove_file(files.jaas()).expect("the file");
     let news = reload(&daemon);
     assert!(
-        news.contains("stay as they were") && news.contains("jaas.conf"),
+        news.contains("stay in force") && news.contains("jaas.conf"),
         "{news}"
     );
     // Shards put a policy in force within a quarter of a second: longer than that nothing must change.
@@ -124,7 +124,7 @@ fn access_rules_change_for_connections_that_are_open() {
     write("[access]\nreads_from = []\n\n[limits]\nin_flight = 7\n");
     let news = reload(&daemon);
     assert!(
-        news.contains("a restart is needed for what has changed of limits.in_flight"),
+        news.contains("restart to apply the changes of limits.in_flight"),
         "{news}"
     );
     assert!(client.may_read());
@@ -212,7 +212,7 @@ fn a_file_that_cannot_be_read_to_its_end_holds_up_nobody() {
     assert!(made.is_ok_and(|status| status.success()));
     let news = reload(&daemon);
     assert!(
-        news.contains("jaas.conf") && news.contains("it is no ordinary file"),
+        news.contains("jaas.conf") && news.contains("it is not a regular file"),
         "{news}"
     );
     Client::connect(daemon.address()).log_in();

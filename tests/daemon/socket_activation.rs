@@ -120,7 +120,7 @@ fn what_is_no_listening_socket_is_named() {
         let output = Daemon::run_handed(&[good.as_fd(), bad], &[]);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
-        let expected = "descriptor 4 (LISTEN_FDS) is no listening TCP socket";
+        let expected = "descriptor 4 (LISTEN_FDS) is not a listening TCP socket";
         assert!(errors.contains(expected), "{errors}");
     }
 }

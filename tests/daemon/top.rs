@@ -51,7 +51,7 @@ fn shows_all_keys_once(server: SocketAddr) {
     let run = once(server, &[]);
     run.succeeds();
     let head = format!(
-        "{server}: 102 workers, 2 topologies, 1 stale (> 30s), 448 B stored; a look takes "
+        "{server}: 102 workers, 2 topologies, 1 stale (> 30s), 448 B stored; a poll takes "
     );
     assert!(run.stdout.contains(&head), "{}", run.stdout);
     let rows_of_all = rows(&run.stdout);
@@ -92,7 +92,7 @@ fn so_is_a_topology_that_fits_into_no_message() {
     let run = once(daemon.address(), &[]);
     run.succeeds();
     assert_eq!(rows(&run.stdout).len(), 21);
-    assert!(run.stdout.contains("195.3 KiB stored"), "{}", run.stdout);
+    assert!(run.stdout.contains("195 KiB stored"), "{}", run.stdout);
     daemon.stop();
 }
 

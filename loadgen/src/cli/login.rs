@@ -1,4 +1,4 @@
-//! How connections log in: the options, and what they come to for a server.
+//! How connections log in: the options, and the methods they select for a server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,21 +8,20 @@ use storm_pacemaker::auth::DigestCredentials;
 use storm_pacemaker::auth::jaas;
 use storm_pacemaker::client_login::ClientMethod;
 
-use crate::settings::Logins;
+use crate::settings::LoginMethods;
 
 #[derive(Debug, Args)]
 pub struct LoginArguments {
-    /// How Nimbus's connections log in, before they ask anything. Kerberos takes its tickets from the
-    /// default credential cache (KRB5CCNAME)
+    /// How Nimbus's connections log in. Kerberos takes its tickets from the default credential cache
+    /// (KRB5CCNAME)
     #[arg(long, value_name = "HOW", default_value = "none")]
     auth: Auth,
 
-    /// The JAAS file with the user and the password for digest, in its section PacemakerDigest
+    /// JAAS file with the user and password for digest, in its section PacemakerDigest
     #[arg(long, value_name = "FILE")]
     login_config: Option<PathBuf>,
 
-    /// The server's principal for kerberos [default: pacemaker/HOST, for the HOST of the target as
-    /// given]
+    /// Principal of the server for kerberos [default: pacemaker/HOST, with the HOST of --target]
     #[arg(long, value_name = "SERVICE/HOST[@REALM]", value_parser = service)]
     service: Option<String>,
 }
@@ -34,11 +33,11 @@ pub enum Auth {
     Kerberos,
 }
 
-/// What the options come to, whatever the server.
+/// The login methods of all servers.
 pub struct Methods {
     readers: Auth,
     workers: Auth,
-    /// There if one of them is `Digest`.
+    /// Set if one of the two is `Digest`.
     digest: Option<DigestCredentials>,
     service: Option<String>,
 }
@@ -46,9 +45,10 @@ pub struct Methods {
 impl Methods {
     pub fn new(arguments: &LoginArguments, workers: Auth) -> Result<Methods, String> {
         let readers = arguments.auth;
-        let digest = match [readers, workers].contains(&Auth::Digest) {
-            true => Some(credentials(arguments.login_config.as_deref())?),
-            false => None,
+        let digest = if [readers, workers].contains(&Auth::Digest) {
+            Some(credentials(arguments.login_config.as_deref())?)
+        } else {
+            None
         };
         Ok(Methods {
             readers,
@@ -58,9 +58,9 @@ impl Methods {
         })
     }
 
-    /// For the server of this name, `HOST:PORT`.
-    pub fn at(&self, server: &str) -> Logins {
-        Logins {
+    /// The methods for one server, `HOST:PORT`.
+    pub fn at(&self, server: &str) -> LoginMethods {
+        LoginMethods {
             readers: self.method(self.readers, server),
             workers: self.method(self.workers, server),
         }
@@ -94,13 +94,14 @@ fn credentials(login_config: Option<&Path>) -> Result<DigestCredentials, String>
 fn service(text: &str) -> Result<String, String> {
     let (service, rest) = text.split_once('/').unwrap_or((text, ""));
     let host = rest.split('@').next().unwrap_or_default();
-    match service.is_empty() || host.is_empty() {
-        true => Err("SERVICE/HOST is wanted, such as pacemaker/pacemaker.example.com".to_owned()),
-        false => Ok(text.to_owned()),
+    if service.is_empty() || host.is_empty() {
+        Err("expected SERVICE/HOST, such as pacemaker/pacemaker.example.com".to_owned())
+    } else {
+        Ok(text.to_owned())
     }
 }
 
-/// Without the port, and without an IPv6 address's brackets.
+/// The host of HOST:PORT, without the brackets of an IPv6 address.
 fn host(server: &str) -> &str {
     let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
     let inner = host
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_is_at_the_host_as_given() {
+    fn a_service_is_at_the_host_of_the_target() {
         assert_eq!(host("pm.example.com:6699"), "pm.example.com");
         assert_eq!(host("[::1]:6699"), "::1");
         for wrong in ["pacemaker", "pacemaker/", "/host", "pacemaker/@REALM"] {
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn digest_takes_the_daemons_own_file() {
+    fn digest_reads_the_file_of_the_daemon() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut arguments = LoginArguments {
             auth: Auth::Digest,
@@ -144,7 +145,7 @@ mod tests {
             error.contains("section PacemakerDigest is missing"),
             "{error}"
         );
-        // A file that nobody needs is not read.
+        // Without digest, the file is not read.
         arguments.auth = Auth::None;
         assert!(Methods::new(&arguments, Auth::Kerberos).is_ok());
         let error = Methods::new(&arguments, Auth::Digest).err().unwrap();

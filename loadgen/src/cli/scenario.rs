@@ -1,5 +1,5 @@
-//! A scenario file: the command line's settings as TOML, so that a cluster can be kept and shared. Each
-//! key is the long name of an option (`ui-readers = 2`); what the command line says itself goes before.
+//! A scenario file: options of the command line as TOML, so that a cluster can be stored and shared. Each
+//! key is the long name of an option (`ui-readers = 2`). The command line overrides the file.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,31 +10,31 @@ use toml::de::{DeTable, DeValue};
 
 use super::{CommandLine, words_before_options};
 
-/// A key of the file that is no option: what the scenario is about.
+/// The one key that is not an option: a text about the scenario.
 const DESCRIPTION: &str = "description";
 
-/// Keys that make no sense in a file.
+/// Options that a file cannot have.
 const NOT_IN_A_FILE: [&str; 3] = ["scenario", "help", "version"];
 
-/// The words of a command line with those of its scenario file put in, if it names one.
+/// Inserts the options of the scenario file, if the command line names one.
 pub fn expand(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
-    // A first look; what is wrong with it is found by the second one.
+    // If the line is wrong, the parser reports it later.
     let Ok(matches) = CommandLine::command().try_get_matches_from(&words) else {
         return Ok(words);
     };
     let mine = innermost(&matches);
-    // Some subcommands have none.
+    // Some subcommands do not have the option.
     let Ok(Some(file)) = mine.try_get_one::<std::path::PathBuf>("scenario") else {
         return Ok(words);
     };
     let text = fs::read_to_string(file)
         .map_err(|error| format!("--scenario: cannot read {}: {error}", file.display()))?;
-    let said = |name: &str| {
+    let is_given = |name: &str| {
         let id = name.replace('-', "_");
         mine.try_contains_id(&id).is_ok()
             && mine.value_source(&id) == Some(ValueSource::CommandLine)
     };
-    let options = read(file, &text, &said)?;
+    let options = read(file, &text, &is_given)?;
     let at = words_before_options(&words);
     let mut all = words;
     all.splice(at..at, options);
@@ -46,8 +46,8 @@ fn innermost(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, inner)| inner)
 }
 
-/// The options that a file stands for, without those that the command line has `said`.
-fn read(file: &Path, text: &str, said: &dyn Fn(&str) -> bool) -> Result<Vec<OsString>, String> {
+/// The options of a file, without those that `is_given` on the command line.
+fn read(file: &Path, text: &str, is_given: &dyn Fn(&str) -> bool) -> Result<Vec<OsString>, String> {
     let place = |offset: usize| {
         let before = &text[..offset.min(text.len())];
         let line = before.matches('\n').count() + 1;
@@ -67,9 +67,9 @@ fn read(file: &Path, text: &str, said: &dyn Fn(&str) -> bool) -> Result<Vec<OsSt
             continue;
         }
         let takes_value = takes_value(&command, name)
-            .ok_or_else(|| format!("{here}: \"{name}\" is no setting; {}", known(&command)))?;
+            .ok_or_else(|| format!("{here}: unknown setting \"{name}\"; {}", known(&command)))?;
         let values = values(value.get_ref())
-            .ok_or_else(|| format!("{here}: {name}: a text, a number, true or false is wanted"))?;
+            .ok_or_else(|| format!("{here}: {name}: expected a string, a number, true or false"))?;
         let mut options = Vec::new();
         for value in values {
             match (takes_value, value.as_str()) {
@@ -77,25 +77,27 @@ fn read(file: &Path, text: &str, said: &dyn Fn(&str) -> bool) -> Result<Vec<OsSt
                 (false, "true") => options.push(format!("--{name}")),
                 (false, "false") => {}
                 (false, other) => {
-                    return Err(format!("{here}: {name}: \"{other}\" is not true or false"));
+                    return Err(format!(
+                        "{here}: {name}: \"{other}\" is neither true nor false"
+                    ));
                 }
             }
         }
-        // Each by itself, so that the error has its place.
+        // One by one, so that an error names its line.
         for option in &options {
             let alone = ["loadgen", option.as_str()];
             if let Err(error) = CommandLine::command().try_get_matches_from(alone) {
                 return Err(format!("{here}: {}", first_line(&error.to_string())));
             }
         }
-        if !said(name) {
+        if !is_given(name) {
             words.extend(options.into_iter().map(OsString::from));
         }
     }
     Ok(words)
 }
 
-/// Whether an option wants a value; `None` if there is no such option.
+/// Whether an option takes a value; `None` if there is no such option.
 fn takes_value(command: &Command, name: &str) -> Option<bool> {
     let mut options = command.get_arguments();
     let option = options.find(|option| option.get_long() == Some(name))?;
@@ -109,10 +111,10 @@ fn known(command: &Command) -> String {
         .filter_map(|option| option.get_long())
         .filter(|name| !NOT_IN_A_FILE.contains(name))
         .collect();
-    format!("there are {DESCRIPTION}, {}", names.join(", "))
+    format!("known settings: {DESCRIPTION}, {}", names.join(", "))
 }
 
-/// A value, or several of a list, as words. `None` for what no option takes.
+/// A value, or the values of a list, as words. `None`: no option takes such a value.
 fn values(value: &DeValue<'_>) -> Option<Vec<String>> {
     let one = match value {
         DeValue::String(text) => text.to_string(),
@@ -168,20 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_goes_before_the_file() {
+    fn the_command_line_overrides_the_file() {
         assert!(options("seed = 3").unwrap().is_empty());
     }
 
     #[test]
-    fn errors_name_file_line_and_what_is_wanted() {
+    fn errors_name_file_line_and_what_is_expected() {
         for (text, what) in [
             (
                 "\nsuperwisors = 3",
-                "a.toml:2:1: \"superwisors\" is no setting; there are description, ",
+                "a.toml:2:1: unknown setting \"superwisors\"",
             ),
             (
                 "scenario = 'b.toml'",
-                "a.toml:1:1: \"scenario\" is no setting",
+                "a.toml:1:1: unknown setting \"scenario\"",
             ),
             (
                 "supervisors = 'many'",
@@ -193,12 +195,12 @@ mod tests {
             ),
             (
                 "json = 'loud'",
-                "a.toml:1:1: json: \"loud\" is not true or false",
+                "a.toml:1:1: json: \"loud\" is neither true nor false",
             ),
             ("supervisors = ", "a.toml:1:15: "),
             (
                 "[supervisors]\na = 1",
-                "a.toml:1:2: supervisors: a text, a number",
+                "a.toml:1:2: supervisors: expected a string",
             ),
         ] {
             let error = options(text).unwrap_err();

@@ -9,18 +9,18 @@ use super::*;
 use crate::plan::Pace;
 use crate::settings::Nimbus;
 
-fn settled(line: &str) -> Result<Settings, String> {
+fn resolved(line: &str) -> Result<Settings, String> {
     let words = ["loadgen"].into_iter().chain(line.split_whitespace());
     let line = CommandLine::try_parse_from(words).map_err(|error| error.to_string())?;
     let cores = Cores {
         usable: NonZeroUsize::new(2).unwrap(),
         ids: vec![4, 5],
     };
-    match settle::job(line, &cores)? {
+    match resolve::job(line, &cores)? {
         Job::Run(settings) | Job::FindLimit(settings) => Ok(*settings),
         Job::PrintPlan(settings) => Ok(*settings),
         Job::Compare { servers, .. } => Ok(servers[1].clone()),
-        Job::Chart { .. } | Job::Logins(_) => Err("it has no settings".to_owned()),
+        Job::Logins(_) => Err("it has no settings".to_owned()),
     }
 }
 
@@ -31,7 +31,7 @@ fn the_definition_is_consistent() {
 
 #[test]
 fn supervisors_make_workers_and_topologies() {
-    let settings = settled("--supervisors 3000 --threads 3").unwrap();
+    let settings = resolved("--supervisors 3000 --threads 3").unwrap();
     assert_eq!(settings.cluster.workers, 12_000);
     assert_eq!(settings.cluster.topologies, 100);
     assert_eq!(settings.nimbus, Nimbus::EveryTenSeconds);
@@ -42,26 +42,26 @@ fn supervisors_make_workers_and_topologies() {
 
 #[test]
 fn saturating_has_no_reader_unless_asked_for() {
-    let settings = settled("--saturate 1000").unwrap();
+    let settings = resolved("--saturate 1000").unwrap();
     assert_eq!(settings.cluster.pace, Pace::Saturate);
     assert_eq!(settings.nimbus, Nimbus::Off);
-    let settings = settled("--saturate 500 --nimbus continuous").unwrap();
+    let settings = resolved("--saturate 500 --nimbus continuous").unwrap();
     assert_eq!(settings.nimbus, Nimbus::Continuous);
-    assert!(settled("--saturate 1000 --supervisors 3").is_err());
+    assert!(resolved("--saturate 1000 --supervisors 3").is_err());
 }
 
 #[test]
 fn many_connections_take_several_loopback_sources() {
-    let settings = settled("--supervisors 25000").unwrap();
+    let settings = resolved("--supervisors 25000").unwrap();
     assert!(settings.sources.len() >= 2);
     assert_eq!(settings.sources[0].to_string(), "127.0.0.2");
-    let error = settled("--supervisors 25000 --target 192.0.2.1:6699").unwrap_err();
+    let error = resolved("--supervisors 25000 --target 192.0.2.1:6699").unwrap_err();
     assert!(error.contains("--source-addresses"), "{error}");
 }
 
 #[test]
 fn another_number_of_supervisors_brings_what_belongs_to_it() {
-    let settings = settled("--supervisors 100 --find-limit").unwrap();
+    let settings = resolved("--supervisors 100 --find-limit").unwrap();
     let more = settings.with_supervisors(25_000).unwrap();
     assert_eq!(more.cluster.workers, 100_000);
     assert_eq!(more.cluster.topologies, 834);
@@ -76,23 +76,23 @@ fn logins_are_each_servers_own() {
         Some(ClientMethod::Kerberos { service }) => service.clone(),
         other => panic!("{other:?}"),
     };
-    let settings = settled(line).unwrap();
+    let settings = resolved(line).unwrap();
     assert_eq!(service(&settings, 0), "pacemaker/127.0.0.1");
     assert_eq!(service(&settings, 1), "pacemaker/127.0.0.2");
     assert!(settings.targets[0].logins.workers.is_none());
-    let settings = settled(&format!(
+    let settings = resolved(&format!(
         "{line} --service storm/a@B --worker-auth kerberos"
     ));
     let settings = settings.unwrap();
     assert_eq!(service(&settings, 1), "storm/a@B");
     assert_eq!(settings.targets[1].logins.of_workers(), "kerberos");
-    let other = settled("compare 127.0.0.1:1 127.0.0.2:2 --auth kerberos").unwrap();
+    let other = resolved("compare 127.0.0.1:1 127.0.0.2:2 --auth kerberos").unwrap();
     assert_eq!(service(&other, 0), "pacemaker/127.0.0.2");
 }
 
 #[test]
 fn workers_that_log_in_have_the_addresses_of_their_supervisors() {
-    let sources = |line| settled(line).unwrap().sources.len();
+    let sources = |line| resolved(line).unwrap().sources.len();
     assert_eq!(sources("--supervisors 300 --worker-auth kerberos"), 300);
     assert_eq!(sources("--supervisors 300 --auth kerberos"), 0);
     let elsewhere = "--supervisors 300 --worker-auth kerberos --target 192.0.2.1:6699";
@@ -101,11 +101,11 @@ fn workers_that_log_in_have_the_addresses_of_their_supervisors() {
 
 #[test]
 fn comparing_takes_two_servers() {
-    let second = settled("compare 127.0.0.1:1 127.0.0.1:2 --supervisors 7").unwrap();
+    let second = resolved("compare 127.0.0.1:1 127.0.0.1:2 --supervisors 7").unwrap();
     assert_eq!(second.targets[0].address.port(), 2);
     assert_eq!(second.supervisors(), 7);
     for wrong in ["compare 127.0.0.1:1", "--supervisors 3 compare a b"] {
-        assert!(settled(wrong).is_err(), "{wrong}");
+        assert!(resolved(wrong).is_err(), "{wrong}");
     }
 }
 
@@ -136,6 +136,6 @@ fn nonsense_is_refused() {
         "--auth kerberos --service pacemaker",
         "logins --count 0",
     ] {
-        assert!(settled(line).is_err(), "{line}");
+        assert!(resolved(line).is_err(), "{line}");
     }
 }

@@ -1,4 +1,4 @@
-//! Values of the command line that are more than a number: addresses, limits, payloads, executors.
+//! Values of the command line that are more than numbers: addresses, limits, payloads, executors.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,13 +10,13 @@ use crate::storm;
 use crate::units::parse_bytes;
 use crate::{payload, units};
 
-// clap takes a `Vec` for an option that may be repeated.
+// Newtypes, because clap takes a `Vec` for an option that may be repeated.
 #[derive(Clone, Debug)]
 pub struct Addresses(pub Vec<IpAddr>);
 #[derive(Clone, Debug)]
 pub struct Expectations(pub Vec<Expectation>);
 
-/// What a pulse's details are.
+/// The value of `--payload`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Payload {
     Bytes(u32),
@@ -24,29 +24,29 @@ pub enum Payload {
     Style(Style),
 }
 
-/// Executors of a worker: one number for all, or a range.
+/// Executors per worker: one number for all workers, or a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Executors {
     pub least: u32,
     pub most: u32,
 }
 
-/// Storm has no bound; beyond this a pulse goes near the frame limit.
+/// Storm has no limit. Beyond this a pulse comes close to the frame limit.
 const MOST_EXECUTORS: u32 = 5_000;
 
-/// Without `--executors`.
-const USUAL_EXECUTORS: Executors = Executors {
+/// The default of `--executors`.
+const DEFAULT_EXECUTORS: Executors = Executors {
     least: 10,
     most: 10,
 };
 
-/// A key and the message around it take well under a KiB of a frame.
+/// The key and the message around the details take well under 1 KiB of a frame.
 const MOST_BYTES: u64 = storm::FRAME_BYTES as u64 - 1024;
 
 pub fn addresses(text: &str) -> Result<Addresses, String> {
     let mut addresses = Vec::new();
     for part in text.split(',') {
-        let wrong = || format!("\"{part}\" is not an IP address or a range of them, A-B");
+        let wrong = || format!("\"{part}\" is neither an IP address nor a range of them, A-B");
         match part.split_once('-') {
             None => addresses.push(part.parse().map_err(|_| wrong())?),
             Some((first, last)) => {
@@ -80,7 +80,7 @@ pub fn payload(text: &str) -> Result<Payload, String> {
     }
 }
 
-/// One size a line; what follows a # is a comment.
+/// One size per line; # starts a comment.
 fn sizes_in(file: &str) -> Result<Arc<[u32]>, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"))?;
     let mut sizes = Vec::new();
@@ -92,18 +92,19 @@ fn sizes_in(file: &str) -> Result<Arc<[u32]>, String> {
         }
     }
     if sizes.is_empty() {
-        return Err(format!("{file} has no size; one on each line is wanted"));
+        return Err(format!("{file} has no size; expected one per line"));
     }
     Ok(sizes.into())
 }
 
 fn checked(bytes: u64) -> Result<u32, String> {
-    match (payload::MIN_BYTES..=MOST_BYTES).contains(&bytes) {
-        true => Ok(bytes as u32),
-        false => Err(format!(
-            "{bytes} bytes; allowed are {} (a pulse's stamp and some of its body) to {MOST_BYTES}",
+    if (payload::MIN_BYTES..=MOST_BYTES).contains(&bytes) {
+        Ok(bytes as u32)
+    } else {
+        Err(format!(
+            "{bytes} bytes; allowed are {} (the pulse's stamp and some of its body) to {MOST_BYTES}",
             payload::MIN_BYTES
-        )),
+        ))
     }
 }
 
@@ -114,34 +115,34 @@ pub fn executors(text: &str) -> Result<Executors, String> {
             Ok(Executors { least, most })
         }
         _ => Err(format!(
-            "\"{text}\" is not a number of executors or a range of them, A-B, from 1 to {MOST_EXECUTORS}"
+            "\"{text}\" is neither a number of executors nor a range of them, A-B, from 1 to {MOST_EXECUTORS}"
         )),
     }
 }
 
-/// Bits a second of a link, such as 1Gbit.
+/// Bits per second of a link, such as 1Gbit.
 pub fn link_speed(text: &str) -> Result<u64, String> {
     units::parse_bits_per_second(text)
 }
 
-/// What the two options come to together.
+/// Combines `--payload` and `--executors`.
 pub fn sizes(payload: Option<Payload>, executors: Option<Executors>) -> Result<Sizes, String> {
-    const USUAL_BYTES: u32 = 4096;
+    const DEFAULT_BYTES: u32 = 4096;
     let of = |style, executors: Executors| Sizes::Executors {
         least: executors.least,
         most: executors.most,
         style,
     };
     match (payload, executors) {
-        (None, None) => Ok(Sizes::Fixed(USUAL_BYTES)),
+        (None, None) => Ok(Sizes::Fixed(DEFAULT_BYTES)),
         (None, Some(executors)) => Ok(of(Style::Simple, executors)),
         (Some(Payload::Style(style)), executors) => {
-            Ok(of(style, executors.unwrap_or(USUAL_EXECUTORS)))
+            Ok(of(style, executors.unwrap_or(DEFAULT_EXECUTORS)))
         }
         (Some(Payload::Bytes(bytes)), None) => Ok(Sizes::Fixed(bytes)),
         (Some(Payload::Drawn(sizes)), None) => Ok(Sizes::Drawn(sizes)),
         (Some(Payload::Bytes(_) | Payload::Drawn(_)), Some(_)) => Err(
-            "--executors: goes with --payload simple or rich; the sizes are given already"
+            "--executors needs --payload simple or rich; here --payload gives the sizes itself"
                 .to_owned(),
         ),
     }

@@ -1,4 +1,4 @@
-//! The run's time: microseconds since the plan's zero, the same on all threads.
+//! The time of the run: microseconds since the begin of the plan, the same on all threads.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use storm_pacemaker::connection::{Batching, SleepPlan};
 
 use crate::settings::Settings;
 
-/// The longest sleep of a driving thread: how late it may see that the run is cut short.
+/// The longest sleep of a driving thread, so that it soon sees an aborted run.
 const LONGEST_SLEEP_US: u64 = 100_000;
 
-/// How long answers may wait for others: by so much at most a response time is told too long.
-const GATHER: Duration = Duration::from_micros(500);
+/// How long answers may wait for others. Response times are too long by this much at most.
+const BATCH_WAIT: Duration = Duration::from_micros(500);
 
-/// Completions that are worth a wake at once.
-const ENOUGH: u32 = 64;
+/// This many completions end the wait.
+const BATCH_FULL: u32 = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -31,8 +31,8 @@ impl Clock {
         since.as_micros() as u64
     }
 
-    /// How the ring may sleep until `due_us`. To the nanosecond: rounding would be lateness.
-    pub fn rest_until(self, due_us: u64) -> SleepPlan {
+    /// How the ring sleeps until `due_us`. To the nanosecond, because rounding would add lateness.
+    pub fn sleep_until(self, due_us: u64) -> SleepPlan {
         let now = Instant::now();
         let due = self.start + Duration::from_micros(due_us);
         let longest = Duration::from_micros(LONGEST_SLEEP_US);
@@ -42,17 +42,17 @@ impl Clock {
         }
     }
 
-    /// The same for a thread that plays many workers: what comes may wait for more of its kind for a
-    /// moment, so that it does not wake us one by one. On loopback a wake of ours is work that the
-    /// kernel does while the server sends, and would be counted as the server's.
-    pub fn gather_until(self, due_us: u64) -> SleepPlan {
-        let rest = self.rest_until(due_us);
+    /// The same for a thread with many workers: answers wait a moment for others, so that they do not wake
+    /// the thread one by one. On loopback the kernel does the work of such a wake while the server sends,
+    /// and counts it as the server's CPU time.
+    pub fn batch_until(self, due_us: u64) -> SleepPlan {
+        let plan = self.sleep_until(due_us);
         SleepPlan {
             batching: Some(Batching {
-                completions: ENOUGH,
-                at_least: rest.at_most.min(GATHER),
+                completions: BATCH_FULL,
+                at_least: plan.at_most.min(BATCH_WAIT),
             }),
-            ..rest
+            ..plan
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether an answer that a reader got can be true, given what was known when it asked.
+//! Checks the answers to a reader: can they be true, given what was known when the reader asked?
 
 use std::collections::HashSet;
 
@@ -8,18 +8,18 @@ use super::stage::{Known, Stage};
 use crate::payload;
 use crate::record::ErrorKind;
 
-/// What a list must name, and what it must not: indexes of topologies.
+/// The topologies that a list must have, and those that it must not have, as indexes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
+pub struct ExpectedList {
     present: Vec<u32>,
     absent: Vec<u32>,
 }
 
-/// What a list of one target has to hold: the topologies of workers who have an acknowledged pulse
-/// and have stayed with their first server, and none that was deleted.
-pub fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> Listed {
+/// The expected list of one target: it must have the topologies of workers with an acknowledged pulse that
+/// have stayed with their first server, and none that was deleted.
+pub fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> ExpectedList {
     let mut present = vec![false; stage.plan.topologies.len()];
-    // With several servers a worker may have gone to another one.
+    // With several servers, a worker may have turned to another one.
     let certain = stage.settings.targets.len() == 1;
     for (index, worker) in stage.plan.workers.iter().enumerate() {
         let acknowledged = matches!(stage.known(index as u32), Known::Acknowledged(_));
@@ -31,57 +31,58 @@ pub fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> Listed {
         let marked = (0..).zip(of).filter(|(_, marked)| **marked);
         marked.map(|(index, _)| index).collect()
     };
-    Listed {
+    ExpectedList {
         present: indexes(&present),
         absent: indexes(deleted),
     }
 }
 
-impl Listed {
-    /// What was expected when the list was asked for, and still is when it is there: a topology's last
-    /// worker may have left in between.
-    pub fn still(mut self, now: &Listed) -> Listed {
+impl ExpectedList {
+    /// Keeps what is still expected when the list has come: the last worker of a topology may have left
+    /// meanwhile.
+    pub fn still(mut self, now: &ExpectedList) -> ExpectedList {
         self.present.retain(|index| now.present.contains(index));
         self
     }
 }
 
-/// Judges a list.
-pub fn list(stage: &Stage, expected: &Listed, answer: &Message<'_>) -> Result<(), ErrorKind> {
+/// Checks a list.
+pub fn list(stage: &Stage, expected: &ExpectedList, answer: &Message<'_>) -> Result<(), ErrorKind> {
     let (MessageType::GetAllNodesForPathResponse, Some(Data::Nodes(nodes))) =
         (answer.kind, &answer.data)
     else {
         return Err(unexpected(answer));
     };
-    // It may hold more, of other clusters or of earlier runs.
+    // It may have more, of other clusters or earlier runs.
     let nodes: HashSet<&str> = nodes.iter().map(AsRef::as_ref).collect();
     let is_named = |index: &u32| nodes.contains(stage.plan.topologies[*index as usize].id.as_str());
     if expected.absent.iter().any(is_named) {
         return Err(ErrorKind::ListStale);
     }
-    match expected.present.iter().all(is_named) {
-        true => Ok(()),
-        false => Err(ErrorKind::ListIncomplete),
+    if expected.present.iter().all(is_named) {
+        Ok(())
+    } else {
+        Err(ErrorKind::ListIncomplete)
     }
 }
 
-/// The sequence number in the answer to a GET of a worker's key, if there is a pulse.
+/// The sequence number in the answer to a GET of a worker's key, if it has a pulse.
 pub fn pulse(stage: &Stage, worker: u32, answer: &Message<'_>) -> Result<Option<u32>, ErrorKind> {
     match (answer.kind, &answer.data) {
         (MessageType::GetPulseResponse, Some(Data::Pulse(pulse)))
             if pulse.id == stage.plan.workers[worker as usize].key =>
         {
-            payload::sequence_of(pulse.details, stage.run, worker)
+            payload::sequence_of(pulse.details, stage.run_id, worker)
         }
         _ => Err(unexpected(answer)),
     }
 }
 
-/// Judges the newest pulse that all servers together have returned of one worker. `before` was known
-/// before the first was asked, `after` is known now.
+/// Checks the newest pulse of a worker that any of the servers returned. `before` was known before the first
+/// server was asked, `after` is known now.
 pub fn newest(sequence: Option<u32>, before: Known, after: Known) -> Result<(), ErrorKind> {
     match (before, sequence) {
-        // The worker may have left, and its key with it, since the reader asked.
+        // The worker may have left since the reader asked, and its key may be gone.
         _ if before != after && !matches!(after, Known::Nothing | Known::Acknowledged(_)) => Ok(()),
         (Known::Deleted, Some(_)) => Err(ErrorKind::Undead),
         (Known::Acknowledged(_), None) => Err(ErrorKind::Missing),
@@ -90,7 +91,7 @@ pub fn newest(sequence: Option<u32>, before: Known, after: Known) -> Result<(), 
     }
 }
 
-/// What to call an answer that is not the one to the question.
+/// The kind of error for an answer that does not fit the request.
 pub fn unexpected(answer: &Message<'_>) -> ErrorKind {
     match answer.kind {
         MessageType::NotAuthorized => ErrorKind::Refused,
@@ -107,13 +108,13 @@ mod tests {
         let known = Known::Acknowledged(5);
         let judged = |sequence| newest(sequence, known, known);
         assert_eq!(judged(Some(5)), Ok(()));
-        assert_eq!(judged(Some(6)), Ok(())); // its acknowledgement is still on its way
+        assert_eq!(judged(Some(6)), Ok(())); // its acknowledgement is on its way
         assert_eq!(judged(Some(4)), Err(ErrorKind::Stale));
         assert_eq!(judged(None), Err(ErrorKind::Missing));
     }
 
     #[test]
-    fn before_the_first_acknowledgement_there_need_not_be_anything() {
+    fn before_the_first_acknowledgement_there_may_be_nothing() {
         assert_eq!(newest(None, Known::Nothing, Known::Nothing), Ok(()));
         let after = Known::Acknowledged(1);
         assert_eq!(newest(None, Known::Nothing, after), Ok(()));
@@ -124,7 +125,7 @@ mod tests {
         let deleted = Known::Deleted;
         assert_eq!(newest(None, deleted, deleted), Ok(()));
         assert_eq!(newest(Some(3), deleted, deleted), Err(ErrorKind::Undead));
-        // It was deleted while the reader waited for its answer.
+        // It was deleted while the reader waited.
         assert_eq!(newest(None, Known::Acknowledged(3), deleted), Ok(()));
         assert_eq!(newest(Some(3), Known::Acknowledged(3), deleted), Ok(()));
         assert_eq!(newest(None, Known::Acknowledged(3), Known::Leaving), Ok(()));

@@ -1,80 +1,62 @@
-//! One connection of the cluster to a server: whether it stands and has logged in, what is queued for
-//! it, what of an answer has come. And whose connection is whose.
+//! One connection of the cluster to a server: whether it is open and logged in, and what is queued for it.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use storm_pacemaker::client_login::{ClientLogin, ClientMethod};
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use storm_pacemaker::ring::{EventLoop, Handler};
-use storm_pacemaker::wire::{FrameReader, MessageType, decode};
+use storm_pacemaker::ring::EventLoop;
+use storm_pacemaker::wire::{MessageType, decode};
 
-use super::clock::Clock;
 use crate::record::{ErrorKind, Reason, Record, Timed};
 use crate::storm;
 
-/// How long closing all connections may take.
-const CLOSE_WITHIN_US: u64 = 2_000_000;
-
-/// Why logins fail that no message ends. A refused login is answered by nothing else.
+/// Reasons of failed logins without a message. Servers refuse a login by ending the connection.
 pub const ENDED: &str = "the server ended the connection";
-pub const NO_FRAME: &str = "a frame of an impossible length";
-pub const TOO_LONG: &str = "it took longer than the 11 s that Storm's client waits";
+pub const NO_FRAME: &str = "a frame with an invalid length";
+pub const TOO_LONG: &str = "it took longer than 11 s, after which Storm's client gives up";
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Link {
     pub state: LinkState,
     pub outbox: Outbox,
-    pub frames: FrameReader,
-    /// Dials that failed, or connections that were lost, since one stood that was of use.
+    /// Failed dials and lost connections since the last answer.
     failures: u32,
-    /// There while the state is `LoggingIn`.
+    /// Set while the state is `LoggingIn`.
     login: Option<Box<ClientLogin>>,
-    /// Nothing has come since the login.
+    /// No frame has come since the login.
     just_logged_in: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LinkState {
+    #[default]
     Down,
     Dialling {
         id: ConnectionId,
         since_us: u64,
     },
-    /// It stands, and no request may be written yet.
+    /// Connected, but no request may be written yet.
     LoggingIn {
         id: ConnectionId,
         since_us: u64,
     },
     Up(ConnectionId),
-    /// The server has sent a FIN, or refused the dial. Storm's 2.x client does not notice, and goes on
-    /// writing to nowhere until a request has failed.
+    /// The server has sent a FIN or refused the dial. Storm's 2.x client does not notice this until a request
+    /// has failed.
     Deaf,
 }
 
-/// What has become of a connection that opens.
+/// The progress of a connection that opens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opening {
     /// Requests may be written.
     Up,
     LoggingIn,
-    /// It does not log in, which has been counted. It is to be dialled again so much later.
+    /// The login failed, which has been counted. Dial again after this wait.
     Failed {
         wait_us: u64,
     },
-}
-
-impl Default for Link {
-    fn default() -> Link {
-        Link {
-            state: LinkState::Down,
-            outbox: Outbox::default(),
-            frames: FrameReader::new(storm::FRAME_BYTES),
-            failures: 0,
-            login: None,
-            just_logged_in: false,
-        }
-    }
 }
 
 impl Link {
@@ -101,7 +83,7 @@ impl Link {
         matches!(self.state, LinkState::LoggingIn { .. })
     }
 
-    /// Dials. Where that fails at once, returns how long to wait before the next attempt.
+    /// Dials. If this fails at once, returns the wait before the next attempt, in microseconds.
     pub fn dial(
         &mut self,
         ring: &mut EventLoop,
@@ -128,7 +110,7 @@ impl Link {
         }
     }
 
-    /// The dial has become a connection; it logs in where there is a method to do so.
+    /// The connection is established. Begins the login if there is a method.
     pub fn opened(
         &mut self,
         id: ConnectionId,
@@ -142,7 +124,6 @@ impl Link {
         }
         record.connected += 1;
         self.outbox = Outbox::default();
-        self.frames = FrameReader::new(storm::FRAME_BYTES);
         self.just_logged_in = false;
         let Some(method) = method else {
             self.state = LinkState::Up(id);
@@ -162,7 +143,7 @@ impl Link {
         }
     }
 
-    /// Takes a frame that has come before the login is complete.
+    /// Takes a frame of the login.
     pub fn log_in(
         &mut self,
         body: &[u8],
@@ -173,7 +154,7 @@ impl Link {
         let (LinkState::LoggingIn { id, since_us }, Some(mut login)) =
             (self.state, self.login.take())
         else {
-            unreachable!("there is no login under way");
+            unreachable!("no login is under way");
         };
         match login.receive(body, self.outbox.text()) {
             Ok(true) => {
@@ -193,7 +174,7 @@ impl Link {
         }
     }
 
-    /// Counts a login that has failed, and closes its connection.
+    /// Counts a failed login and closes its connection.
     pub fn fail_login(
         &mut self,
         why: String,
@@ -211,24 +192,24 @@ impl Link {
         }
     }
 
-    /// Whether a frame is the end of the login once more: Storm's daemon sends that twice with
-    /// Kerberos.
-    pub fn repeats_end_of_login(&mut self, body: &[u8]) -> bool {
+    /// Skips a second end of the login, which Storm's daemon sends with Kerberos. Returns whether the frame
+    /// was one.
+    pub fn skip_second_end_of_login(&mut self, body: &[u8]) -> bool {
         std::mem::take(&mut self.just_logged_in)
             && decode(body).is_ok_and(|message| message.kind == MessageType::ControlMessage)
     }
 
-    /// The server has said that it will send no more.
+    /// The server has sent a FIN.
     pub fn finished(&mut self, record: &mut Record) {
         record.errors.add(ErrorKind::ConnectionLost);
         self.state = LinkState::Deaf;
     }
 
-    /// Counts the end of the connection, and returns how long to wait before dialling again; `None`
-    /// where Storm's client does not notice the end.
+    /// Counts the end of the connection, and returns the wait before dialling again, in microseconds. `None`:
+    /// Storm's client does not notice the end.
     pub fn closed(&mut self, why: Closed, record: &mut Record) -> Option<u64> {
         match why {
-            // We had a reason, which has been counted.
+            // The reason has been counted.
             Closed::ByUs if self.state == LinkState::Deaf => return None,
             Closed::ByUs => {}
             Closed::Error(reason) if self.is_logging_in() => {
@@ -253,8 +234,7 @@ impl Link {
         Some(self.back_off_us())
     }
 
-    /// A request has failed: the client throws the connection away and makes another one. Returns
-    /// what there is to close.
+    /// The client drops the connection, for instance after a failed request. Returns the connection to close.
     pub fn abandon(&mut self) -> Option<ConnectionId> {
         let id = self.id();
         self.state = LinkState::Down;
@@ -262,7 +242,7 @@ impl Link {
         id
     }
 
-    /// An answer has come: the server is alive.
+    /// An answer has come, so the server works.
     pub fn answered(&mut self) {
         self.failures = 0;
     }
@@ -270,48 +250,6 @@ impl Link {
     fn back_off_us(&mut self) -> u64 {
         self.failures = self.failures.saturating_add(1);
         storm::back_off_us(self.failures)
-    }
-}
-
-/// Resets connections, so that no port of ours stays in TIME_WAIT, and waits until they are gone.
-pub fn close_all(
-    ids: Vec<ConnectionId>,
-    ring: &mut EventLoop,
-    handler: &mut impl Handler,
-    clock: Clock,
-) -> io::Result<()> {
-    let mut commands = Commands::default();
-    for id in ids {
-        commands.push(Command::Close(id, Ending::Reset));
-    }
-    let deadline_us = clock.now_us() + CLOSE_WITHIN_US;
-    ring.apply_commands(handler, &mut commands)?;
-    while ring.connections() > 0 && clock.now_us() < deadline_us {
-        ring.turn(handler, clock.rest_until(deadline_us))?;
-    }
-    Ok(())
-}
-
-/// Connections' owners, by the ring's slots.
-#[derive(Debug, Default)]
-pub struct Owners {
-    slots: Vec<Option<(ConnectionId, u32)>>,
-}
-
-impl Owners {
-    pub fn set(&mut self, id: ConnectionId, owner: u32) {
-        let slot = id.slot as usize;
-        if self.slots.len() <= slot {
-            self.slots.resize(slot + 1, None);
-        }
-        self.slots[slot] = Some((id, owner));
-    }
-
-    pub fn of(&self, id: ConnectionId) -> u32 {
-        match self.slots.get(id.slot as usize) {
-            Some(Some((current, owner))) if *current == id => *owner,
-            _ => unreachable!("the ring tells of a connection that nobody dialled"),
-        }
     }
 }
 
@@ -323,20 +261,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_login_may_come_once_more_and_nothing_else_is_taken_for_it() {
+    fn the_end_of_a_login_may_come_twice() {
         let mut link = Link {
             just_logged_in: true,
             ..Link::default()
         };
         let mut end = Vec::new();
         encode_control(&mut end, ControlCode::SaslComplete);
-        assert!(link.repeats_end_of_login(&end[FRAME_PREFIX_BYTES..]));
-        assert!(!link.repeats_end_of_login(&end[FRAME_PREFIX_BYTES..]));
+        assert!(link.skip_second_end_of_login(&end[FRAME_PREFIX_BYTES..]));
+        assert!(!link.skip_second_end_of_login(&end[FRAME_PREFIX_BYTES..]));
         let mut answer = Vec::new();
         encode_plain(&mut answer, MessageType::SendPulseResponse, 1);
         link.just_logged_in = true;
-        assert!(!link.repeats_end_of_login(&answer[FRAME_PREFIX_BYTES..]));
-        assert!(!link.repeats_end_of_login(&end[FRAME_PREFIX_BYTES..]));
+        assert!(!link.skip_second_end_of_login(&answer[FRAME_PREFIX_BYTES..]));
+        assert!(!link.skip_second_end_of_login(&end[FRAME_PREFIX_BYTES..]));
     }
 
     #[test]

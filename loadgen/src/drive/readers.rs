@@ -1,155 +1,101 @@
-//! Nimbus: one connection to each server, shared by its scheduler, which reads one worker's pulse after
-//! another, and by the threads that answer the UI's pages. Each of them waits for its answer before it
-//! asks the next question; together they pipeline. All that they read is judged.
+//! Nimbus: one connection to each server, shared by its scheduler, which reads the workers' pulses one after
+//! another, and by the threads that build pages of the UI. Each waits for an answer before its next request,
+//! so requests of different threads are pipelined. Every answer is verified.
 
 mod agenda;
-mod handler;
+mod clients;
 
-use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
 
-use storm_pacemaker::connection::{Command, Commands, Ending};
+use storm_pacemaker::connection::{Command, Commands, ConnectionId, Ending};
 use storm_pacemaker::ring::EventLoop;
 use storm_pacemaker::wire::message::encode_path;
 use storm_pacemaker::wire::{Message, MessageType, decode};
 
-use super::clock::{Clock, Window};
-use super::judge::{self, Listed};
-use super::link::{Link, LinkState, Owners, TOO_LONG, close_all};
-use super::logins::Logins;
-use super::request::{Request, Retries, Retry, Try};
-use super::slices::{Slice, Slices};
-use super::stage::{Known, Stage};
-use crate::record::{ErrorKind, Record, Timed};
+use super::context::Context;
+use super::judge::{self, ExpectedList};
+use super::link::{Link, LinkState, TOO_LONG};
+use super::request::{Request, Retry, Try};
+use super::stage::Known;
+use crate::record::{ErrorKind, Timed};
 use crate::storm;
 use agenda::{Agenda, Task};
 
 pub struct Readers {
-    stage: Arc<Stage>,
-    clock: Clock,
-    window: Window,
-    /// One for each target, and when one that is down may be dialled.
+    context: Context,
+    /// One for each server; next, when it may be dialled if it is down.
     links: Vec<Link>,
     dial_us: Vec<u64>,
-    owners: Owners,
     askers: Vec<Asker>,
     /// Topologies whose deletion all servers have acknowledged.
     deleted: Vec<bool>,
-    retries: Retries,
-    logins: Logins,
-    /// Servers and requests that were written to them again: further answers may come to each.
-    written_again: Vec<(usize, i32)>,
+    /// Servers and ids of the requests repeated to them: additional answers may come.
+    repeated: Vec<(usize, i32)>,
     last_id: i32,
-    now_us: u64,
-    record: Record,
-    slices: Slices,
-    ending: bool,
-    errors_shown: u64,
 }
 
 /// One thread of Nimbus.
 struct Asker {
     agenda: Agenda,
-    asked: Option<Request<Asked>>,
-    /// What the servers that were asked before had of the same worker.
+    question: Option<Request<Question>>,
+    /// The newest pulse of the worker that the servers asked so far have returned.
     newest: Option<u32>,
-    /// What was known of the worker before the first server was asked.
+    /// What was known about the worker before the first server was asked.
     known: Known,
-    /// Whether all servers so far have given a proper answer.
+    /// Whether all servers so far have answered correctly.
     all_well: bool,
 }
 
-/// What was asked, and what the answer has to hold.
-struct Asked {
+/// A request, and what its answer must have.
+struct Question {
     task: Task,
     target: usize,
-    list: Listed,
+    list: ExpectedList,
 }
 
 impl Readers {
-    pub fn new(stage: Arc<Stage>, clock: Clock, seconds: Sender<Slice>) -> Readers {
-        let targets = stage.settings.targets.len();
-        let askers = agenda::all(&stage).into_iter().map(|agenda| Asker {
+    pub fn new(context: Context) -> Readers {
+        let targets = context.stage.settings.targets.len();
+        let askers = agenda::all(&context.stage).into_iter().map(|agenda| Asker {
             agenda,
-            asked: None,
+            question: None,
             newest: None,
             known: Known::Nothing,
             all_well: true,
         });
         Readers {
-            window: Window::of(&stage.settings),
             askers: askers.collect(),
-            deleted: vec![false; stage.plan.topologies.len()],
-            stage,
-            clock,
+            deleted: vec![false; context.stage.plan.topologies.len()],
+            context,
             links: (0..targets).map(|_| Link::default()).collect(),
             dial_us: vec![0; targets],
-            owners: Owners::default(),
-            retries: Retries::default(),
-            logins: Logins::default(),
-            written_again: Vec::new(),
+            repeated: Vec::new(),
             last_id: 0,
-            now_us: 0,
-            record: Record::default(),
-            slices: Slices::new(seconds),
-            ending: false,
-            errors_shown: 0,
         }
     }
 
-    /// Reads until the plan is over and the last request is answered or given up.
-    pub fn run(mut self, ring: &mut EventLoop) -> io::Result<Record> {
-        let mut commands = Commands::default();
-        loop {
-            self.now_us = self.clock.now_us();
-            self.ending = self.now_us >= self.window.end_us;
-            let waits = self.askers.iter().any(|asker| asker.asked.is_some());
-            if self.stage.aborted() || self.ending && !waits {
-                break;
-            }
-            self.take_late_logins(&mut commands);
-            let mut due_us = self.dial_links(ring);
-            self.take_retries(&mut commands);
-            if !self.ending {
-                due_us = due_us.min(self.ask_all(&mut commands));
-            }
-            for next_us in [self.retries.next_us(), self.logins.next_us()] {
-                due_us = due_us.min(next_us.unwrap_or(u64::MAX));
-            }
-            ring.apply_commands(&mut self, &mut commands)?;
-            let rest = self.clock.rest_until(due_us);
-            ring.turn(&mut self, rest)?;
-            self.show_progress();
-        }
-        self.note_unfinished();
-        self.ending = true;
-        let ids = self.links.iter().filter_map(Link::id).collect();
-        let clock = self.clock;
-        close_all(ids, ring, &mut self, clock)?;
-        self.show_progress();
-        let errors = self.record.errors.total();
-        self.slices.finish(self.window.end_us, errors);
-        Ok(self.record)
-    }
-
-    /// Dials what is down, and returns when to look again.
+    /// Dials the links that are down, and returns when to try again.
     fn dial_links(&mut self, ring: &mut EventLoop) -> u64 {
         let mut next_us = u64::MAX;
         for (target, link) in self.links.iter_mut().enumerate() {
-            if self.ending || link.state != LinkState::Down {
+            if self.context.ending || link.state != LinkState::Down {
                 continue;
             }
-            if self.dial_us[target] <= self.now_us {
-                let to = self.stage.settings.targets[target].address;
-                let from = self.stage.settings.sources.first().copied();
-                match link.dial(ring, to, from, self.now_us, &mut self.record) {
+            if self.dial_us[target] <= self.context.now_us {
+                let to = self.context.stage.settings.targets[target].address;
+                let from = self.context.stage.settings.sources.first().copied();
+                match link.dial(
+                    ring,
+                    to,
+                    from,
+                    self.context.now_us,
+                    &mut self.context.record,
+                ) {
                     Ok(id) => {
-                        self.owners.set(id, target as u32);
+                        self.context.owners.set(id, target as u32);
                         continue;
                     }
-                    Err(wait_us) => self.dial_us[target] = self.now_us + wait_us,
+                    Err(wait_us) => self.dial_us[target] = self.context.now_us + wait_us,
                 }
             }
             next_us = next_us.min(self.dial_us[target]);
@@ -159,16 +105,15 @@ impl Readers {
 
     // ── Questions ────────────────────────────────────────────────────────────────────────────────
 
-    /// Lets everyone ask who has something to ask and waits for nothing, and returns when the next
-    /// one will.
+    /// Lets all askers without a request under way ask, and returns when the next one will.
     fn ask_all(&mut self, commands: &mut Commands) -> u64 {
-        let mut next_us = self.window.end_us;
+        let mut next_us = self.context.window.end_us;
         for index in 0..self.askers.len() {
             let asker = &mut self.askers[index];
-            if asker.asked.is_some() {
+            if asker.question.is_some() {
                 continue;
             }
-            match asker.agenda.next(&self.stage, self.now_us) {
+            match asker.agenda.next(&self.context.stage, self.context.now_us) {
                 Ok((task, target)) => self.ask(index, task, target, commands),
                 Err(due_us) => next_us = next_us.min(due_us),
             }
@@ -182,25 +127,25 @@ impl Readers {
         if target == 0 {
             asker.all_well = true;
         }
-        let mut list = Listed::default();
+        let mut list = ExpectedList::default();
         match task {
-            Task::List => list = judge::expected_list(&self.stage, target, &self.deleted),
+            Task::List => list = judge::expected_list(&self.context.stage, target, &self.deleted),
             Task::Get(worker) if target == 0 => {
                 asker.newest = None;
-                asker.known = self.stage.known(worker);
+                asker.known = self.context.stage.known(worker);
             }
             Task::Get(_) | Task::Delete(_) => {}
         }
-        let asked = Asked { task, target, list };
-        let now_us = self.clock.now_us();
-        asker.asked = Some(Request::new(self.last_id, asked, now_us));
-        self.retries.add(now_us, index as u32, self.last_id);
+        let asked = Question { task, target, list };
+        let now_us = self.context.clock.now_us();
+        asker.question = Some(Request::new(self.last_id, asked, now_us));
+        self.context.retries.add(now_us, index as u32, self.last_id);
         self.attempt(index, commands);
     }
 
-    /// Writes what the asker has asked, if its connection stands.
+    /// Writes the asker's request, if there is a connection.
     fn attempt(&mut self, index: usize, commands: &mut Commands) {
-        let Some(request) = &mut self.askers[index].asked else {
+        let Some(request) = &mut self.askers[index].question else {
             return;
         };
         let link = &mut self.links[request.what.target];
@@ -211,13 +156,13 @@ impl Readers {
             Try::Nowhere => return,
             Try::First => {}
             Try::Again => {
-                self.record.resent += 1;
-                self.written_again.push((request.what.target, request.id));
+                self.context.record.resent += 1;
+                self.repeated.push((request.what.target, request.id));
             }
         }
         let text = link.outbox.text();
         let before = text.len();
-        let plan = &self.stage.plan;
+        let plan = &self.context.stage.plan;
         match request.what.task {
             Task::List => {
                 let kind = MessageType::GetAllNodesForPath;
@@ -233,21 +178,20 @@ impl Readers {
                 encode_path(text, MessageType::DeletePath, &path, request.id);
             }
         }
-        self.slices.now.bytes_sent += (text.len() - before) as u64;
+        self.context.slices.now.bytes_sent += (text.len() - before) as u64;
         commands.push(Command::Send(id));
     }
 
-    /// Requests without an answer for a second are written again, or given up: then the client throws
-    /// its connection away.
+    /// Repeats or gives up requests without an answer for a second. Giving up drops the connection.
     fn take_retries(&mut self, commands: &mut Commands) {
-        while let Some(Retry { owner, id, .. }) = self.retries.take(self.now_us) {
+        while let Some(Retry { owner, id, .. }) = self.context.retries.take(self.context.now_us) {
             let index = owner as usize;
-            let asked = &mut self.askers[index].asked;
+            let asked = &mut self.askers[index].question;
             let Some(request) = asked.as_mut().filter(|request| request.id == id) else {
                 continue; // answered
             };
             if request.try_again() {
-                self.retries.add(self.now_us, owner, id);
+                self.context.retries.add(self.context.now_us, owner, id);
                 self.attempt(index, commands);
                 continue;
             }
@@ -255,20 +199,24 @@ impl Readers {
                 continue;
             };
             if !request.was_written() {
-                self.record.errors.add(ErrorKind::Unsent);
+                self.context.record.errors.add(ErrorKind::Unsent);
             } else if !request.is_lost() {
-                self.record.errors.add(ErrorKind::Unanswered);
+                self.context.record.errors.add(ErrorKind::Unanswered);
             }
             let target = request.what.target;
             if self.links[target].is_logging_in() {
-                // The request has waited for it from its start.
-                self.links[target].fail_login(TOO_LONG.to_owned(), &mut self.record, commands);
+                // The request has waited for the login from its start.
+                self.links[target].fail_login(
+                    TOO_LONG.to_owned(),
+                    &mut self.context.record,
+                    commands,
+                );
             }
             if let Some(connection) = self.links[target].abandon() {
                 self.lose(connection);
                 commands.push(Command::Close(connection, Ending::Reset));
             }
-            self.dial_us[target] = self.now_us;
+            self.dial_us[target] = self.context.now_us;
             self.askers[index].all_well = false;
             self.conclude(index, &request);
         }
@@ -276,110 +224,108 @@ impl Readers {
 
     // ── Answers ──────────────────────────────────────────────────────────────────────────────────
 
-    fn answered(&mut self, target: usize, body: &[u8]) {
+    fn take_answer(&mut self, target: usize, body: &[u8]) {
         let Ok(answer) = decode(body) else {
-            self.record.errors.add(ErrorKind::BadAnswer);
+            self.context.record.errors.add(ErrorKind::BadAnswer);
             return;
         };
         self.links[target].answered();
-        let fits = |request: &mut Request<Asked>| {
+        let fits = |request: &mut Request<Question>| {
             request.id == answer.id && request.what.target == target && request.was_written()
         };
         let mut askers = self.askers.iter_mut().enumerate();
-        let found = askers.find_map(|(index, asker)| Some((index, asker.asked.take_if(fits)?)));
+        let found = askers.find_map(|(index, asker)| Some((index, asker.question.take_if(fits)?)));
         let Some((index, request)) = found else {
-            let mut again = self.written_again.iter();
+            let mut again = self.repeated.iter();
             let again = again.position(|again| *again == (target, answer.id));
             match again {
                 Some(position) => {
-                    self.written_again.swap_remove(position);
-                    self.record.answered_twice += 1;
+                    self.repeated.swap_remove(position);
+                    self.context.record.answered_twice += 1;
                 }
-                None => self.record.errors.add(judge::unexpected(&answer)),
+                None => self.context.record.errors.add(judge::unexpected(&answer)),
             }
             return;
         };
         if let Err(kind) = self.judge(index, &request.what, &answer) {
-            self.record.errors.add(kind);
+            self.context.record.errors.add(kind);
             self.askers[index].all_well = false;
         }
-        let took_us = self.now_us.saturating_sub(request.planned_us);
+        let took_us = self.context.now_us.saturating_sub(request.planned_us);
         if took_us > storm::RESEND_AFTER_US {
-            self.record.errors.add(ErrorKind::OverOneSecond);
+            self.context.record.errors.add(ErrorKind::OverOneSecond);
         }
         self.record_time(index, &request, took_us);
-        self.stage.progress.reads.fetch_add(1, Ordering::Relaxed);
-        self.slices.now.reads += 1;
+        self.context
+            .stage
+            .progress
+            .reads
+            .fetch_add(1, Ordering::Relaxed);
+        self.context.slices.now.reads += 1;
         self.conclude(index, &request);
     }
 
     fn judge(
         &mut self,
         index: usize,
-        asked: &Asked,
+        asked: &Question,
         answer: &Message<'_>,
     ) -> Result<(), ErrorKind> {
         match asked.task {
             Task::List => {
-                let now = judge::expected_list(&self.stage, asked.target, &self.deleted);
+                let now = judge::expected_list(&self.context.stage, asked.target, &self.deleted);
                 let expected = asked.list.clone().still(&now);
-                judge::list(&self.stage, &expected, answer)
+                judge::list(&self.context.stage, &expected, answer)
             }
             Task::Delete(_) => match answer.kind {
                 MessageType::DeletePathResponse => Ok(()),
                 _ => Err(judge::unexpected(answer)),
             },
             Task::Get(worker) => {
-                let sequence = judge::pulse(&self.stage, worker, answer)?;
+                let sequence = judge::pulse(&self.context.stage, worker, answer)?;
                 let asker = &mut self.askers[index];
                 asker.newest = asker.newest.max(sequence);
-                // A server that has not answered may have had what the others lack.
-                match asker.all_well && asked.target + 1 == self.links.len() {
-                    true => judge::newest(asker.newest, asker.known, self.stage.known(worker)),
-                    false => Ok(()),
+                // A server without an answer may have what the others lack.
+                if asker.all_well && asked.target + 1 == self.links.len() {
+                    judge::newest(asker.newest, asker.known, self.context.stage.known(worker))
+                } else {
+                    Ok(())
                 }
             }
         }
     }
 
-    /// The asker goes on to its next task; a list of tasks that is done is timed as a whole.
-    fn conclude(&mut self, index: usize, request: &Request<Asked>) {
+    /// The asker goes on to its next task. A finished pass or page is timed as a whole.
+    fn conclude(&mut self, index: usize, request: &Request<Question>) {
         let asked = &request.what;
         if let Task::Delete(topology) = asked.task {
             let is_last = asked.target + 1 == self.links.len();
-            // With a server that has not done so nothing is certain.
+            // If any server has not deleted it, nothing is certain.
             self.deleted[topology as usize] =
                 is_last && self.askers[index].all_well && self.all_have_left(topology);
         }
-        if let Some((timed, begun_us)) = self.askers[index].agenda.done(self.now_us)
-            && self.window.contains(begun_us)
+        if let Some((timed, begun_us)) = self.askers[index].agenda.done(self.context.now_us)
+            && self.context.window.contains(begun_us)
         {
-            self.record.time(timed, self.now_us - begun_us);
+            self.context
+                .record
+                .time(timed, self.context.now_us - begun_us);
         }
     }
 
-    /// The plan is over: a pass that has missed its time already has taken that long at the least.
-    fn note_unfinished(&mut self) {
-        for asker in &self.askers {
-            if let Some((timed, begun_us)) = asker.agenda.unfinished()
-                && self.window.contains(begun_us)
-                && self.window.end_us - begun_us >= storm::NIMBUS_PASS_EVERY_US
-            {
-                self.record.time(timed, self.window.end_us - begun_us);
-            }
-        }
-    }
-
-    /// Whether nobody can write below a topology any more.
+    /// Whether all workers of a topology have left, so that none writes to it.
     fn all_have_left(&self, topology: u32) -> bool {
-        let mut workers = (0..).zip(&self.stage.plan.workers);
+        let mut workers = (0..).zip(&self.context.stage.plan.workers);
         workers.all(|(index, worker)| {
-            let left = matches!(self.stage.known(index), Known::Left | Known::Deleted);
+            let left = matches!(
+                self.context.stage.known(index),
+                Known::Left | Known::Deleted
+            );
             worker.topology != topology || left
         })
     }
 
-    fn record_time(&mut self, index: usize, request: &Request<Asked>, us: u64) {
+    fn record_time(&mut self, index: usize, request: &Request<Question>, us: u64) {
         let timed = match (request.what.task, self.askers[index].agenda.is_ui()) {
             (Task::List, _) => Timed::List,
             (Task::Delete(_), _) => Timed::Delete,
@@ -387,24 +333,20 @@ impl Readers {
             (Task::Get(_), false) => Timed::Get,
         };
         if timed == Timed::Get {
-            self.slices.now.get.record(us);
+            self.context.slices.now.get.record(us);
         }
-        if self.window.contains(request.planned_us) {
-            self.record.time(timed, us);
+        if self.context.window.contains(request.planned_us) {
+            self.context.record.time(timed, us);
         }
     }
 
-    fn show_progress(&mut self) {
-        let errors = self.record.errors.total();
-        if errors > self.errors_shown {
-            let more = errors - self.errors_shown;
-            self.stage
-                .progress
-                .errors
-                .fetch_add(more, Ordering::Relaxed);
-            self.errors_shown = errors;
+    fn lose(&mut self, connection: ConnectionId) {
+        for asker in &mut self.askers {
+            if let Some(request) = &mut asker.question
+                && request.lose(connection)
+            {
+                self.context.record.errors.add(ErrorKind::Abandoned);
+            }
         }
-        self.slices
-            .roll(self.now_us.min(self.window.end_us), errors);
     }
 }

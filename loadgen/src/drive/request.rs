@@ -1,6 +1,6 @@
-//! A request as Storm's client makes one: written once, written again every second while no answer
-//! comes, given up after eleven tries. All tries go to the connection of the first one, even when
-//! that is gone and another one stands: so does `PacemakerClient.send`.
+//! A request as `PacemakerClient.send` makes it: written, repeated every second without an answer, given up
+//! after eleven tries. All tries go to the connection of the first one, even if that is gone and there is a
+//! new one.
 
 use std::collections::VecDeque;
 
@@ -13,21 +13,21 @@ use crate::storm;
 pub struct Request<W> {
     pub id: i32,
     pub what: W,
-    /// From when its response time counts.
+    /// Its response time counts from here.
     pub planned_us: u64,
     tries: u32,
-    /// The connection of the first try, once it is written.
+    /// The connection of the first try, once written.
     on: Option<ConnectionId>,
-    /// That connection is gone, and the request with it.
+    /// That connection is gone.
     lost: bool,
 }
 
-/// What a try comes to.
+/// What to do for a try.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Try {
     First,
     Again,
-    /// There is no connection to write it to.
+    /// Nothing: there is no connection to write to, or it was written already.
     Nowhere,
 }
 
@@ -43,7 +43,7 @@ impl<W> Request<W> {
         }
     }
 
-    /// Whether it is to be written now, given the connection that stands.
+    /// Decides whether to write it now, given the current connection.
     pub fn attempt(&mut self, up: Option<ConnectionId>) -> Try {
         match (self.on, up) {
             (None, Some(_)) => {
@@ -55,7 +55,7 @@ impl<W> Request<W> {
         }
     }
 
-    /// A second is over without an answer. False when it was the last one.
+    /// A second has passed without an answer. False after the last try.
     pub fn try_again(&mut self) -> bool {
         self.tries += 1;
         self.tries <= storm::TRIES
@@ -65,7 +65,7 @@ impl<W> Request<W> {
         self.on.is_some()
     }
 
-    /// A connection is gone. True if that loses the request, which is told once.
+    /// A connection is gone. True the first time, if the request was written to it.
     pub fn lose(&mut self, connection: ConnectionId) -> bool {
         let lost_now = self.on == Some(connection) && !self.lost;
         self.lost |= lost_now;
@@ -77,7 +77,7 @@ impl<W> Request<W> {
     }
 }
 
-/// When requests are due for their next try. All wait equally long, so a queue will do.
+/// When requests are due for their next try. All wait the same time, so a queue is enough.
 #[derive(Debug, Default)]
 pub struct Retries {
     queue: VecDeque<Retry>,
@@ -87,7 +87,7 @@ pub struct Retries {
 pub struct Retry {
     at_us: u64,
     pub owner: u32,
-    /// Of the request; one that is answered meanwhile is not there any more.
+    /// Of the request, which may have been answered meanwhile.
     pub id: i32,
 }
 
@@ -123,11 +123,11 @@ mod tests {
     };
 
     #[test]
-    fn is_written_eleven_times_to_one_connection() {
+    fn a_request_is_written_eleven_times_to_one_connection() {
         let mut request = Request::new(1, (), 0);
         assert_eq!(request.attempt(None), Try::Nowhere);
         assert_eq!(request.attempt(Some(ONE)), Try::First);
-        assert_eq!(request.attempt(Some(ONE)), Try::Nowhere); // not before its second is over
+        assert_eq!(request.attempt(Some(ONE)), Try::Nowhere); // its second is not over
         let mut written = 1;
         while request.try_again() {
             assert_eq!(request.attempt(Some(ONE)), Try::Again);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_does_not_save_it() {
+    fn a_new_connection_does_not_save_a_request() {
         let mut request = Request::new(1, (), 0);
         request.attempt(Some(ONE));
         assert!(!request.lose(OTHER));

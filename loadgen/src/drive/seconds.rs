@@ -1,23 +1,23 @@
-//! Puts the threads' slices together, second by second.
+//! Merges the threads' slices, second by second.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::slices::Slice;
-use crate::report::Summary;
-use crate::series::{Second, ServerSecond};
+use crate::record::Summary;
+use crate::record::{Second, ServerSecond};
 
 pub struct Seconds {
     slices: Receiver<Slice>,
     threads: usize,
-    /// Seconds that not all threads have told of, and how many have.
+    /// Seconds with slices of some threads, and the number of these threads.
     open: BTreeMap<u32, (Slice, usize)>,
-    /// What the server took in each second, as far as it is known.
+    /// What the server used in each second, if known.
     servers: Vec<Option<ServerSecond>>,
     done: Vec<Second>,
-    /// Also wants each second, with its histograms.
+    /// Also receives each second, with its histograms.
     log: Option<Sender<Slice>>,
-    /// Seconds of the plan; what comes after them are the last answers.
+    /// Seconds of the plan. Later ones have only the last answers.
     planned: u32,
 }
 
@@ -39,7 +39,7 @@ impl Seconds {
         }
     }
 
-    /// Takes what has come.
+    /// Takes the slices that have come.
     pub fn collect(&mut self) {
         while let Ok(slice) = self.slices.try_recv() {
             let second = slice.second;
@@ -61,7 +61,7 @@ impl Seconds {
         }
     }
 
-    /// What the server took in the second that is over; seconds come in order.
+    /// What the server used in a past second. Call it in the order of the seconds.
     pub fn add_server(&mut self, second: u32, server: Option<ServerSecond>) {
         self.servers.resize(second as usize, None);
         self.servers.push(server);
@@ -91,7 +91,7 @@ impl Seconds {
             server: None,
         });
         if let Some(log) = &self.log {
-            // A log that cannot be written says so itself.
+            // The log reports its own errors.
             let _ = log.send(slice);
         }
     }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_is_whole_when_all_threads_have_told_of_it() {
+    fn a_second_is_complete_with_the_slices_of_all_threads() {
         let (sender, slices) = channel();
         let (log, logged) = channel();
         let mut seconds = Seconds::new(slices, 2, 2_000_000, Some(log));

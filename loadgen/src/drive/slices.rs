@@ -1,5 +1,5 @@
-//! A thread's part of each second of the run. Every thread hands over one slice for every second, so
-//! that whoever puts them together knows when a second is complete.
+//! A thread's part of each second of the run. Each thread sends one slice for each second, so that the
+//! receiver knows when a second is complete.
 
 use std::sync::mpsc::Sender;
 
@@ -32,11 +32,11 @@ impl Slice {
     }
 }
 
-/// The slice in the making.
+/// The current slice, and the channel for finished ones.
 #[derive(Debug)]
 pub struct Slices {
     pub now: Slice,
-    /// All errors of the thread when the slice began.
+    /// The thread's errors before this slice.
     errors_before: u64,
     done: Sender<Slice>,
 }
@@ -50,20 +50,20 @@ impl Slices {
         }
     }
 
-    /// Hands over the seconds that are over. `errors` is the thread's total.
-    pub fn roll(&mut self, now_us: u64, errors: u64) {
+    /// Sends the slices of past seconds. `errors` is the thread's total.
+    pub fn send_finished(&mut self, now_us: u64, errors: u64) {
         while u64::from(self.now.second) < now_us / SECOND_US {
-            self.hand_over(errors);
+            self.send(errors);
         }
     }
 
-    /// Hands over the last one as well.
+    /// Sends all slices, including the last one.
     pub fn finish(mut self, now_us: u64, errors: u64) {
-        self.roll(now_us, errors);
-        self.hand_over(errors);
+        self.send_finished(now_us, errors);
+        self.send(errors);
     }
 
-    fn hand_over(&mut self, errors: u64) {
+    fn send(&mut self, errors: u64) {
         let next = Slice {
             second: self.now.second + 1,
             ..Slice::default()
@@ -71,7 +71,7 @@ impl Slices {
         let mut over = std::mem::replace(&mut self.now, next);
         over.errors = errors - self.errors_before;
         self.errors_before = errors;
-        // If nobody collects any more then the run is being cut short.
+        // Without a receiver the run is being aborted.
         let _ = self.done.send(over);
     }
 }
@@ -81,12 +81,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_second_is_handed_over_once() {
+    fn every_second_is_sent_once() {
         let (done, slices) = std::sync::mpsc::channel();
         let mut mine = Slices::new(done);
         mine.now.acknowledged = 3;
-        mine.roll(999_999, 0);
-        mine.roll(3_000_000, 2);
+        mine.send_finished(999_999, 0);
+        mine.send_finished(3_000_000, 2);
         mine.now.acknowledged = 4;
         mine.finish(3_100_000, 5);
         let seen: Vec<_> = slices

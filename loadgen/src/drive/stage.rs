@@ -1,4 +1,4 @@
-//! What all driving threads share: the plan to read, and a few counters to write.
+//! What all driving threads share: the plan, which they read, and a few counters, which they write.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -11,25 +11,25 @@ use crate::settings::Settings;
 pub struct Stage {
     pub settings: Settings,
     pub plan: Plan,
-    /// Stamped into every pulse of this run. From the clock, not from the seed: the server may still
-    /// hold the pulses of a run with the same seed.
-    pub run: u64,
-    /// Of each worker: the last sequence number acknowledged, or what follows it.
+    /// Stamped into every pulse of this run. From the clock, because the server may still hold pulses of
+    /// an earlier run with the same seed.
+    pub run_id: u64,
+    /// For each worker: the last acknowledged sequence number, or one of the special values below.
     known: Box<[AtomicU32]>,
     abort: AtomicBool,
-    /// Threads that have driven their part to its end.
+    /// Threads that are done.
     finished: AtomicUsize,
     pub progress: Progress,
 }
 
-/// What all threads know of a worker's key. Its own thread alone changes it.
+/// What all threads know about a worker's key. Only the worker's own thread changes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Known {
     /// No pulse has been acknowledged yet.
     Nothing,
-    /// The last sequence number that was.
+    /// The last acknowledged sequence number.
     Acknowledged(u32),
-    /// The worker is on its way out.
+    /// The worker is exiting.
     Leaving,
     /// The worker is gone; its key may still be there.
     Left,
@@ -37,19 +37,19 @@ pub enum Known {
     Deleted,
 }
 
-/// Sequence numbers that no worker lives to reach.
+/// Values that no sequence number reaches.
 const LEAVING: u32 = u32::MAX - 2;
 const LEFT: u32 = u32::MAX - 1;
 const DELETED: u32 = u32::MAX;
 
-/// What the progress line shows. Threads add to it once a wake.
+/// What the progress line shows. Threads update it once per wake.
 #[derive(Debug, Default)]
 pub struct Progress {
     pub acknowledged: AtomicU64,
     pub reads: AtomicU64,
     pub errors: AtomicU64,
     pub connections: AtomicU64,
-    /// The longest response since the last look, in microseconds.
+    /// The longest response time since the line was last shown, in microseconds.
     pub worst_us: AtomicU64,
 }
 
@@ -62,25 +62,25 @@ impl Stage {
             known: plan.workers.iter().map(|_| AtomicU32::new(0)).collect(),
             settings,
             plan,
-            run: mix(since_1970),
+            run_id: mix(since_1970),
             abort: AtomicBool::new(false),
             finished: AtomicUsize::new(0),
             progress: Progress::default(),
         }
     }
 
-    /// A worker's pulse has been acknowledged: from here on no read may return an older one.
+    /// A worker's pulse has been acknowledged: from now on no read may return an older one.
     pub fn acknowledge(&self, worker: u32, sequence: u32) {
         debug_assert!(sequence < LEAVING);
         self.known[worker as usize].store(sequence, Ordering::Release);
     }
 
-    /// A worker is about to exit: its key may vanish, but a pulse of it may still be on its way.
+    /// A worker exits: its key may vanish, but one of its pulses may still be on its way.
     pub fn begin_leaving(&self, worker: u32) {
         self.known[worker as usize].store(LEAVING, Ordering::Release);
     }
 
-    /// A worker has exited and writes no more.
+    /// A worker has exited.
     pub fn leave(&self, worker: u32, key_deleted: bool) {
         let known = if key_deleted { DELETED } else { LEFT };
         self.known[worker as usize].store(known, Ordering::Release);

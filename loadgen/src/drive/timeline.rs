@@ -1,11 +1,11 @@
-//! What is due when: a heap of instants. Knows no clock.
+//! When each worker's next action is due: a heap of instants. Knows no clock.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// What a worker does at an instant of the plan.
+/// What a worker does at a planned instant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Step {
+pub enum Action {
     Dial,
     Pulse,
     /// The end of its life.
@@ -17,7 +17,7 @@ pub struct Due {
     pub at_us: u64,
     /// Index among the thread's workers.
     pub worker: u32,
-    pub step: Step,
+    pub action: Action,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Timeline {
         self.heap.push(Reverse(due));
     }
 
-    /// The next step, if its instant has come.
+    /// The next action, if it is due.
     pub fn take(&mut self, now_us: u64) -> Option<Due> {
         match self.heap.peek() {
             Some(Reverse(due)) if due.at_us <= now_us => self.heap.pop().map(|Reverse(due)| due),
@@ -48,19 +48,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gives_what_is_due_in_order() {
+    fn due_actions_come_in_order() {
         let mut timeline = Timeline::default();
-        for (at_us, step) in [(30, Step::Pulse), (10, Step::Pulse), (10, Step::Dial)] {
+        for (at_us, action) in [(30, Action::Pulse), (10, Action::Pulse), (10, Action::Dial)] {
             timeline.add(Due {
                 at_us,
                 worker: 1,
-                step,
+                action,
             });
         }
         assert_eq!(timeline.next_us(), Some(10));
         assert_eq!(timeline.take(9), None);
-        assert_eq!(timeline.take(10).unwrap().step, Step::Dial);
-        assert_eq!(timeline.take(10).unwrap().step, Step::Pulse);
+        assert_eq!(timeline.take(10).unwrap().action, Action::Dial);
+        assert_eq!(timeline.take(10).unwrap().action, Action::Pulse);
         assert_eq!(timeline.take(29), None);
         assert_eq!(timeline.take(31).unwrap().at_us, 30);
         assert_eq!(timeline.next_us(), None);

@@ -1,4 +1,4 @@
-//! One simulated worker: its connection, its sequence of pulses, and the one request that it waits for.
+//! One simulated worker: its connection, its pulses, and the one request that it waits for.
 
 use storm_pacemaker::wire::MessageType;
 use storm_pacemaker::wire::message::{encode_path, encode_pulse_head, encode_pulse_tail};
@@ -7,36 +7,36 @@ use super::link::Link;
 use super::request::Request;
 use crate::payload::{self, Stamp};
 
-/// Bytes of a SEND_PULSE frame besides the key and the details.
-const FRAME_AROUND_BYTES: usize = 64;
+/// The most bytes of a SEND_PULSE frame besides the key and the details.
+const FRAME_OVERHEAD_BYTES: usize = 64;
 
 #[derive(Debug)]
 pub struct Worker {
     pub link: Link,
-    /// Index of the server that it is with.
+    /// Index of its current server.
     pub target: usize,
-    /// Of the last request; also its message id, and a pulse's sequence number.
+    /// Number of the last request: its message id, and the sequence number of a pulse.
     sequence: u32,
-    /// Storm's worker waits for each answer before it sends the next pulse.
-    pub request: Option<Request<What>>,
-    /// The planned instant of the pulse that waits for it.
-    pub held_us: Option<u64>,
-    /// Answers still to come to requests that were written more than once.
+    /// The request under way: Storm's worker waits for each answer before it sends the next pulse.
+    pub request: Option<Request<RequestKind>>,
+    /// The planned instant of the pulse that waits until the request is over.
+    pub waiting_us: Option<u64>,
+    /// Additional answers to come, to repeated requests.
     owed: u32,
     pub life: Life,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
+pub enum RequestKind {
     Pulse,
-    /// Its own key, as it exits.
+    /// Deletes its own key as it exits.
     Delete,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Life {
     Running,
-    /// Its key is still to be deleted on so many servers.
+    /// Its key must still be deleted on this number of servers.
     Exiting {
         servers: usize,
         all_deleted: bool,
@@ -51,14 +51,14 @@ impl Worker {
             target,
             sequence: 0,
             request: None,
-            held_us: None,
+            waiting_us: None,
             owed: 0,
             life: Life::Running,
         }
     }
 
-    /// Begins the next request, and returns its id. `write` is to follow.
-    pub fn begin(&mut self, what: What, planned_us: u64) -> i32 {
+    /// Begins the next request, and returns its id. Call `write` next.
+    pub fn begin(&mut self, what: RequestKind, planned_us: u64) -> i32 {
         debug_assert!(self.request.is_none());
         self.sequence += 1;
         let id = self.sequence as i32;
@@ -66,12 +66,12 @@ impl Worker {
         id
     }
 
-    /// Whether it has pulsed before the request under way.
+    /// Whether the request under way is its first.
     pub fn is_new(&self) -> bool {
         self.sequence <= 1
     }
 
-    /// Queues the request under way, and returns the bytes of its frame.
+    /// Queues the request under way, and returns the size of its frame in bytes.
     pub fn write(&mut self, key: &str, run: u64, index: u32, bytes: usize) -> usize {
         let Some(request) = &self.request else {
             return 0;
@@ -79,69 +79,69 @@ impl Worker {
         let text = self.link.outbox.text();
         let before = text.len();
         match request.what {
-            What::Pulse => {
+            RequestKind::Pulse => {
                 let stamp = Stamp {
                     run,
                     worker: index,
                     sequence: self.sequence,
                 };
-                text.reserve_exact(key.len() + bytes + FRAME_AROUND_BYTES);
+                text.reserve_exact(key.len() + bytes + FRAME_OVERHEAD_BYTES);
                 encode_pulse_head(text, MessageType::SendPulse, key, bytes);
                 payload::append(text, stamp, bytes);
                 encode_pulse_tail(text, request.id);
             }
-            What::Delete => encode_path(text, MessageType::DeletePath, key, request.id),
+            RequestKind::Delete => encode_path(text, MessageType::DeletePath, key, request.id),
         }
         text.len() - before
     }
 
-    /// It was written once more: the server will answer each.
+    /// The request was repeated: the server will answer each copy.
     pub fn owe(&mut self) {
         self.owed += 1;
     }
 
-    /// The request that an answer is for.
-    pub fn settle(&mut self, kind: MessageType, id: i32) -> Settled {
-        let fits = |request: &mut Request<What>| {
+    /// Finds the request that an answer belongs to.
+    pub fn match_answer(&mut self, kind: MessageType, id: i32) -> Match {
+        let fits = |request: &mut Request<RequestKind>| {
             let answer = match request.what {
-                What::Pulse => MessageType::SendPulseResponse,
-                What::Delete => MessageType::DeletePathResponse,
+                RequestKind::Pulse => MessageType::SendPulseResponse,
+                RequestKind::Delete => MessageType::DeletePathResponse,
             };
             let fits = kind == answer || kind == MessageType::NotAuthorized;
             request.id == id && request.was_written() && fits
         };
         if let Some(request) = self.request.take_if(fits) {
             return match kind {
-                MessageType::NotAuthorized => Settled::Refused(request),
-                _ => Settled::Answered(request),
+                MessageType::NotAuthorized => Match::Refused(request),
+                _ => Match::Answered(request),
             };
         }
         if self.owed > 0 && (1..=self.sequence as i32).contains(&id) {
             self.owed -= 1;
-            return Settled::Twice;
+            return Match::Duplicate;
         }
-        Settled::Unasked
+        Match::Unasked
     }
 
-    /// The connection is gone, and all that was still to come on it.
+    /// The connection is gone: no additional answers will come.
     pub fn forget_owed(&mut self) {
         self.owed = 0;
     }
 
-    /// To the next server of its list.
+    /// Turns to the next server.
     pub fn rotate(&mut self, targets: usize) {
         self.target = (self.target + 1) % targets;
     }
 }
 
-/// What an answer was.
+/// What an answer belongs to.
 #[derive(Debug)]
-pub enum Settled {
-    Answered(Request<What>),
-    Refused(Request<What>),
-    /// The second answer to a request that was written twice.
-    Twice,
-    /// Nobody asked for it.
+pub enum Match {
+    Answered(Request<RequestKind>),
+    Refused(Request<RequestKind>),
+    /// An additional answer to a repeated request.
+    Duplicate,
+    /// It belongs to no request.
     Unasked,
 }
 
@@ -160,7 +160,7 @@ mod tests {
 
     fn with_pulse_under_way() -> Worker {
         let mut worker = Worker::new(0);
-        worker.begin(What::Pulse, 10);
+        worker.begin(RequestKind::Pulse, 10);
         let request = worker.request.as_mut().unwrap();
         request.attempt(Some(CONNECTION));
         worker
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_again_repeats_it_to_the_byte() {
+    fn a_repeated_request_has_the_same_bytes() {
         let mut worker = with_pulse_under_way();
         let bytes = worker.write("/workerbeats/t/w", 7, 3, 64);
         worker.write("/workerbeats/t/w", 7, 3, 64);
@@ -191,25 +191,25 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_settles_what_was_asked_and_nothing_else() {
+    fn an_answer_matches_its_own_request_only() {
         let mut worker = with_pulse_under_way();
         let answer = MessageType::SendPulseResponse;
-        let wrong_type = worker.settle(MessageType::DeletePathResponse, 1);
-        assert!(matches!(wrong_type, Settled::Unasked));
-        assert!(matches!(worker.settle(answer, 2), Settled::Unasked));
-        assert!(matches!(worker.settle(answer, 1), Settled::Answered(_)));
-        assert!(matches!(worker.settle(answer, 1), Settled::Unasked));
-        let refusal = with_pulse_under_way().settle(MessageType::NotAuthorized, 1);
-        assert!(matches!(refusal, Settled::Refused(_)));
+        let wrong_type = worker.match_answer(MessageType::DeletePathResponse, 1);
+        assert!(matches!(wrong_type, Match::Unasked));
+        assert!(matches!(worker.match_answer(answer, 2), Match::Unasked));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Answered(_)));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Unasked));
+        let refusal = with_pulse_under_way().match_answer(MessageType::NotAuthorized, 1);
+        assert!(matches!(refusal, Match::Refused(_)));
     }
 
     #[test]
-    fn a_second_answer_is_owed_to_a_second_write_only() {
+    fn a_second_answer_needs_a_second_write() {
         let mut worker = with_pulse_under_way();
         worker.owe();
         let answer = MessageType::SendPulseResponse;
-        assert!(matches!(worker.settle(answer, 1), Settled::Answered(_)));
-        assert!(matches!(worker.settle(answer, 1), Settled::Twice));
-        assert!(matches!(worker.settle(answer, 1), Settled::Unasked));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Answered(_)));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Duplicate));
+        assert!(matches!(worker.match_answer(answer, 1), Match::Unasked));
     }
 }

@@ -1,175 +1,111 @@
-//! The workers of one thread: each dials, pulses at its planned instants, takes its answers, and leaves
-//! when its time has come. The plan is kept whatever the server does; what is late or lost is counted,
-//! never skipped. How a worker behaves when things go wrong is what Storm's 2.x client does.
+//! The workers of one thread. Each dials, sends pulses at its planned instants, takes the answers, and leaves
+//! when the plan says so. The plan does not depend on the server: late and lost pulses are counted, never
+//! skipped. When something fails, a worker behaves like Storm's 2.x client.
 
-mod handler;
 mod requests;
 
-use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
 
-use storm_pacemaker::connection::{Commands, Ending};
+use storm_pacemaker::client_login::ClientMethod;
+use storm_pacemaker::connection::{Commands, ConnectionId, Ending, SleepPlan};
 use storm_pacemaker::ring::EventLoop;
 
-use super::clock::{Clock, Window};
-use super::link::{LinkState, Owners, close_all};
-use super::logins::Logins;
-use super::request::Retries;
-use super::slices::{Slice, Slices};
+use super::context::Context;
+use super::driver::{Clients, end_late_logins};
+use super::link::{Link, LinkState};
 use super::stage::Stage;
-use super::timeline::{Due, Step, Timeline};
-use super::worker::{Life, What, Worker};
-use crate::plan::{self, Leaving, Pace};
-use crate::record::{ErrorKind, Record, Timed};
+use super::timeline::{Action, Due, Timeline};
+use super::worker::{Life, RequestKind, Worker};
+use crate::plan::{Leaving, Pace, PlannedWorker};
+use crate::record::{ErrorKind, Timed};
 use crate::storm;
 
-/// Steps between two looks at the sockets: half a millisecond of sending. Lateness is known to that.
-const STEPS_A_TURN: usize = 64;
+/// Actions before the next look at the sockets: half a millisecond of sending.
+const ACTIONS_A_TURN: usize = 64;
 
-/// After the end of the plan the requests under way are answered, or given up after their eleven tries.
-/// A pulse that waits behind one of them does not get all of its own.
+/// How long requests under way may still be answered after the end of the plan: all their tries. A pulse
+/// that waits behind one of them gets fewer.
 const LAST_ANSWERS_US: u64 = storm::GIVE_UP_AFTER_US + storm::RESEND_AFTER_US;
 
 pub struct Workers {
-    stage: Arc<Stage>,
-    clock: Clock,
-    window: Window,
-    /// Of the workers with plan index `first + n * step` this is the `n`th.
+    context: Context,
+    /// Worker `n` plays worker `first + n * stride` of the plan.
     workers: Vec<Worker>,
     first: u32,
-    step: u32,
-    owners: Owners,
+    stride: u32,
     timeline: Timeline,
-    retries: Retries,
-    logins: Logins,
     /// Requests under way of all workers.
     in_flight: usize,
-    now_us: u64,
-    record: Record,
-    slices: Slices,
-    /// The plan is over: no dials, no new pulses.
-    ending: bool,
-    /// Pulses that the progress line does not know yet, and errors that it does.
+    /// Acknowledged pulses that the progress line does not count yet.
     acknowledged_since: u64,
-    errors_shown: u64,
 }
 
 impl Workers {
-    /// The workers of the `index`th of so many threads.
-    pub fn new(stage: Arc<Stage>, index: usize, clock: Clock, seconds: Sender<Slice>) -> Workers {
-        let step = stage.settings.cores.len();
+    /// The workers of the thread with this index.
+    pub fn new(context: Context, index: usize) -> Workers {
+        let stride = context.stage.settings.cores.len();
         let mut timeline = Timeline::default();
-        let plans = stage.plan.workers.iter().skip(index).step_by(step);
-        let workers = plans
-            .enumerate()
+        let plans = context.stage.plan.workers.iter();
+        let workers = (0..).zip(plans.skip(index).step_by(stride));
+        let workers = workers
             .map(|(worker, plan)| {
-                let worker = worker as u32;
-                let mut add = |at_us, step| {
+                let mut add = |at_us, action| {
                     timeline.add(Due {
                         at_us,
                         worker,
-                        step,
+                        action,
                     });
                 };
-                add(plan.connect_us, Step::Dial);
-                add(plan.first_pulse_us, Step::Pulse);
+                add(plan.connect_us, Action::Dial);
+                add(plan.first_pulse_us, Action::Pulse);
                 if let Some(end) = plan.end {
-                    add(end.at_us, Step::Leave);
+                    add(end.at_us, Action::Leave);
                 }
                 Worker::new(plan.target)
             })
             .collect();
         Workers {
-            window: Window::of(&stage.settings),
-            stage,
-            clock,
+            context,
             workers,
             first: index as u32,
-            step: step as u32,
-            owners: Owners::default(),
+            stride: stride as u32,
             timeline,
-            retries: Retries::default(),
-            logins: Logins::default(),
             in_flight: 0,
-            now_us: 0,
-            record: Record::default(),
-            slices: Slices::new(seconds),
-            ending: false,
             acknowledged_since: 0,
-            errors_shown: 0,
         }
-    }
-
-    /// Plays the plan, waits for the last answers, and closes all connections.
-    pub fn run(mut self, ring: &mut EventLoop) -> io::Result<Record> {
-        let last_us = self.window.end_us + LAST_ANSWERS_US;
-        let mut commands = Commands::default();
-        loop {
-            let now_us = self.clock.now_us();
-            self.ending = now_us >= self.window.end_us && self.next_step_us().is_none();
-            let all_answered = self.ending && self.in_flight == 0;
-            if self.stage.aborted() || all_answered || now_us >= last_us {
-                break;
-            }
-            self.take_retries(&mut commands);
-            self.take_late_logins(&mut commands);
-            let mut due_us = match self.ending {
-                false => self.take_steps(ring, &mut commands),
-                true => last_us,
-            };
-            for next_us in [self.retries.next_us(), self.logins.next_us()] {
-                due_us = due_us.min(next_us.unwrap_or(u64::MAX));
-            }
-            ring.apply_commands(&mut self, &mut commands)?;
-            let rest = self.clock.gather_until(due_us);
-            ring.turn(&mut self, rest)?;
-            self.show_progress();
-        }
-        self.give_up_all();
-        self.ending = true;
-        let ids = self
-            .workers
-            .iter()
-            .filter_map(|worker| worker.link.id())
-            .collect();
-        let clock = self.clock;
-        close_all(ids, ring, &mut self, clock)?;
-        self.show_progress();
-        let errors = self.record.errors.total();
-        self.slices.finish(self.window.end_us, errors);
-        Ok(self.record)
     }
 
     // ── The plan ─────────────────────────────────────────────────────────────────────────────────
 
-    /// Takes the steps that are due, and returns when the next one is.
-    fn take_steps(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> u64 {
-        for _ in 0..STEPS_A_TURN {
-            // Read for each: what the steps before it took is lateness of this one.
-            self.now_us = self.clock.now_us();
-            match self.timeline.take(self.now_us.min(self.window.end_us - 1)) {
-                Some(due) => match due.step {
-                    Step::Dial => self.dial(ring, due.worker),
-                    Step::Pulse => self.pulse_due(due, commands),
-                    Step::Leave => self.leave(due.worker, commands),
+    /// Does the actions that are due, and returns when the next one is.
+    fn take_actions(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> u64 {
+        for _ in 0..ACTIONS_A_TURN {
+            // Read before each action: the time that the others took is its lateness.
+            self.context.now_us = self.context.clock.now_us();
+            match self
+                .timeline
+                .take(self.context.now_us.min(self.context.window.end_us - 1))
+            {
+                Some(due) => match due.action {
+                    Action::Dial => self.dial(ring, due.worker),
+                    Action::Pulse => self.pulse_due(due, commands),
+                    Action::Leave => self.leave(due.worker, commands),
                 },
                 None => break,
             }
         }
-        self.next_step_us().unwrap_or(self.window.end_us)
+        self.next_action_us().unwrap_or(self.context.window.end_us)
     }
 
-    /// The next step within the plan.
-    fn next_step_us(&self) -> Option<u64> {
+    /// When the next action is due, if that is within the plan.
+    fn next_action_us(&self) -> Option<u64> {
         let next_us = self.timeline.next_us();
-        next_us.filter(|next_us| *next_us < self.window.end_us)
+        next_us.filter(|next_us| *next_us < self.context.window.end_us)
     }
 
     fn dial(&mut self, ring: &mut EventLoop, index: u32) {
         let plan_index = self.plan_index(index) as usize;
-        let settings = &self.stage.settings;
+        let settings = &self.context.stage.settings;
         let worker = &mut self.workers[index as usize];
         if worker.life == Life::Gone || worker.link.state != LinkState::Down {
             return;
@@ -180,32 +116,29 @@ impl Workers {
             0 => None,
             sources => Some(settings.sources[turn % sources]),
         };
-        match worker
-            .link
-            .dial(ring, to, from, self.now_us, &mut self.record)
-        {
-            Ok(id) => self.owners.set(id, index),
-            Err(wait_us) => self.dial_at(index, self.now_us + wait_us),
+        match worker.link.dial(
+            ring,
+            to,
+            from,
+            self.context.now_us,
+            &mut self.context.record,
+        ) {
+            Ok(id) => self.context.owners.set(id, index),
+            Err(wait_us) => self.dial_at(index, self.context.now_us + wait_us),
         }
     }
 
-    fn dial_at(&mut self, worker: u32, at_us: u64) {
-        self.timeline.add(Due {
-            at_us,
-            worker,
-            step: Step::Dial,
-        });
-    }
-
-    /// Counts a pulse of the plan, and puts the worker's next one into the timeline.
+    /// Counts a planned pulse, and schedules the next one.
     fn plan_pulse(&mut self, due: Due) {
-        if self.window.contains(due.at_us) {
-            self.record.planned += 1;
-            // Nothing of the server's keeps us from getting to it, whatever its connection does.
-            self.record
-                .time(Timed::Lateness, self.now_us.saturating_sub(due.at_us));
+        if self.context.window.contains(due.at_us) {
+            self.context.record.planned += 1;
+            // Lateness is the generator's own: it does not depend on the connection.
+            self.context.record.time(
+                Timed::Lateness,
+                self.context.now_us.saturating_sub(due.at_us),
+            );
         }
-        if let Pace::Every { interval_us } = self.stage.plan.pace {
+        if let Pace::Every { interval_us } = self.context.stage.plan.pace {
             self.timeline.add(Due {
                 at_us: due.at_us + interval_us,
                 ..due
@@ -213,7 +146,7 @@ impl Workers {
         }
     }
 
-    /// A pulse's planned instant has come.
+    /// A pulse is due.
     fn pulse_due(&mut self, due: Due, commands: &mut Commands) {
         let worker = &mut self.workers[due.worker as usize];
         if worker.life != Life::Running {
@@ -222,103 +155,165 @@ impl Workers {
         let planned_us = due.at_us;
         let is_free = worker.request.is_none();
         if is_free {
-            self.begin(due.worker, What::Pulse, planned_us, commands);
-        } else if worker.held_us.replace(planned_us).is_some() {
-            self.record.errors.add(ErrorKind::Unsent);
+            self.begin(due.worker, RequestKind::Pulse, planned_us, commands);
+        } else if worker.waiting_us.replace(planned_us).is_some() {
+            self.context.record.errors.add(ErrorKind::Unsent);
         }
         self.plan_pulse(due);
     }
 
-    /// The end of a worker's life, or of its way there.
+    /// The worker exits, or is killed.
     fn leave(&mut self, index: u32, commands: &mut Commands) {
         let plan_index = self.plan_index(index);
         let worker = &mut self.workers[index as usize];
-        worker.held_us = None;
+        worker.waiting_us = None;
         match self.plan_of(index).end.map(|end| end.how) {
             Some(Leaving::Orderly) => {
-                self.stage.begin_leaving(plan_index);
-                let servers = self.stage.settings.targets.len();
+                self.context.stage.begin_leaving(plan_index);
+                let servers = self.context.stage.settings.targets.len();
                 let worker = &mut self.workers[index as usize];
                 worker.life = Life::Exiting {
                     servers,
                     all_deleted: true,
                 };
                 if worker.request.is_none() {
-                    self.begin(index, What::Delete, self.now_us, commands);
+                    self.begin(index, RequestKind::Delete, self.context.now_us, commands);
                 }
             }
             Some(Leaving::Killed) | None => {
                 let worker = &mut self.workers[index as usize];
                 self.in_flight -= usize::from(worker.request.take().is_some());
-                self.stage.leave(plan_index, false);
+                self.context.stage.leave(plan_index, false);
                 self.vanish(index, commands);
             }
         }
     }
 
-    /// Its process is gone: the kernel closes its connection with a FIN.
+    /// The worker's process ends: the kernel closes its connection with a FIN.
     fn vanish(&mut self, index: u32, commands: &mut Commands) {
         let worker = &mut self.workers[index as usize];
         worker.life = Life::Gone;
         self.take_down(index, Ending::Orderly, commands);
     }
 
-    // ── The end ──────────────────────────────────────────────────────────────────────────────────
+    // ── The rest ─────────────────────────────────────────────────────────────────────────────────
 
-    /// The run is over: what has no answer gets none, and what the generator did not get to is lost.
-    fn give_up_all(&mut self) {
-        self.now_us = self.clock.now_us();
-        while let Some(due) = self.timeline.take(self.window.end_us - 1) {
+    fn plan_index(&self, worker: u32) -> u32 {
+        self.first + worker * self.stride
+    }
+
+    fn plan_of(&self, worker: u32) -> &PlannedWorker {
+        &self.context.stage.plan.workers[self.plan_index(worker) as usize]
+    }
+}
+
+impl Clients for Workers {
+    fn context(&mut self) -> &mut Context {
+        &mut self.context
+    }
+
+    fn link(&mut self, owner: u32) -> (&mut Link, &mut Context) {
+        let link = &mut self.workers[owner as usize].link;
+        (link, &mut self.context)
+    }
+
+    fn login_method<'a>(&self, stage: &'a Stage, owner: u32) -> Option<&'a ClientMethod> {
+        let target = self.workers[owner as usize].target;
+        stage.settings.targets[target].logins.workers.as_ref()
+    }
+
+    fn step(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> Option<u64> {
+        let now_us = self.context.clock.now_us();
+        let end_us = self.context.window.end_us;
+        let last_us = end_us + LAST_ANSWERS_US;
+        self.context.ending = now_us >= end_us && self.next_action_us().is_none();
+        let all_answered = self.context.ending && self.in_flight == 0;
+        if self.context.stage.aborted() || all_answered || now_us >= last_us {
+            return None;
+        }
+        self.take_retries(commands);
+        end_late_logins(self, commands);
+        let due_us = if self.context.ending {
+            last_us
+        } else {
+            self.take_actions(ring, commands)
+        };
+        Some(self.context.next_wake_us(due_us))
+    }
+
+    fn sleep_until(&mut self, due_us: u64) -> SleepPlan {
+        self.context.clock.batch_until(due_us)
+    }
+
+    fn show_progress(&mut self) {
+        let acknowledged = std::mem::take(&mut self.acknowledged_since);
+        if acknowledged > 0 {
+            let shown = &self.context.stage.progress.acknowledged;
+            shown.fetch_add(acknowledged, Ordering::Relaxed);
+        }
+        self.context.show_progress();
+    }
+
+    /// Also counts pulses that the generator did not get to.
+    fn give_up(&mut self) -> Vec<ConnectionId> {
+        self.context.now_us = self.context.clock.now_us();
+        while let Some(due) = self.timeline.take(self.context.window.end_us - 1) {
             let is_running = self.workers[due.worker as usize].life == Life::Running;
-            if due.step == Step::Pulse && is_running {
+            if due.action == Action::Pulse && is_running {
                 self.plan_pulse(due);
-                self.record.errors.add(ErrorKind::Unsent);
+                self.context.record.errors.add(ErrorKind::Unsent);
             }
         }
         for index in 0..self.workers.len() as u32 {
             if let Some(request) = self.workers[index as usize].request.take() {
                 self.fail(index, &request);
             }
-            if self.workers[index as usize].held_us.take().is_some() {
-                self.record.errors.add(ErrorKind::Unsent);
+            if self.workers[index as usize].waiting_us.take().is_some() {
+                self.context.record.errors.add(ErrorKind::Unsent);
             }
         }
+        let links = self.workers.iter().map(|worker| &worker.link);
+        links.filter_map(Link::id).collect()
     }
 
-    // ── The rest ─────────────────────────────────────────────────────────────────────────────────
-
-    fn plan_index(&self, worker: u32) -> u32 {
-        self.first + worker * self.step
+    fn connected(&mut self, owner: u32) {
+        self.workers[owner as usize].forget_owed();
     }
 
-    fn plan_of(&self, worker: u32) -> &plan::Worker {
-        &self.stage.plan.workers[self.plan_index(worker) as usize]
+    fn up(&mut self, owner: u32, commands: &mut Commands) {
+        let connections = &self.context.stage.progress.connections;
+        connections.fetch_add(1, Ordering::Relaxed);
+        self.attempt(owner, commands);
     }
 
-    fn count_connection(&self, more: bool) {
-        let connections = &self.stage.progress.connections;
-        match more {
-            true => connections.fetch_add(1, Ordering::Relaxed),
-            false => connections.fetch_sub(1, Ordering::Relaxed),
-        };
+    fn down(&mut self, _owner: u32) {
+        let connections = &self.context.stage.progress.connections;
+        connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn show_progress(&mut self) {
-        let progress = &self.stage.progress;
-        let acknowledged = std::mem::take(&mut self.acknowledged_since);
-        if acknowledged > 0 {
-            progress
-                .acknowledged
-                .fetch_add(acknowledged, Ordering::Relaxed);
+    fn answered(&mut self, owner: u32, body: &[u8], commands: &mut Commands) {
+        self.take_answer(owner, body, commands);
+    }
+
+    fn lost(&mut self, owner: u32, connection: ConnectionId) {
+        if let Some(request) = &mut self.workers[owner as usize].request
+            && request.lose(connection)
+        {
+            self.context.record.errors.add(ErrorKind::Abandoned);
         }
-        let errors = self.record.errors.total();
-        if errors > self.errors_shown {
-            progress
-                .errors
-                .fetch_add(errors - self.errors_shown, Ordering::Relaxed);
-            self.errors_shown = errors;
-        }
-        self.slices
-            .roll(self.now_us.min(self.window.end_us), errors);
+    }
+
+    fn dial_at(&mut self, owner: u32, at_us: u64) {
+        self.timeline.add(Due {
+            at_us,
+            worker: owner,
+            action: Action::Dial,
+        });
+    }
+}
+
+impl From<Workers> for Context {
+    fn from(workers: Workers) -> Context {
+        workers.context
     }
 }

@@ -1,5 +1,5 @@
-//! What gave out first, judged by what the failed run has seen. Reasons that explain others go before
-//! them: a full link makes answers late, and so does a busy core.
+//! What gave out first, according to the failed run. A cause that explains others is checked before them: a
+//! full link makes answers late, and so does a full core.
 
 use serde::Serialize;
 
@@ -7,44 +7,44 @@ use crate::machine;
 use crate::record::ErrorKind;
 use crate::report::Report;
 
-/// What a link or a core does when it is full, allowing for what cannot be seen from here.
+/// A link or a core counts as full at this share: some of its load cannot be seen from here.
 const FULL: f64 = 0.9;
 
-/// What Ethernet, IP and TCP add to a full segment of 1448 bytes.
-const ON_THE_WIRE: f64 = 1.0 + 66.0 / 1448.0;
+/// Ethernet, IP and TCP add 66 bytes to a full segment of 1448 bytes.
+const WIRE_OVERHEAD: f64 = 1.0 + 66.0 / 1448.0;
 
-/// A pulse's key and the message around it, about.
-const AROUND_BYTES: u64 = 150;
+/// About the size of a pulse's key and of the message around it.
+const MESSAGE_BYTES: u64 = 150;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cause {
     pub what: What,
-    /// For people.
+    /// The reason as text.
     pub because: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// It holds at every size that was tried.
+    /// Every size held.
     Nothing,
-    /// This host could not play a larger cluster: the server's limit lies beyond.
+    /// This host could not simulate a larger cluster; the server's limit is higher.
     Generator,
     Network,
     ServerMemory,
     ServerCpu,
     Connections,
-    /// Nimbus reads one key after another, and its pass took too long.
+    /// Nimbus, which reads one key after another, took too long for a pass.
     NimbusPass,
-    /// Answers over a second, with nothing else full.
+    /// Answers took over a second although nothing was full.
     LateAnswers,
-    /// Something else that was expected.
+    /// Another limit was missed.
     Other,
 }
 
 impl Cause {
     pub fn nothing() -> Cause {
-        cause(What::Nothing, "all that was tried holds".to_owned())
+        cause(What::Nothing, "every size held".to_owned())
     }
 
     pub fn of_this_host(why: String) -> Cause {
@@ -71,15 +71,15 @@ fn generator(report: &Report) -> Option<Cause> {
     (!report.valid).then(|| cause(What::Generator, report.invalid_because.join("; ")))
 }
 
-/// Counts what the plan wants of the link, not what was written again and again because it came late:
-/// that would blame the link for whatever made the answers late.
+/// Counts what the plan sends, not the requests repeated because answers were late: they would blame the
+/// link for whatever made the answers late.
 fn network(report: &Report, link_bits_per_second: Option<u64>) -> Option<Cause> {
     let link = link_bits_per_second? as f64;
     let run = &report.run;
     let pulses_per_second = report.pulses.planned as f64 / (run.window_us as f64 / 1e6);
-    let to_server = pulses_per_second * (run.payload_bytes + AROUND_BYTES) as f64;
+    let to_server = pulses_per_second * (run.payload_bytes + MESSAGE_BYTES) as f64;
     let from_server = report.bytes.received_per_second;
-    let bits = to_server.max(from_server) * ON_THE_WIRE * 8.0;
+    let bits = to_server.max(from_server) * WIRE_OVERHEAD * 8.0;
     (bits >= FULL * link).then(|| {
         let direction = if to_server >= from_server {
             "to"
@@ -89,7 +89,7 @@ fn network(report: &Report, link_bits_per_second: Option<u64>) -> Option<Cause> 
         let share = bits / link * 100.0;
         cause(
             What::Network,
-            format!("{share:.0}% of the link's bits {direction} the server were wanted"),
+            format!("the plan needs {share:.0}% of the link {direction} the server"),
         )
     })
 }
@@ -97,24 +97,29 @@ fn network(report: &Report, link_bits_per_second: Option<u64>) -> Option<Cause> 
 fn memory(report: &Report) -> Option<Cause> {
     let refused = report.errors.count(ErrorKind::Refused);
     if refused > 0 {
-        let because = format!("{refused} requests were refused: its store or its limits are full");
+        let because = format!(
+            "the server refused {refused} requests: its store is full or it reached another limit"
+        );
         return Some(cause(What::ServerMemory, because));
     }
     let resident = report.server.as_ref()?.resident_bytes as f64;
     let share = resident / machine::memory_bytes()? as f64;
     (share >= FULL).then(|| {
-        let because = format!("it holds {:.0}% of this host's memory", share * 100.0);
+        let because = format!(
+            "the server holds {:.0}% of this host's memory",
+            share * 100.0
+        );
         cause(What::ServerMemory, because)
     })
 }
 
-/// By what it used: threads that share a core wait for each other as well as for strangers.
+/// Counts the CPU time used, not the waiting: threads that share a core also wait for each other.
 fn cpu(report: &Report) -> Option<Cause> {
     let server = report.server.as_ref()?;
     (server.busy >= FULL * f64::from(server.cores)).then(|| {
         let plural = if server.cores == 1 { "" } else { "s" };
         let because = format!(
-            "it used {:.2} of its {} core{plural}",
+            "the server used {:.2} of its {} core{plural}",
             server.busy, server.cores
         );
         cause(What::ServerCpu, because)
@@ -147,7 +152,7 @@ fn pass(report: &Report) -> Option<Cause> {
     let pass = missed.find(|limit| limit.limit.starts_with("pass."))?;
     let gets = report.times.get.map_or(0, |get| get.p50_us);
     let because = format!(
-        "{} ({}): {gets} µs for each of its reads, one after another",
+        "{} ({}): each of its reads, one after another, took {gets} µs",
         pass.limit, pass.shown
     );
     Some(cause(What::NimbusPass, because))
@@ -157,7 +162,7 @@ fn late(report: &Report) -> Option<Cause> {
     let late = report.errors.count(ErrorKind::OverOneSecond);
     let unanswered = report.errors.count(ErrorKind::Unanswered);
     (late + unanswered > 0).then(|| {
-        let because = format!("{late} answers took over 1 s and {unanswered} did not come at all");
+        let because = format!("{late} answers took over 1 s, {unanswered} requests got no answer");
         cause(What::LateAnswers, because)
     })
 }
@@ -189,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_explains_the_rest_goes_first() {
+    fn causes_that_explain_others_come_first() {
         let mut report = failed();
         assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::LateAnswers);
         report.errors.kinds.insert("connection_lost", 3);
@@ -198,20 +203,20 @@ mod tests {
         assert_eq!(Cause::of(&report, None).what, What::ServerCpu);
         report.errors.kinds.insert("refused", 1);
         assert_eq!(Cause::of(&report, None).what, What::ServerMemory);
-        // Written again and again, but not planned.
+        // Repeated, but not planned.
         report.bytes.sent_per_second = 200e6;
         assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::ServerMemory);
         report.pulses.planned *= 7;
         assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::Network);
         assert_eq!(Cause::of(&report, None).what, What::ServerMemory);
-        // A full link makes the generator late, too.
+        // A full link also makes the generator late.
         report.valid = false;
         assert_eq!(Cause::of(&report, Some(GIGABIT)).what, What::Network);
         assert_eq!(Cause::of(&report, None).what, What::Generator);
     }
 
     #[test]
-    fn a_pass_that_is_too_long_is_nimbuss() {
+    fn a_long_pass_names_nimbus() {
         let mut report = failed();
         report.limits[0].limit = "pass.max<10s".to_owned();
         report.limits[0].met = false;

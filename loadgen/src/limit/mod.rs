@@ -9,23 +9,24 @@ mod text;
 use serde::Serialize;
 
 use crate::expect::{self, Expectation};
-use crate::report::{self, Report, Summary};
+use crate::record::Summary;
+use crate::report::{self, Report};
 use crate::run;
 use crate::settings::Settings;
 use cause::Cause;
-use search::{Search, Verdict};
+use search::{Search, TrialResult};
 
-/// What a cluster needs, where nobody says otherwise: no error, no answer over a second, and Nimbus
-/// through its pass before the next one begins.
-const USUAL: &str = "errors=0,pulse.max<1s,get.max<1s,pass.max<10s";
+/// The default of `--expect`, which is what a cluster needs: no errors, no answer over a second, and each
+/// pass of Nimbus done before the next one begins.
+const DEFAULT_LIMITS: &str = "errors=0,pulse.max<1s,get.max<1s,pass.max<10s";
 
-/// What the search has found.
+/// The result of the search.
 #[derive(Debug, Serialize)]
 pub struct Found {
     pub target: String,
     pub payload: String,
     pub expected: Vec<String>,
-    /// Supervisors of the largest cluster for which all that is expected came true.
+    /// Supervisors of the largest cluster that met all limits.
     pub last_good: Option<u32>,
     pub first_bad: Option<u32>,
     pub gave_out: Cause,
@@ -47,16 +48,17 @@ pub struct Step {
     pub get: Option<Summary>,
     pub pass: Option<Summary>,
     pub errors: u64,
-    /// Of the server, where it runs on this host: in cores, in µs, in bytes.
+    /// In cores. Absent, like the next two, if the server's process is not measured.
     pub server_busy: Option<f64>,
     pub server_cpu_us_per_pulse: Option<f64>,
     pub server_resident_bytes: Option<u64>,
 }
 
-/// Searches, prints what it finds, and tells whether there was any size that the server carries.
+/// Searches and prints. Returns whether the server carried any size.
 pub fn find(mut settings: Settings) -> Result<bool, String> {
     if settings.expectations.is_empty() {
-        settings.expectations = expect::parse(USUAL).expect("our own limits are well-formed");
+        settings.expectations =
+            expect::parse(DEFAULT_LIMITS).expect("our own limits are well-formed");
     }
     let mut search = Search::from(settings.supervisors());
     let mut steps = Vec::new();
@@ -72,7 +74,7 @@ pub fn find(mut settings: Settings) -> Result<bool, String> {
         eprintln!("── {supervisors} supervisors");
         let report = match run::measure(sized) {
             Ok(run) => run.report,
-            // A size that this host cannot play says nothing of the server.
+            // A size that this host cannot simulate says nothing about the server.
             Err(why) if !steps.is_empty() => {
                 gave_out = Some(Cause::of_this_host(why));
                 break;
@@ -81,9 +83,9 @@ pub fn find(mut settings: Settings) -> Result<bool, String> {
         };
         let step = Step::new(supervisors, &report);
         eprintln!("{}", text::row(&step));
-        search.judge(match (report.passed, report.valid) {
-            (true, _) => Verdict::Good,
-            (false, _) => Verdict::Bad,
+        search.record(match (report.passed, report.valid) {
+            (true, _) => TrialResult::Good,
+            (false, _) => TrialResult::Bad,
         });
         steps.push(step);
         if search.first_bad() == Some(supervisors) {

@@ -1,20 +1,19 @@
-//! What the search has found, as a page: the curve of each time and cost over the cluster's size.
+//! The result of the search as a page: times and costs over the size of the cluster.
 
 use super::{Found, Step, text};
-use crate::report::Summary;
-use crate::report::html::document;
-use crate::report::plot::{Axis, Plot, Quantity, Series, Shape, escape};
+use crate::record::Summary;
+use crate::report::html::{Axis, Plot, Quantity, Series, Shape, document, escape};
 
 pub fn render(found: &Found) -> String {
-    let title = format!("How many supervisors {} carries", found.target);
+    let title = format!("Supervisors that {} carries", found.target);
     let answer = match (found.last_good, found.first_bad) {
         (Some(good), Some(bad)) => format!("{good} supervisors. With {bad} it fails"),
         (Some(good), None) => format!("More than {good} supervisors"),
-        (None, _) => "No cluster that was tried".to_owned(),
+        (None, _) => "It failed with every size".to_owned(),
     };
     let body = format!(
-        "<h1>{}</h1>\n<p><strong>{}</strong>: {}.</p>\n<p class=\"faint\">A pulse of {}; expected: {}.</p>\n\
-         <div class=\"plots\">\n{}</div>\n<h2>Every size that was tried</h2>\n<pre>{}</pre>\n",
+        "<h1>{}</h1>\n<p><strong>{}</strong>: {}.</p>\n<p class=\"faint\">Pulses of {}; limits: {}.</p>\n\
+         <div class=\"plots\">\n{}</div>\n<h2>All sizes tried</h2>\n<pre>{}</pre>\n",
         escape(&title),
         escape(&answer),
         escape(&found.gave_out.because),
@@ -54,8 +53,7 @@ fn figures(steps: &[Step]) -> String {
             })],
         ),
     ];
-    let figure = |plot: &Plot| format!("<figure>{}</figure>\n", plot.inline());
-    plots.iter().map(figure).collect()
+    plots.iter().map(Plot::figure).collect()
 }
 
 fn times(steps: &[Step]) -> Plot {
@@ -81,7 +79,7 @@ fn plot(title: &str, y: Axis, series: Vec<Series>) -> Plot {
         y,
         x_range: (0.0, x(points.last()).max(1.0)),
         series,
-        shaded: None,
+        warmup: None,
         limits: Vec::new(),
     }
 }

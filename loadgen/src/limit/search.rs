@@ -1,15 +1,15 @@
-//! Which size to try next. Pure: told the verdicts, it knows no server.
+//! Which size to try next, given the results so far. Pure: it knows no server.
 
-/// From one good size to the next larger one to try.
+/// The factor from a good size to the next one to try.
 const GROWTH: f64 = 1.5;
 
-/// The limit is known well enough when the last good size and the first bad one are this close.
+/// The search ends when the first bad size is at most this factor above the last good one.
 const CLOSE: f64 = 1.1;
 
-/// A size is bad when it has failed this often: one hiccup of a busy machine is no limit.
+/// A size is bad after this many failures: one may be a hiccup of a busy machine.
 const FAILURES: u32 = 2;
 
-/// A million supervisors: beyond what a plan can have.
+/// The most supervisors that a plan can have.
 const MOST: u32 = 1_000_000;
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Search {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum TrialResult {
     Good,
     Bad,
 }
@@ -36,7 +36,7 @@ impl Search {
         }
     }
 
-    /// The size to try; `None` when the limit is known.
+    /// The next size to try; `None`: the limit is known.
     pub fn next(&self) -> Option<u32> {
         let known = match (self.last_good, self.first_bad) {
             (Some(good), Some(bad)) => f64::from(bad) <= f64::from(good) * CLOSE || bad == good + 1,
@@ -47,11 +47,11 @@ impl Search {
         (!known).then_some(self.trying)
     }
 
-    /// What came of the size that was to be tried.
-    pub fn judge(&mut self, verdict: Verdict) {
+    /// Takes the result of the size that `next` gave.
+    pub fn record(&mut self, verdict: TrialResult) {
         match verdict {
-            Verdict::Good => self.last_good = Some(self.trying),
-            Verdict::Bad => {
+            TrialResult::Good => self.last_good = Some(self.trying),
+            TrialResult::Bad => {
                 self.failures += 1;
                 if self.failures < FAILURES {
                     return;
@@ -80,7 +80,7 @@ impl Search {
     }
 }
 
-/// To two digits: a size that people can say.
+/// Rounds to two digits.
 fn rounded(size: f64) -> u32 {
     let digit = 10f64.powf((size.log10().floor() - 1.0).max(0.0));
     ((size / digit).round() * digit) as u32
@@ -90,14 +90,18 @@ fn rounded(size: f64) -> u32 {
 mod tests {
     use super::*;
 
-    /// Searches for the limit of a server that carries so many.
+    /// Searches for the limit of a server that carries this many.
     fn found(first: u32, carries: u32) -> (Search, Vec<u32>) {
         let mut search = Search::from(first);
         let mut tried = Vec::new();
         while let Some(size) = search.next() {
             tried.push(size);
             let good = size <= carries;
-            search.judge(if good { Verdict::Good } else { Verdict::Bad });
+            search.record(if good {
+                TrialResult::Good
+            } else {
+                TrialResult::Bad
+            });
             assert!(tried.len() < 60, "{tried:?}");
         }
         (search, tried)
@@ -117,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_carries_nobody_has_no_good_size() {
+    fn a_server_that_carries_none_has_no_good_size() {
         let (search, tried) = found(100, 0);
         assert_eq!((search.last_good(), search.first_bad()), (None, Some(1)));
         assert_eq!(tried.last(), Some(&1));
@@ -126,9 +130,9 @@ mod tests {
     #[test]
     fn one_failure_is_tried_again() {
         let mut search = Search::from(100);
-        search.judge(Verdict::Bad);
+        search.record(TrialResult::Bad);
         assert_eq!(search.next(), Some(100));
-        search.judge(Verdict::Good);
+        search.record(TrialResult::Good);
         assert_eq!(search.next(), Some(150));
     }
 }

@@ -1,9 +1,9 @@
-//! What the search has found, for people.
+//! The result of the search as text.
 
 use std::fmt::Write;
 
 use super::{Found, Step};
-use crate::report::Summary;
+use crate::record::Summary;
 use crate::units::{show_bytes, show_time};
 
 pub fn render(found: &Found) -> String {
@@ -17,7 +17,7 @@ fn write(found: &Found, out: &mut String) -> std::fmt::Result {
     writeln!(out)?;
     writeln!(
         out,
-        "{}: how many supervisors it carries at a pulse of {}, with {}",
+        "{}: supervisors that it carries with pulses of {}, with {}",
         found.target,
         found.payload,
         found.expected.join(", ")
@@ -33,7 +33,7 @@ fn write(found: &Found, out: &mut String) -> std::fmt::Result {
             writeln!(out, "limit      {good} supervisors; {bad} are too many")?
         }
         (Some(good), None) => writeln!(out, "limit      above {good} supervisors")?,
-        (None, _) => writeln!(out, "limit      none: it carries no cluster that was tried")?,
+        (None, _) => writeln!(out, "limit      none: it failed with every size")?,
     }
     let what = serde_json::to_value(found.gave_out.what).unwrap_or_default();
     let what = what.as_str().unwrap_or_default().replace('_', " ");

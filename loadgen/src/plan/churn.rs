@@ -1,40 +1,40 @@
-//! A cluster that does not stand still: topologies are killed and others take their slots, Nimbus
-//! moves workers, supervisors are lost. Adds to a plan what happens when, as pure as the rest of it.
+//! Changes of the cluster during the run: topologies are killed and replaced, Nimbus moves workers,
+//! supervisors are lost. Adds these events to a plan.
 
 use super::names;
 use super::{Builder, Cluster, Leaving};
 
-/// Nimbus cleans up a killed topology on its next monitoring round, within 10 s: its
-/// workers have left by then.
+/// Nimbus deletes the directory of a killed topology in its next monitoring round, within 10 s, after its
+/// workers have left.
 const CLEAN_UP_AFTER_US: u64 = 2_000_000;
 
-/// From a topology's end, or from the exit of a worker that moves, to the first worker that takes
-/// the slot.
+/// From the end of a topology, or the exit of a worker that moves, to the first worker in the same slot.
 const NEXT_TENANT_AFTER_US: u64 = 3_000_000;
 
 /// Workers of one topology do not exit in the same instant.
 const EXIT_WITHIN_US: u64 = 1_000_000;
 
-/// `nimbus.task.timeout.secs`: so long Nimbus holds a worker for alive that has fallen silent.
+/// `nimbus.task.timeout.secs`: after this time without a pulse Nimbus considers a worker dead.
 const TASK_TIMEOUT_US: u64 = 30_000_000;
 
-/// A topology rests this long after an event, until all its workers run again.
+/// No new event for a topology for this time after one, until all its workers run again.
 const REST_US: u64 = 10_000_000;
 
 const MINUTE_US: u64 = 60_000_000;
 
-/// What happens, and how often out of ten times.
+/// The kinds of events.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// `storm kill`, and another topology is submitted.
+    /// `storm kill`, then another topology is submitted.
     Replace,
-    /// `storm rebalance` of two topologies: they exchange slots.
+    /// `storm rebalance` of two topologies, which exchange slots.
     Rebalance,
-    /// A host that goes without a word, and another in its place.
+    /// A host vanishes, and another takes its place.
     LoseSupervisor,
 }
 
-const OFTEN: [Event; 10] = [
+/// Each event is drawn from these.
+const FREQUENCIES: [Event; 10] = [
     Event::Replace,
     Event::Replace,
     Event::Replace,
@@ -47,7 +47,7 @@ const OFTEN: [Event; 10] = [
     Event::LoseSupervisor,
 ];
 
-/// Adds the events of the whole plan.
+/// Adds all events of the plan.
 pub fn add(builder: &mut Builder, cluster: &Cluster) {
     let events =
         u128::from(cluster.churn_per_minute) * u128::from(cluster.end_us) / u128::from(MINUTE_US);
@@ -57,7 +57,7 @@ pub fn add(builder: &mut Builder, cluster: &Cluster) {
     instants.sort_unstable();
     let mut resting = vec![0; builder.topologies.len()];
     for at_us in instants {
-        let event = OFTEN[builder.random.below(OFTEN.len() as u64) as usize];
+        let event = FREQUENCIES[builder.random.below(FREQUENCIES.len() as u64) as usize];
         match event {
             Event::Replace => replace(builder, at_us, &mut resting),
             Event::Rebalance => rebalance(builder, at_us, &mut resting),
@@ -125,13 +125,13 @@ fn lose_supervisor(builder: &mut Builder, at_us: u64, resting: &mut [u64]) {
     }
 }
 
-/// An orderly exit, within a moment.
+/// An orderly exit within a second.
 fn leave(builder: &mut Builder, slot: usize, at_us: u64) {
     let exit_us = at_us + builder.random.below(EXIT_WITHIN_US);
     builder.leave(slot, exit_us, Leaving::Orderly, at_us);
 }
 
-/// A topology that rests from no earlier event.
+/// Picks a topology that is not resting after an event.
 fn pick(builder: &mut Builder, at_us: u64, resting: &[u64]) -> Option<u32> {
     let mut idle = (0..).zip(resting).filter(|(_, until)| **until <= at_us);
     let count = idle.clone().count() as u64;

@@ -1,5 +1,5 @@
-//! The simulated cluster as a pure function of its shape and a seed: topologies, workers, their keys
-//! and sizes, the instants at which each dials, pulses and leaves. Knows no clock and no socket.
+//! The simulated cluster, as a pure function of its shape and a seed: topologies, workers, keys, sizes, and
+//! the instants at which each worker dials, sends pulses and leaves. Knows no clock and no socket.
 
 mod churn;
 mod names;
@@ -12,47 +12,47 @@ use std::collections::HashSet;
 use crate::random::Random;
 use crate::storm::{FIRST_SLOT_PORT, NIMBUS_PASS_EVERY_US, WORKER_BEATS};
 
-/// What the cluster looks like.
+/// The shape of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// Workers at any time; each has a connection and a key of its own.
+    /// Workers at any time, each with its own connection and key.
     pub workers: u32,
     pub workers_per_supervisor: u32,
     /// From 1 to the number of workers.
     pub topologies: u32,
     pub pace: Pace,
     pub sizes: Sizes,
-    /// Dialling is spread over this long; 0 is all at once.
+    /// Time over which the dials are spread; 0 is all at once.
     pub ramp_us: u64,
-    /// Servers that workers are spread over.
+    /// The number of servers that workers are spread over.
     pub targets: usize,
-    /// Topologies that come and go, rebalances, lost supervisors.
+    /// Events: replaced topologies, rebalances, lost supervisors.
     pub churn_per_minute: u32,
-    /// Nothing is planned after this.
+    /// The end of the plan.
     pub end_us: u64,
 }
 
 /// When a worker pulses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// Open loop: at the planned instants, this far apart, whatever the server does.
+    /// Open loop: at planned instants with this interval, whatever the server does.
     Every { interval_us: u64 },
-    /// Closed loop: the next one as soon as the last one is answered.
+    /// Closed loop: the next pulse as soon as the last one is answered.
     Saturate,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    pub topologies: Vec<Topology>,
-    /// Every life of a worker: one that moves begins a new one.
-    pub workers: Vec<Worker>,
+    pub topologies: Vec<PlannedTopology>,
+    /// A worker that moves appears once for each place.
+    pub workers: Vec<PlannedWorker>,
     pub pace: Pace,
-    /// When the first reading pass of Nimbus is due, after the start.
+    /// When Nimbus's first pass is due, after the start.
     pub first_pass_us: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topology {
+pub struct PlannedTopology {
     /// Its directory below `/workerbeats`.
     pub id: String,
     /// When Nimbus deletes that directory, if it does.
@@ -60,18 +60,18 @@ pub struct Topology {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Worker {
+pub struct PlannedWorker {
     pub key: String,
     /// Index of its topology.
     pub topology: u32,
-    /// Index of the server it dials first.
+    /// Index of the server that it dials first.
     pub target: usize,
-    /// Bytes of its first pulse's details, and of all others'.
+    /// Size of the details of its first pulse; next, of all others.
     pub first_bytes: u32,
     pub bytes: u32,
     /// When it dials, after the start.
     pub connect_us: u64,
-    /// When its first pulse is due; the others follow at the pace.
+    /// When its first pulse is due, after the start. The others follow at the pace.
     pub first_pulse_us: u64,
     pub end: Option<End>,
 }
@@ -81,7 +81,7 @@ pub struct Worker {
 pub struct End {
     pub at_us: u64,
     pub how: Leaving,
-    /// From then on Nimbus reads its key no more.
+    /// Nimbus stops reading its key.
     pub unassigned_us: u64,
 }
 
@@ -110,7 +110,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// Bytes of the mean worker's pulse.
+    /// The mean size of a pulse's details over all workers.
     pub fn mean_bytes(&self) -> u64 {
         let sum: u64 = self
             .workers
@@ -121,20 +121,20 @@ impl Plan {
     }
 }
 
-impl Worker {
+impl PlannedWorker {
     /// Whether Nimbus reads its key at this time.
     pub fn is_assigned(&self, now_us: u64) -> bool {
         self.connect_us <= now_us && self.end.is_none_or(|end| now_us < end.unassigned_us)
     }
 }
 
-/// A plan in the making: it knows who runs where.
+/// Builds a plan: knows which worker runs where.
 struct Builder<'a> {
     cluster: &'a Cluster,
     workers_per_supervisor: u32,
     random: Random,
-    topologies: Vec<Topology>,
-    workers: Vec<Worker>,
+    topologies: Vec<PlannedTopology>,
+    workers: Vec<PlannedWorker>,
     keys: HashSet<String>,
     slots: Vec<Slot>,
 }
@@ -142,12 +142,12 @@ struct Builder<'a> {
 struct Slot {
     supervisor: String,
     port: u32,
-    /// The index of the worker that runs there now.
+    /// Index of the worker that runs there now.
     tenant: usize,
 }
 
 impl<'a> Builder<'a> {
-    /// The cluster as it stands at the start.
+    /// The cluster at the start.
     fn new(cluster: &'a Cluster, seed: u64) -> Builder<'a> {
         let mut builder = Builder {
             cluster,
@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
     /// Adds a topology, and returns its index.
     fn submit(&mut self) -> u32 {
         let index = self.topologies.len();
-        self.topologies.push(Topology {
+        self.topologies.push(PlannedTopology {
             id: names::topology_id(index, &mut self.random),
             deleted_us: None,
         });
@@ -199,17 +199,17 @@ impl<'a> Builder<'a> {
 
     fn start(&mut self, slot: usize, topology: u32, connect_us: u64, first_pulse_us: u64) {
         let bytes = self.cluster.sizes.draw(&mut self.random);
-        let place = &mut self.slots[slot];
+        let slot = &mut self.slots[slot];
         let id = &self.topologies[topology as usize].id;
-        let key = |port: u32| format!("{WORKER_BEATS}/{id}/{}-{port}", place.supervisor);
-        let mut port = place.port;
-        // A worker that comes back to a supervisor takes another of its slots: a key is one life's,
-        // so that a reader can tell whose pulse it sees.
+        let key = |port: u32| format!("{WORKER_BEATS}/{id}/{}-{port}", slot.supervisor);
+        let mut port = slot.port;
+        // A topology's worker that comes back to a supervisor gets another port: each key belongs to one
+        // planned worker, so that a reader can tell whose pulse it sees.
         while !self.keys.insert(key(port)) {
             port += self.workers_per_supervisor;
         }
         let index = self.workers.len();
-        self.workers.push(Worker {
+        self.workers.push(PlannedWorker {
             key: key(port),
             topology,
             target: index % self.cluster.targets,
@@ -219,17 +219,17 @@ impl<'a> Builder<'a> {
             first_pulse_us,
             end: None,
         });
-        place.tenant = index;
+        slot.tenant = index;
     }
 
-    /// A worker that is started within the run: its first pulse follows at once.
+    /// Starts a worker within the run. Its first pulse follows at once.
     fn start_anew(&mut self, slot: usize, topology: u32, at_us: u64) {
         const START_WITHIN_US: u64 = 1_000_000;
         let connect_us = at_us + self.random.below(START_WITHIN_US);
         self.start(slot, topology, connect_us, connect_us);
     }
 
-    fn tenant_of(&self, slot: usize) -> &Worker {
+    fn tenant_of(&self, slot: usize) -> &PlannedWorker {
         &self.workers[self.slots[slot].tenant]
     }
 
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_makes_one_plan() {
+    fn equal_seeds_make_equal_plans() {
         assert_eq!(Plan::new(&cluster(), 7), Plan::new(&cluster(), 7));
         assert_ne!(Plan::new(&cluster(), 7), Plan::new(&cluster(), 8));
     }
@@ -347,9 +347,9 @@ mod tests {
         let keys: HashSet<&str> = plan.workers.iter().map(|w| w.key.as_str()).collect();
         assert!(keys.len() > 400);
         assert_eq!(keys.len(), plan.workers.len());
-        // But for those between two slots, 400 workers run at any time.
+        // 400 workers run at any time, except for those that are moving.
         for at_us in (0..600_000_000).step_by(7_000_000) {
-            let running = |worker: &&Worker| {
+            let running = |worker: &&PlannedWorker| {
                 worker.connect_us <= at_us && worker.end.is_none_or(|end| at_us < end.at_us)
             };
             let count = plan.workers.iter().filter(running).count();

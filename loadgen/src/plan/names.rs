@@ -1,4 +1,4 @@
-//! Names as Storm gives them, so that keys have the 80 to 110 bytes that they have in real clusters.
+//! Names like Storm's, so that keys are 80 to 110 bytes long, as in real clusters.
 
 use crate::random::Random;
 
@@ -13,7 +13,7 @@ const TOPOLOGY_NAMES: [&str; 8] = [
     "search-index-updates",
 ];
 
-/// Topologies were started over the ten weeks before this instant (seconds since 1970).
+/// Topologies were started in the ten weeks before this instant (seconds since 1970).
 const LATEST_START_S: u64 = 1_700_000_000;
 const STARTED_WITHIN_S: u64 = 6_000_000;
 
@@ -24,7 +24,7 @@ pub fn topology_id(index: usize, random: &mut Random) -> String {
     format!("{name}-{}-{started}", index + 1)
 }
 
-/// A uuid of version 4.
+/// A version 4 UUID.
 pub fn supervisor_id(random: &mut Random) -> String {
     let (high, low) = (random.next(), random.next());
     format!(

@@ -1,5 +1,5 @@
-//! How many bytes a pulse has. In Storm it is a compressed `ClusterWorkerHeartbeat`, which grows with
-//! the worker's executors and with what each of them counts; what follows was measured on Storm's own.
+//! The size of pulses. A pulse of Storm is a compressed `ClusterWorkerHeartbeat`, which grows with the number
+//! of executors and with what each of them counts. The sizes below were measured with Storm.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use std::sync::Arc;
 use crate::random::Random;
 use crate::units::show_bytes;
 
-/// A worker that has just started: its executors have counted nothing yet.
+/// The size for a worker that has just started, whose executors have counted nothing.
 pub const JUST_STARTED_BYTES: u32 = 200;
 
-/// Executors and the bytes of their worker's pulse: few streams and components for each.
+/// Executors, and the bytes of the pulse, with few streams and components.
 const SIMPLE: [(u32, u32); 3] = [(1, 600), (10, 4_000), (50, 18_000)];
 
-/// Many streams, grouped by many components.
+/// The same with many streams, grouped by many components.
 const RICH: [(u32, u32); 3] = [(1, 1_200), (10, 12_000), (50, 62_000)];
 
-/// Where a worker's pulse size comes from.
+/// How the size of a worker's pulses is chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sizes {
-    /// Every pulse has so many bytes, the first one too.
+    /// All pulses have this size, including the first.
     Fixed(u32),
-    /// Each worker has a number of executors in this range.
+    /// The number of executors of each worker is drawn from this range.
     Executors { least: u32, most: u32, style: Style },
-    /// Each worker has one of these, as they were seen in a real cluster.
+    /// Drawn for each worker from sizes of a real cluster.
     Drawn(Arc<[u32]>),
 }
 
@@ -34,7 +34,7 @@ pub enum Style {
 }
 
 impl Sizes {
-    /// Bytes of one worker's pulses once it runs.
+    /// Draws the size of a worker's pulses, in bytes.
     pub fn draw(&self, random: &mut Random) -> u32 {
         match self {
             Sizes::Fixed(bytes) => *bytes,
@@ -46,7 +46,7 @@ impl Sizes {
         }
     }
 
-    /// Bytes of a worker's first pulse, given those of the others.
+    /// The size of the first pulse, given that of the others.
     pub fn first(&self, bytes: u32) -> u32 {
         match self {
             Sizes::Fixed(_) => bytes,
@@ -65,9 +65,10 @@ impl fmt::Display for Sizes {
                     Style::Simple => "simple",
                     Style::Rich => "rich",
                 };
-                match least == most {
-                    true => write!(f, "{least} {style} executors"),
-                    false => write!(f, "{least} to {most} {style} executors"),
+                if least == most {
+                    write!(f, "{least} {style} executors")
+                } else {
+                    write!(f, "{least} to {most} {style} executors")
                 }
             }
         }
@@ -75,16 +76,17 @@ impl fmt::Display for Sizes {
 }
 
 impl Style {
-    /// Between two measured numbers of executors, and beyond the last: in a straight line.
+    /// Interpolated linearly between the measured points, and extrapolated beyond the last.
     pub fn bytes(self, executors: u32) -> u32 {
         let points = match self {
             Style::Simple => SIMPLE,
             Style::Rich => RICH,
         };
         let [_, (middle, _), _] = points;
-        let (from, to) = match executors < middle {
-            true => (points[0], points[1]),
-            false => (points[1], points[2]),
+        let (from, to) = if executors < middle {
+            (points[0], points[1])
+        } else {
+            (points[1], points[2])
         };
         let slope = f64::from(to.1 - from.1) / f64::from(to.0 - from.0);
         let bytes = f64::from(from.1) + slope * (f64::from(executors) - f64::from(from.0));
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_executors_is_drawn_from_whole() {
+    fn the_whole_range_of_executors_is_drawn() {
         let sizes = Sizes::Executors {
             least: 1,
             most: 3,

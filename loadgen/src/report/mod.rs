@@ -1,9 +1,8 @@
-//! What a run comes to: numbers from its record, whether they are the server's or the generator's,
-//! and whether the limits held. One structure for people (`text`) and for programs (JSON).
+//! The report of a run: numbers from its record, whether they are valid, and whether the limits were met.
+//! The same structure becomes text, a page and JSON.
 
 pub mod html;
-mod origin;
-pub mod plot;
+mod provenance;
 #[cfg(test)]
 pub mod sample;
 mod text;
@@ -15,50 +14,50 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::drive::{self, ServerUse, ThreadUse};
-use crate::expect::{Statistic, Verdict};
+use crate::expect::{Measurements, Verdict};
 use crate::plan::{Pace, Plan};
-use crate::record::{self, ErrorKind, Reason, Record, Timed};
-use crate::series::Second;
+use crate::record::{self, ErrorKind, Reason, Record, Second, Summary, Timed};
 use crate::settings::{Nimbus, Output, Settings};
-use origin::Origin;
+use provenance::Provenance;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Whether all limits held; without limits, whether there was no error.
+    /// All limits were met. Without limits: there was no error.
     pub passed: bool,
-    /// Whether the numbers are the server's.
+    /// The numbers are the server's and not the generator's own.
     pub valid: bool,
     pub invalid_because: Vec<String>,
-    pub run: Run,
-    pub pulses: Pulses,
-    pub bytes: Bytes,
-    pub times: Times,
-    pub errors: Errors,
-    /// Connections that stood, over the whole run.
+    pub run: RunParameters,
+    pub pulses: PulseCounts,
+    pub bytes: ByteRates,
+    pub times: Summaries,
+    pub errors: ErrorCounts,
+    /// Connections established, over the whole run.
     pub connections: u64,
-    pub generator: Vec<Thread>,
-    pub server: Option<Server>,
+    pub generator: Vec<ThreadSummary>,
+    pub server: Option<ServerSummary>,
     pub limits: Vec<Verdict>,
-    /// From the plan's zero to its end.
+    /// From the begin of the plan to its end.
     pub seconds: Vec<Second>,
-    pub origin: Origin,
+    #[serde(rename = "origin")]
+    pub provenance: Provenance,
 }
 
 /// What was run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Run {
+pub struct RunParameters {
     pub targets: Vec<String>,
-    /// `None`: connections that saturate the server are not those of a cluster.
+    /// `None` with `--saturate`.
     pub supervisors: Option<u32>,
     pub workers: u32,
     pub topologies: u32,
-    /// `None`: each worker's next pulse follows the last answer.
+    /// `None` with `--saturate`.
     pub interval_us: Option<u64>,
-    /// Of the mean worker's pulse.
+    /// The mean size of a pulse's details.
     pub payload_bytes: u64,
     pub payload: String,
     pub nimbus: &'static str,
-    /// How Nimbus's connections and the workers' log in.
+    /// How Nimbus's connections log in; next, the workers'.
     pub auth: &'static str,
     pub worker_auth: &'static str,
     pub ui_readers: u32,
@@ -68,28 +67,28 @@ pub struct Run {
     pub window_us: u64,
 }
 
-/// Of those due in the window.
+/// Pulses that were due in the window.
 #[derive(Clone, Debug, Serialize)]
-pub struct Pulses {
+pub struct PulseCounts {
     pub planned: u64,
     pub sent: u64,
     pub acknowledged: u64,
     pub per_second: f64,
-    /// Requests of all kinds that were written again after a second, over the whole run.
+    /// Requests of all kinds that were repeated after a second, over the whole run.
     pub resent: u64,
-    /// Further answers that this brought.
+    /// Additional answers to repeated requests.
     pub answered_twice: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Bytes {
+pub struct ByteRates {
     pub sent_per_second: f64,
     pub received_per_second: f64,
 }
 
-/// Microseconds; what was not measured is absent.
+/// Response times in microseconds. `None`: not measured.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Times {
+pub struct Summaries {
     pub pulse: Option<Summary>,
     pub get: Option<Summary>,
     pub list: Option<Summary>,
@@ -102,37 +101,27 @@ pub struct Times {
     pub lateness: Option<Summary>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Summary {
-    pub count: u64,
-    pub p50_us: u64,
-    pub p90_us: u64,
-    pub p99_us: u64,
-    pub p99_9_us: u64,
-    pub max_us: u64,
-}
-
-/// Of the whole run, warm-up included.
+/// Errors of the whole run, including the warm-up.
 #[derive(Clone, Debug, Serialize)]
-pub struct Errors {
+pub struct ErrorCounts {
     pub total: u64,
-    /// Every kind, by its name.
+    /// Every kind by its name.
     pub kinds: BTreeMap<&'static str, u64>,
-    /// Why dials and logins failed and connections were lost.
+    /// Reasons of failed dials and logins, and of lost connections.
     pub reasons: BTreeMap<String, u64>,
 }
 
-/// A driving thread's share of its core: what it used, and what it wanted while others had it.
+/// A driving thread's share of its core: used, and waited for while something else had it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Thread {
+pub struct ThreadSummary {
     pub core: usize,
     pub busy: f64,
     pub waiting: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Server {
-    /// All CPU time of the window, reads included, over the acknowledged pulses.
+pub struct ServerSummary {
+    /// All CPU time in the window, including reads, divided by the acknowledged pulses.
     pub cpu_us_per_pulse: Option<f64>,
     /// In cores.
     pub busy: f64,
@@ -145,14 +134,14 @@ pub struct Server {
 impl Report {
     pub fn new(settings: &Settings, plan: &Plan, measured: &drive::Measured) -> Report {
         let record = &measured.record;
-        // Rates go by the planned window: that is what the counts are of.
+        // Counts are those of the planned window, so rates are per its seconds.
         let seconds = settings.duration_us as f64 / 1e6;
         let mut report = Report {
             passed: false,
             valid: false,
             invalid_because: Vec::new(),
-            run: Run::new(settings, plan),
-            pulses: Pulses {
+            run: RunParameters::new(settings, plan),
+            pulses: PulseCounts {
                 planned: record.planned,
                 sent: record.sent,
                 acknowledged: record.acknowledged,
@@ -160,31 +149,40 @@ impl Report {
                 resent: record.resent,
                 answered_twice: record.answered_twice,
             },
-            bytes: Bytes {
+            bytes: ByteRates {
                 sent_per_second: record.bytes_sent as f64 / seconds,
                 received_per_second: record.bytes_received as f64 / seconds,
             },
-            times: Times::new(record),
-            errors: Errors::new(&record.errors),
+            times: Summaries::new(record),
+            errors: ErrorCounts::new(&record.errors),
             connections: record.connected,
             generator: shares(&measured.threads, measured.window_us),
             server: measured
                 .server
-                .map(|server| Server::new(&server, measured.window_us, record)),
+                .map(|server| ServerSummary::new(&server, measured.window_us, record)),
             limits: Vec::new(),
             seconds: measured.seconds.clone(),
-            origin: Origin::of_this_process(),
+            provenance: Provenance::of_this_process(),
         };
         report.invalid_because = validity::doubts(settings, &report);
         report.valid = report.invalid_because.is_empty();
+        let server = report.server.as_ref();
+        let measurements = Measurements {
+            record,
+            valid: report.valid,
+            pulses_per_second: report.pulses.per_second,
+            server_cpu_us_per_pulse: server.and_then(|server| server.cpu_us_per_pulse),
+            server_resident_bytes: server.map(|server| server.resident_bytes),
+        };
         report.limits = settings
             .expectations
             .iter()
-            .map(|limit| limit.compare(&report))
+            .map(|limit| limit.compare(&measurements))
             .collect();
-        report.passed = match report.limits.is_empty() {
-            true => report.errors.total == 0 && report.pulses.acknowledged > 0,
-            false => report.limits.iter().all(|limit| limit.met),
+        report.passed = if report.limits.is_empty() {
+            report.errors.total == 0 && report.pulses.acknowledged > 0
+        } else {
+            report.limits.iter().all(|limit| limit.met)
         };
         report
     }
@@ -194,14 +192,14 @@ impl Report {
         print(output, self, text::render);
     }
 
-    /// As a page for people; the record has what its plots of distributions are made of.
+    /// The report as a page. The record has the histograms for its plots.
     pub fn page(&self, record: &Record) -> String {
         let times = Timed::ALL.map(|timed| (timed.label(), record.times(timed).histogram()));
         html::render(self, &times)
     }
 }
 
-/// Prints a result, for people or for programs. A reader that has seen enough is no failure.
+/// Prints a result as text or as JSON. A closed standard output is no error.
 pub fn print<T: Serialize>(output: Output, result: &T, text: impl FnOnce(&T) -> String) {
     let text = match output {
         Output::Text => text(result),
@@ -216,10 +214,10 @@ pub fn print<T: Serialize>(output: Output, result: &T, text: impl FnOnce(&T) -> 
         .and_then(|()| stdout.flush());
 }
 
-impl Run {
-    fn new(settings: &Settings, plan: &Plan) -> Run {
+impl RunParameters {
+    fn new(settings: &Settings, plan: &Plan) -> RunParameters {
         let cluster = &settings.cluster;
-        Run {
+        RunParameters {
             targets: settings
                 .targets
                 .iter()
@@ -253,8 +251,8 @@ impl Run {
     }
 }
 
-impl Run {
-    /// How who logs in, as a part of a sentence; empty if nobody does.
+impl RunParameters {
+    /// The logins as part of a sentence; empty if there are none.
     fn logins(&self) -> String {
         let of = |who: &str, auth: &str| match auth {
             "none" => String::new(),
@@ -268,10 +266,10 @@ impl Run {
     }
 }
 
-impl Times {
-    fn new(record: &Record) -> Times {
+impl Summaries {
+    fn new(record: &Record) -> Summaries {
         let of = |timed| Summary::of(record.times(timed));
-        Times {
+        Summaries {
             pulse: of(Timed::Pulse),
             get: of(Timed::Get),
             list: of(Timed::List),
@@ -299,58 +297,16 @@ impl Times {
             Timed::Lateness => self.lateness,
         }
     }
-
-    pub fn statistic(&self, timed: Timed, statistic: Statistic) -> Option<f64> {
-        let summary = self.of(timed)?;
-        let us = match statistic {
-            Statistic::P50 => summary.p50_us,
-            Statistic::P90 => summary.p90_us,
-            Statistic::P99 => summary.p99_us,
-            Statistic::P999 => summary.p99_9_us,
-            Statistic::Max => summary.max_us,
-        };
-        Some(us as f64)
-    }
 }
 
-impl Summary {
-    /// From p50 to the longest, as tables have them.
-    pub fn columns(&self) -> [u64; 5] {
-        [
-            self.p50_us,
-            self.p90_us,
-            self.p99_us,
-            self.p99_9_us,
-            self.max_us,
-        ]
-    }
-
-    pub fn of(times: &record::Times) -> Option<Summary> {
-        let histogram = times.histogram();
-        if histogram.is_empty() {
-            return None;
-        }
-        // A bucket's upper end may lie beyond the longest time that was seen.
-        let at = |quantile| histogram.value_at_quantile(quantile).min(histogram.max());
-        Some(Summary {
-            count: histogram.len(),
-            p50_us: at(0.5),
-            p90_us: at(0.9),
-            p99_us: at(0.99),
-            p99_9_us: at(0.999),
-            max_us: histogram.max(),
-        })
-    }
-}
-
-impl Errors {
-    fn new(errors: &record::Errors) -> Errors {
+impl ErrorCounts {
+    fn new(errors: &record::Errors) -> ErrorCounts {
         let reason = |reason: &Reason| match reason {
             Reason::Os(0) => "unknown".to_owned(),
             Reason::Os(number) => io::Error::from_raw_os_error(*number).to_string(),
             Reason::Login(why) => format!("login: {why}"),
         };
-        Errors {
+        ErrorCounts {
             total: errors.total(),
             kinds: ErrorKind::ALL
                 .map(|kind| (kind.label(), errors.count(kind)))
@@ -368,10 +324,10 @@ impl Errors {
     }
 }
 
-impl Server {
-    fn new(server: &ServerUse, window_us: u64, record: &Record) -> Server {
+impl ServerSummary {
+    fn new(server: &ServerUse, window_us: u64, record: &Record) -> ServerSummary {
         let pulses = record.acknowledged as f64;
-        Server {
+        ServerSummary {
             cpu_us_per_pulse: (pulses > 0.0).then(|| server.time.on_cpu_ns as f64 / 1e3 / pulses),
             busy: share(server.time.on_cpu_ns, window_us),
             waiting: share(server.time.waiting_ns, window_us),
@@ -382,8 +338,8 @@ impl Server {
     }
 }
 
-fn shares(threads: &[ThreadUse], window_us: u64) -> Vec<Thread> {
-    let threads = threads.iter().map(|thread| Thread {
+fn shares(threads: &[ThreadUse], window_us: u64) -> Vec<ThreadSummary> {
+    let threads = threads.iter().map(|thread| ThreadSummary {
         core: thread.core,
         busy: share(thread.time.on_cpu_ns, window_us),
         waiting: share(thread.time.waiting_ns, window_us),

@@ -7,9 +7,12 @@ use super::html::render;
 use crate::expect::Verdict;
 use crate::random::Random;
 use crate::record::ErrorKind;
-use crate::report::origin::Origin;
-use crate::report::{Bytes, Errors, Pulses, Report, Run, Server, Summary, Thread, Times};
-use crate::series::{Second, ServerSecond};
+use crate::record::{Second, ServerSecond, Summary};
+use crate::report::provenance::Provenance;
+use crate::report::{
+    ByteRates, ErrorCounts, PulseCounts, Report, RunParameters, ServerSummary, Summaries,
+    ThreadSummary,
+};
 
 pub struct Sample {
     pub report: Report,
@@ -93,7 +96,7 @@ pub fn empty() -> Sample {
     let report = &mut sample.report;
     report.passed = false;
     report.seconds = Vec::new();
-    report.times = Times::default();
+    report.times = Summaries::default();
     report.pulses.acknowledged = 0;
     report.pulses.per_second = 0.0;
     report.bytes.sent_per_second = 0.0;
@@ -211,7 +214,7 @@ fn made_report(
         passed: true,
         valid: true,
         invalid_because: Vec::new(),
-        run: Run {
+        run: RunParameters {
             targets: vec!["pacemaker-1:6699".to_owned(), "pacemaker-2:6699".to_owned()],
             supervisors: Some(3000),
             workers: 12_000,
@@ -228,7 +231,7 @@ fn made_report(
             warmup_us: u64::from(warmup_s) * 1_000_000,
             window_us: u64::from(window_s) * 1_000_000,
         },
-        pulses: Pulses {
+        pulses: PulseCounts {
             planned,
             sent: planned,
             acknowledged: planned - 3,
@@ -236,29 +239,29 @@ fn made_report(
             resent: 0,
             answered_twice: 0,
         },
-        bytes: Bytes {
+        bytes: ByteRates {
             sent_per_second: 17.4e6,
             received_per_second: 5.3e6,
         },
-        times: Times {
+        times: Summaries {
             pulse: measured("pulse"),
             get: measured("get"),
             list: measured("list"),
             pass: measured("pass"),
             connect: measured("connect"),
             lateness: measured("lateness"),
-            ..Times::default()
+            ..Summaries::default()
         },
         errors: errors(&[]),
         connections: 12_000,
         generator: [4, 5]
-            .map(|core| Thread {
+            .map(|core| ThreadSummary {
                 core,
                 busy: 0.312,
                 waiting: 0.024,
             })
             .into(),
-        server: Some(Server {
+        server: Some(ServerSummary {
             cpu_us_per_pulse: Some(36.4),
             busy: 0.146,
             waiting: 0.01,
@@ -268,7 +271,7 @@ fn made_report(
         }),
         limits: vec![verdict("pulse.p99<50ms", "2.31 ms", true)],
         seconds,
-        origin: Origin {
+        provenance: Provenance {
             made_at: "2026-01-31 13:05:09".to_owned(),
             command: command.split_whitespace().map(str::to_owned).collect(),
             version: "0.1.0",
@@ -279,14 +282,14 @@ fn made_report(
     }
 }
 
-fn errors(counts: &[(ErrorKind, u64)]) -> Errors {
+fn errors(counts: &[(ErrorKind, u64)]) -> ErrorCounts {
     let count = |kind: ErrorKind| {
         counts
             .iter()
             .find(|(k, _)| *k == kind)
             .map_or(0, |(_, n)| *n)
     };
-    Errors {
+    ErrorCounts {
         total: counts.iter().map(|(_, n)| n).sum(),
         kinds: ErrorKind::ALL
             .map(|kind| (kind.label(), count(kind)))

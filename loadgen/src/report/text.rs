@@ -1,9 +1,9 @@
-//! The report as a closing table for people.
+//! The report as text.
 
 use std::fmt::Write;
 
-use super::{Report, Summary};
-use crate::record::Timed;
+use super::Report;
+use crate::record::{Summary, Timed};
 use crate::units::{show_bytes, show_time};
 
 pub fn render(report: &Report) -> String {
@@ -38,7 +38,7 @@ fn write_run(report: &Report, out: &mut String) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "{}, {} topologies on {}: a pulse of {} {pace}; Nimbus {}{}{also}; seed {}",
+        "{}, {} topologies on {}: pulses of {} {pace}; Nimbus {}{}{also}; seed {}",
         match run.supervisors {
             Some(supervisors) => format!("{supervisors} supervisors, {} workers", run.workers),
             None => format!("{} connections", run.workers),
@@ -69,7 +69,7 @@ fn write_counts(report: &Report, out: &mut String) -> std::fmt::Result {
     if pulses.resent > 0 {
         writeln!(
             out,
-            "           {} requests written again after 1 s without an answer",
+            "           {} requests repeated after 1 s without an answer",
             pulses.resent
         )?;
     }
@@ -109,11 +109,7 @@ fn row(summary: &Summary) -> String {
 fn write_errors(report: &Report, out: &mut String) -> std::fmt::Result {
     let errors = &report.errors;
     if errors.total == 0 {
-        return writeln!(
-            out,
-            "errors     none; {} connections stood",
-            report.connections
-        );
+        return writeln!(out, "errors     none; {} connections", report.connections);
     }
     let kinds = errors.kinds.iter().filter(|(_, count)| **count > 0);
     let kinds: Vec<String> = kinds
@@ -123,7 +119,7 @@ fn write_errors(report: &Report, out: &mut String) -> std::fmt::Result {
     for (reason, count) in &errors.reasons {
         writeln!(out, "           {count} x {reason}")?;
     }
-    writeln!(out, "           {} connections stood", report.connections)
+    writeln!(out, "           {} connections", report.connections)
 }
 
 fn write_sides(report: &Report, out: &mut String) -> std::fmt::Result {
@@ -131,11 +127,11 @@ fn write_sides(report: &Report, out: &mut String) -> std::fmt::Result {
         let per_pulse = server
             .cpu_us_per_pulse
             .map_or("no pulses".to_owned(), |us| {
-                format!("{us:.1} µs CPU a pulse")
+                format!("{us:.1} µs CPU per pulse")
             });
         writeln!(
             out,
-            "server     {per_pulse}, {:.1}% of a core (waited for it {:.1}%), {} resident ({} at most)",
+            "server     {per_pulse}, {:.1}% of a core (waited for it {:.1}%), {} resident (peak {})",
             server.busy * 100.0,
             server.waiting * 100.0,
             show_bytes(server.resident_bytes as f64),
@@ -155,13 +151,14 @@ fn write_sides(report: &Report, out: &mut String) -> std::fmt::Result {
 }
 
 fn write_verdict(report: &Report, out: &mut String) -> std::fmt::Result {
-    match report.valid {
-        true => writeln!(out, "validity   valid: the generator kept up")?,
-        false => writeln!(
+    if report.valid {
+        writeln!(out, "validity   valid: the generator kept up")?
+    } else {
+        writeln!(
             out,
             "validity   INVALID: {}",
             report.invalid_because.join("; ")
-        )?,
+        )?
     }
     for limit in &report.limits {
         let verdict = if limit.met { "met" } else { "MISSED" };

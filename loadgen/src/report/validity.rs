@@ -1,17 +1,17 @@
-//! Whether a run's numbers are the server's or the generator's own. The rules are in the report, so
-//! that nobody has to believe it.
+//! Whether the numbers of a run are the server's or the generator's own. The report shows the rules that
+//! failed, with their limits.
 
 use super::Report;
 use crate::plan::Pace;
 use crate::settings::Settings;
 
-/// A generator that hands pulses over later than this, at the 99th percentile, measures itself.
+/// If the generator sends pulses later than this, at the 99th percentile, it measures itself.
 const LATENESS_P99_US: u64 = 50_000;
 
-/// A thread that uses its core, or waits for it, for more than this of the window has no reserve.
+/// A thread that uses its core, or waits for it, for more than this share of the window has no reserve.
 const BUSY: f64 = 0.95;
 
-/// Why the numbers may not be the server's; empty if they are.
+/// Why the numbers may not be the server's. Empty: the run is valid.
 pub fn doubts(settings: &Settings, report: &Report) -> Vec<String> {
     let mut doubts = Vec::new();
     if let (Pace::Every { .. }, Some(lateness)) = (settings.cluster.pace, report.times.lateness)
@@ -23,7 +23,7 @@ pub fn doubts(settings: &Settings, report: &Report) -> Vec<String> {
             LATENESS_P99_US / 1000
         ));
     }
-    // A closed loop pushes until one side has no reserve: it counts if that is the server's.
+    // A closed loop pushes until one side is full; the run is valid if that is the server.
     let server_is_the_limit = settings.cluster.pace == Pace::Saturate
         && report
             .server
@@ -41,7 +41,7 @@ pub fn doubts(settings: &Settings, report: &Report) -> Vec<String> {
         }
     }
     if settings.server_pid.is_some() && report.server.is_none() {
-        doubts.push("the process of --server-pid was gone before the end".to_owned());
+        doubts.push("the process of --server-pid ended before the run did".to_owned());
     }
     doubts
 }

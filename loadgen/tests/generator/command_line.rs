@@ -1,5 +1,5 @@
-//! Exit codes and scenario files: 0 all went well, 1 a limit was missed, 2 wrong usage, which is told
-//! before anything is dialled.
+//! Exit codes and scenario files: 0 success, 1 a missed limit, 2 wrong usage, reported before anything is
+//! dialled.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::support::{Stub, loadgen};
 
 const SHORT: &str = "--supervisors 2 --interval 500ms --warmup 0s --duration 1s";
 
-/// A scenario file, in a directory that goes when it is dropped.
+/// A scenario file, in a directory that is removed when dropped.
 fn scenario(text: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("scenario.toml");
@@ -19,8 +19,8 @@ fn scenario(text: &str) -> (TempDir, PathBuf) {
 }
 
 #[test]
-fn wrong_usage_is_told_with_exit_code_2() {
-    for (line, told) in [
+fn wrong_usage_has_exit_code_2() {
+    for (line, expected) in [
         ("--superwisors 3", "--superwisors"),
         ("--supervisors none", "--supervisors"),
         ("--duration 3", "such as 3s"),
@@ -32,18 +32,18 @@ fn wrong_usage_is_told_with_exit_code_2() {
     ] {
         let outcome = loadgen(line);
         assert_eq!(outcome.code, Some(2), "{line}: {outcome:#?}");
-        assert!(outcome.stderr.contains(told), "{line}: {outcome:#?}");
+        assert!(outcome.stderr.contains(expected), "{line}: {outcome:#?}");
         assert_eq!(outcome.stdout, "", "{line}");
     }
 }
 
 #[test]
-fn a_bad_scenario_is_told_with_its_file_its_line_and_what_is_expected() {
+fn errors_in_a_scenario_name_file_line_and_what_is_expected() {
     for (text, line, expected) in [
         (
             "seed = 3\nsuperwisors = 3\n",
             2,
-            "there are description, target, supervisors",
+            "known settings: description, target, supervisors",
         ),
         (
             "# ours\n\nsupervisors = 'many'\n",
@@ -51,7 +51,7 @@ fn a_bad_scenario_is_told_with_its_file_its_line_and_what_is_expected() {
             "invalid value 'many' for '--supervisors",
         ),
         ("interval = 3\n", 1, "a number with a unit, such as 3s"),
-        ("keep = 'maybe'\n", 1, "is not true or false"),
+        ("keep = 'maybe'\n", 1, "is neither true nor false"),
         ("seed = 1\nseed = 2\n", 2, "duplicate key"),
         ("seed =\n", 1, "string"),
     ] {
@@ -70,7 +70,7 @@ fn a_missed_limit_is_exit_code_1_and_a_met_one_is_0() {
     for (limits, code) in [
         ("pulse.max<1us", 1),
         ("errors=0,pulse.p50<1us", 1),
-        // Nothing of the kind is measured, and so nothing holds.
+        // Nothing of the kind is measured, so the limit is missed.
         ("page.max<1s", 1),
         ("errors=0,pulse.max<1s", 0),
     ] {

@@ -141,12 +141,12 @@ fn servers_that_refuse_logins_are_told_apart() {
         (
             "garbage",
             garbage,
-            "token out of order: no message of a login",
+            "a token out of order: not a message of a login",
         ),
         (
             "no frame",
             || Reply::Now(vec![0xff; 4]),
-            "a frame of an impossible length",
+            "a frame with an invalid length",
         ),
     ];
     side_by_side(
@@ -197,10 +197,10 @@ fn a_login_that_is_never_answered_is_given_up_as_storms_client_does() {
     let failed = report.errors("login_failed");
     assert!(failed >= 5, "four workers and the reader: {outcome:#?}");
     let reasons = reasons(&outcome);
-    assert_eq!(
-        reasons,
-        ["login: it took longer than the 11 s that Storm's client waits"]
-    );
+    let [reason] = &reasons[..] else {
+        panic!("one reason: {reasons:?}");
+    };
+    assert!(reason.contains("longer than 11 s"), "{reason}");
     let seen = stub.seen();
     let again = seen
         .connections

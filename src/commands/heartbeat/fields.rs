@@ -1,8 +1,8 @@
-//! The names in Storm's `storm.thrift` of what a heartbeat holds. They have been the same since 1.0.
+//! The fields of a heartbeat and their names in Storm's `storm.thrift`, the same since 1.0.
 
-use super::Name;
+use super::FieldName;
 
-/// What is known of a value beforehand. It need not be so: what comes decides.
+/// What a value should look like. If the bytes differ, the bytes decide.
 #[derive(Clone, Copy)]
 pub enum Shape {
     Plain,
@@ -11,14 +11,14 @@ pub enum Shape {
 }
 
 impl Shape {
-    pub fn field(self, id: i16) -> (Name, Shape) {
+    pub fn field(self, id: i16) -> (FieldName, Shape) {
         let fields = match self {
             Shape::Struct(fields) => fields,
             Shape::Plain | Shape::Map(..) => &[],
         };
         match fields.iter().find(|(known, ..)| *known == id) {
-            Some((_, name, shape)) => (Name::Known(name), *shape),
-            None => (Name::Field(id), Shape::Plain),
+            Some((_, name, shape)) => (FieldName::Known(name), *shape),
+            None => (FieldName::Field(id), Shape::Plain),
         }
     }
 

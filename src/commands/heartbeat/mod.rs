@@ -1,6 +1,6 @@
-//! What a worker sends: Storm's `ClusterWorkerHeartbeat` in TBinaryProtocol, packed with gzip (1.0 to 2.8)
-//! or zstd. Any guest may have written it, so both its sizes have a limit, and fields that nobody knows
-//! are carried along. The daemon never looks inside; commands do.
+//! Decodes what a worker sends: Storm's `ClusterWorkerHeartbeat` in TBinaryProtocol, packed with gzip (1.0
+//! to 2.8) or zstd. Any client may have written it, so both its sizes have a limit. Unknown fields are
+//! kept. Only the commands decode heartbeats; the daemon never does.
 
 mod fields;
 mod show;
@@ -20,52 +20,52 @@ pub use unpack::{Packing, Unpacked, unpack};
 
 /// Why details cannot be shown as a heartbeat.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// Its packing is broken: the unpacker's words.
+pub enum HeartbeatError {
+    /// It cannot be unpacked: the unpacker's message.
     Packed(Packing, String),
     TooLarge,
     Thrift(DecodeError),
     TooManyValues,
-    /// It is a Thrift struct, and no heartbeat.
+    /// It is a Thrift struct, but has no topology.
     NoTopology,
 }
 
-/// A value of Thrift's, as it stands in the bytes that were unpacked.
+/// A Thrift value, borrowed from the unpacked bytes.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value<'a> {
+pub enum ThriftValue<'a> {
     Bool(bool),
     Integer(i64),
     Double(f64),
     Text(&'a str),
     Bytes(&'a [u8]),
-    Struct(Vec<(Name, Value<'a>)>),
+    Struct(Vec<(FieldName, ThriftValue<'a>)>),
     /// A set as well.
-    List(Vec<Value<'a>>),
-    Map(Vec<(Value<'a>, Value<'a>)>),
+    List(Vec<ThriftValue<'a>>),
+    Map(Vec<(ThriftValue<'a>, ThriftValue<'a>)>),
 }
 
-/// A field's name, or its id if it is of a Storm that we do not know.
+/// A field's name, or its id if no known release of Storm has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum FieldName {
     Known(&'static str),
     Field(i16),
 }
 
-/// Reads a heartbeat that has been unpacked. What follows it is ignored, as Java does.
-pub fn decode(bytes: &[u8]) -> Result<Value<'_>, Unreadable> {
-    let mut reader = Reader {
+/// Decodes an unpacked heartbeat. Bytes after it are ignored, as in Java.
+pub fn decode(bytes: &[u8]) -> Result<ThriftValue<'_>, HeartbeatError> {
+    let mut reader = ValueReader {
         cursor: Cursor::new(bytes),
         values: 0,
     };
     let heartbeat = reader.value(code::STRUCT, fields::HEARTBEAT)?;
     match heartbeat.text("storm_id") {
         Some(_) => Ok(heartbeat),
-        None => Err(Unreadable::NoTopology),
+        None => Err(HeartbeatError::NoTopology),
     }
 }
 
-/// When a worker made this heartbeat, by its own clock: seconds since 1970. Reads no more than that
-/// needs.
+/// When a worker made this heartbeat, in seconds since 1970 by the worker's clock. Decodes no more than
+/// it needs to.
 pub fn time_secs(details: &[u8]) -> Option<i64> {
     let unpacked = unpack(details).ok()?;
     let mut cursor = Cursor::new(&unpacked.bytes);
@@ -79,70 +79,70 @@ pub fn time_secs(details: &[u8]) -> Option<i64> {
     None
 }
 
-impl<'a> Value<'a> {
+impl<'a> ThriftValue<'a> {
     /// The field of a struct.
-    pub fn field(&self, name: &str) -> Option<&Value<'a>> {
-        let Value::Struct(fields) = self else {
+    pub fn field(&self, name: &str) -> Option<&ThriftValue<'a>> {
+        let ThriftValue::Struct(fields) = self else {
             return None;
         };
-        let is_it = |found: &Name| matches!(found, Name::Known(known) if *known == name);
-        // Of a repeated field Java keeps the last one.
+        let is_it = |found: &FieldName| matches!(found, FieldName::Known(known) if *known == name);
+        // If a field is repeated, Java keeps the last one.
         let found = fields.iter().rev().find(|(found, _)| is_it(found));
         found.map(|(_, value)| value)
     }
 
     pub fn text(&self, name: &str) -> Option<&'a str> {
         match self.field(name)? {
-            Value::Text(text) => Some(text),
+            ThriftValue::Text(text) => Some(text),
             _ => None,
         }
     }
 
     pub fn integer(&self, name: &str) -> Option<i64> {
         match self.field(name)? {
-            Value::Integer(integer) => Some(*integer),
+            ThriftValue::Integer(integer) => Some(*integer),
             _ => None,
         }
     }
 
-    /// The entries of a map that is a field.
-    pub fn entries(&self, name: &str) -> &[(Value<'a>, Value<'a>)] {
+    /// The entries of a field that is a map; none if there is no such field.
+    pub fn entries(&self, name: &str) -> &[(ThriftValue<'a>, ThriftValue<'a>)] {
         match self.field(name) {
-            Some(Value::Map(entries)) => entries,
+            Some(ThriftValue::Map(entries)) => entries,
             _ => &[],
         }
     }
 }
 
-struct Reader<'a> {
+struct ValueReader<'a> {
     cursor: Cursor<'a>,
     values: usize,
 }
 
-impl<'a> Reader<'a> {
-    /// One value of this type; its shape gives names to what it holds, where both agree.
-    fn value(&mut self, kind: u8, shape: Shape) -> Result<Value<'a>, Unreadable> {
-        // Each takes memory, which a list of a million empty structs must not multiply.
+impl<'a> ValueReader<'a> {
+    /// One value of this type. The shape names its fields, where the two agree.
+    fn value(&mut self, kind: u8, shape: Shape) -> Result<ThriftValue<'a>, HeartbeatError> {
+        // Each value takes memory: a list of a million empty structs would take too much.
         self.values += 1;
         if self.values > limits::HEARTBEAT_VALUES {
-            return Err(Unreadable::TooManyValues);
+            return Err(HeartbeatError::TooManyValues);
         }
         let cursor = &mut self.cursor;
         Ok(match kind {
-            code::BOOL => Value::Bool(cursor.bool()?),
-            code::BYTE => Value::Integer((cursor.byte()? as i8).into()),
-            code::I16 => Value::Integer(cursor.i16()?.into()),
-            code::I32 => Value::Integer(cursor.i32()?.into()),
-            code::I64 => Value::Integer(cursor.i64()?),
-            code::DOUBLE => Value::Double(cursor.double()?),
+            code::BOOL => ThriftValue::Bool(cursor.bool()?),
+            code::BYTE => ThriftValue::Integer((cursor.byte()? as i8).into()),
+            code::I16 => ThriftValue::Integer(cursor.i16()?.into()),
+            code::I32 => ThriftValue::Integer(cursor.i32()?.into()),
+            code::I64 => ThriftValue::Integer(cursor.i64()?),
+            code::DOUBLE => ThriftValue::Double(cursor.double()?),
             code::STRING => {
                 let bytes = cursor.binary()?;
-                std::str::from_utf8(bytes).map_or(Value::Bytes(bytes), Value::Text)
+                std::str::from_utf8(bytes).map_or(ThriftValue::Bytes(bytes), ThriftValue::Text)
             }
             code::UUID => {
                 let rest = cursor.rest();
                 cursor.uuid()?;
-                Value::Bytes(&rest[..16])
+                ThriftValue::Bytes(&rest[..16])
             }
             code::STRUCT => self.fields(shape)?,
             code::LIST | code::SET => self.list()?,
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn fields(&mut self, shape: Shape) -> Result<Value<'a>, Unreadable> {
+    fn fields(&mut self, shape: Shape) -> Result<ThriftValue<'a>, HeartbeatError> {
         let mut fields = Vec::new();
         self.cursor.enter()?;
         while let Some(field) = self.cursor.field()? {
@@ -159,10 +159,10 @@ impl<'a> Reader<'a> {
             fields.push((name, self.value(field.kind, shape)?));
         }
         self.cursor.leave();
-        Ok(Value::Struct(fields))
+        Ok(ThriftValue::Struct(fields))
     }
 
-    fn list(&mut self) -> Result<Value<'a>, Unreadable> {
+    fn list(&mut self) -> Result<ThriftValue<'a>, HeartbeatError> {
         let mut elements = Vec::new();
         self.cursor.enter()?;
         let (kind, count) = self.cursor.list()?;
@@ -170,10 +170,10 @@ impl<'a> Reader<'a> {
             elements.push(self.value(kind, Shape::Plain)?);
         }
         self.cursor.leave();
-        Ok(Value::List(elements))
+        Ok(ThriftValue::List(elements))
     }
 
-    fn map(&mut self, shape: Shape) -> Result<Value<'a>, Unreadable> {
+    fn map(&mut self, shape: Shape) -> Result<ThriftValue<'a>, HeartbeatError> {
         let mut entries = Vec::new();
         let (of_key, of_value) = shape.entry();
         self.cursor.enter()?;
@@ -183,32 +183,34 @@ impl<'a> Reader<'a> {
             entries.push((key, self.value(value, of_value)?));
         }
         self.cursor.leave();
-        Ok(Value::Map(entries))
+        Ok(ThriftValue::Map(entries))
     }
 }
 
-impl From<DecodeError> for Unreadable {
-    fn from(error: DecodeError) -> Unreadable {
-        Unreadable::Thrift(error)
+impl From<DecodeError> for HeartbeatError {
+    fn from(error: DecodeError) -> HeartbeatError {
+        HeartbeatError::Thrift(error)
     }
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for HeartbeatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unreadable::Packed(packing, why) => {
+            HeartbeatError::Packed(packing, why) => {
                 write!(f, "it cannot be unpacked ({packing}): {why}")
             }
-            Unreadable::TooLarge => write!(
+            HeartbeatError::TooLarge => write!(
                 f,
-                "unpacked it has more than {}",
-                crate::config::Size(limits::UNPACKED_BYTES)
+                "it has more than {} unpacked",
+                crate::units::Size(limits::UNPACKED_BYTES)
             ),
-            Unreadable::Thrift(error) => write!(f, "it is not Thrift's TBinaryProtocol: {error}"),
-            Unreadable::TooManyValues => {
+            HeartbeatError::Thrift(error) => {
+                write!(f, "it is not Thrift's TBinaryProtocol: {error}")
+            }
+            HeartbeatError::TooManyValues => {
                 write!(f, "it has more than {} values", limits::HEARTBEAT_VALUES)
             }
-            Unreadable::NoTopology => write!(f, "it is a Thrift struct without a storm_id"),
+            HeartbeatError::NoTopology => write!(f, "it is a Thrift struct without a storm_id"),
         }
     }
 }

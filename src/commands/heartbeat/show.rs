@@ -1,4 +1,4 @@
-//! A heartbeat for people, as a few lines and a table, and for scripts, whole, as JSON.
+//! Shows a heartbeat: to people as a few lines and a table, to scripts as JSON with everything in it.
 
 use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,28 +7,29 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number};
 
-use super::super::text::{shown, span, utc};
-use super::{Name, Value};
+use super::super::text::shown;
+use super::{FieldName, ThriftValue};
+use crate::units::{show_seconds, show_utc};
 
-/// The window of statistics that has all since the worker began.
+/// The window of statistics that covers everything since the worker started.
 const ALL_TIME: &str = ":all-time";
 
 // ── For people ───────────────────────────────────────────────────────────────────────────────────
 
-/// Topology, times, and a line for each executor with its sums over all streams since it began.
-pub fn write_text(out: &mut impl Write, heartbeat: &Value<'_>) -> io::Result<()> {
+/// Topology, times, and a line for each executor with its sums over all streams since it started.
+pub fn write_text(out: &mut impl Write, heartbeat: &ThriftValue<'_>) -> io::Result<()> {
     let storm_id = heartbeat.text("storm_id").unwrap_or_default();
     writeln!(out, "storm_id        {}", shown(storm_id))?;
     if let Some(time) = heartbeat.integer("time_secs") {
         writeln!(
             out,
             "time_secs       {time} ({}, {})",
-            utc(time),
+            show_utc(time).unwrap_or_else(|| "not a date".to_owned()),
             since(time)
         )?;
     }
     if let Some(uptime) = heartbeat.integer("uptime_secs") {
-        let span = u64::try_from(uptime).map_or_else(|_| "negative".to_owned(), span);
+        let span = u64::try_from(uptime).map_or_else(|_| "negative".to_owned(), show_seconds);
         writeln!(out, "uptime_secs     {uptime} ({span})")?;
     }
     let executors = heartbeat.entries("executor_stats");
@@ -39,13 +40,16 @@ pub fn write_text(out: &mut impl Write, heartbeat: &Value<'_>) -> io::Result<()>
     write_unknown(out, heartbeat)
 }
 
-fn write_table(out: &mut impl Write, executors: &[(Value<'_>, Value<'_>)]) -> io::Result<()> {
+fn write_table(
+    out: &mut impl Write,
+    executors: &[(ThriftValue<'_>, ThriftValue<'_>)],
+) -> io::Result<()> {
     writeln!(
         out,
         "\n{:>11}  {:5} {:>12} {:>12} {:>12} {:>12} {:>9} {:>10}",
         "TASKS", "KIND", "EMITTED", "TRANSFERRED", "EXECUTED", "ACKED", "FAILED", "SLOWEST"
     )?;
-    let mut rows: Vec<Row> = executors.iter().map(Row::of).collect();
+    let mut rows: Vec<ExecutorRow> = executors.iter().map(ExecutorRow::of).collect();
     rows.sort_by_key(|row| row.first_task);
     for row in rows {
         let [emitted, transferred, executed, acked, failed] = row.sums.map(count);
@@ -63,18 +67,18 @@ fn write_table(out: &mut impl Write, executors: &[(Value<'_>, Value<'_>)]) -> io
 }
 
 /// One executor.
-struct Row {
+struct ExecutorRow {
     first_task: i64,
     tasks: String,
     kind: &'static str,
-    /// Emitted, transferred, executed, acked, failed; None where its kind does not count it.
+    /// Emitted, transferred, executed, acked, failed; `None` where its kind has no such count.
     sums: [Option<i64>; 5],
-    /// The stream that took longest on the average: to complete (spout), or to process (bolt).
+    /// The highest average time of a stream: to complete (spout), or to process (bolt).
     slowest_ms: Option<f64>,
 }
 
-impl Row {
-    fn of((tasks, stats): &(Value<'_>, Value<'_>)) -> Row {
+impl ExecutorRow {
+    fn of((tasks, stats): &(ThriftValue<'_>, ThriftValue<'_>)) -> ExecutorRow {
         let task = |name| tasks.integer(name).unwrap_or(-1);
         let (first, last) = (task("task_start"), task("task_end"));
         let specific = stats.field("specific");
@@ -85,9 +89,9 @@ impl Row {
             None => ("-", None),
         };
         let of_kind = |name| sum(specific?, name);
-        Row {
+        ExecutorRow {
             first_task: first,
-            // Storm's own executor, which every worker has, has the task -1.
+            // Every worker has one executor of Storm's own, with task -1.
             tasks: match first {
                 ..0 => "system".to_owned(),
                 _ => format!("{first}-{last}"),
@@ -108,30 +112,33 @@ impl Row {
 }
 
 /// The numbers of all streams since the beginning.
-fn all_time<'v, 'a>(stats: &'v Value<'a>, name: &str) -> Option<&'v [(Value<'a>, Value<'a>)]> {
+fn all_time<'v, 'a>(
+    stats: &'v ThriftValue<'a>,
+    name: &str,
+) -> Option<&'v [(ThriftValue<'a>, ThriftValue<'a>)]> {
     stats.field(name)?;
     let windows = stats.entries(name).iter();
-    let mut windows = windows.filter(|(window, _)| *window == Value::Text(ALL_TIME));
+    let mut windows = windows.filter(|(window, _)| *window == ThriftValue::Text(ALL_TIME));
     match windows.next() {
-        Some((_, Value::Map(streams))) => Some(streams),
-        // It has counted nothing yet.
+        Some((_, ThriftValue::Map(streams))) => Some(streams),
+        // Nothing counted yet.
         _ => Some(&[]),
     }
 }
 
-fn sum(stats: &Value<'_>, name: &str) -> Option<i64> {
+fn sum(stats: &ThriftValue<'_>, name: &str) -> Option<i64> {
     let counts = all_time(stats, name)?.iter().map(|(_, count)| match count {
-        Value::Integer(count) => *count,
+        ThriftValue::Integer(count) => *count,
         _ => 0,
     });
     Some(counts.fold(0, i64::saturating_add))
 }
 
-fn slowest(stats: &Value<'_>, name: &str) -> Option<f64> {
+fn slowest(stats: &ThriftValue<'_>, name: &str) -> Option<f64> {
     let times = all_time(stats, name)?
         .iter()
         .filter_map(|(_, time)| match time {
-            Value::Double(time) => Some(*time),
+            ThriftValue::Double(time) => Some(*time),
             _ => None,
         });
     times.reduce(f64::max)
@@ -141,13 +148,13 @@ fn count(count: Option<i64>) -> String {
     count.map_or("-".to_owned(), |count| count.to_string())
 }
 
-/// What a newer Storm has put into the heartbeat.
-fn write_unknown(out: &mut impl Write, heartbeat: &Value<'_>) -> io::Result<()> {
-    let Value::Struct(fields) = heartbeat else {
+/// The fields that a newer Storm has added.
+fn write_unknown(out: &mut impl Write, heartbeat: &ThriftValue<'_>) -> io::Result<()> {
+    let ThriftValue::Struct(fields) = heartbeat else {
         return Ok(());
     };
     for (name, value) in fields {
-        if let Name::Field(id) = name {
+        if let FieldName::Field(id) = name {
             let value = json(value).to_string();
             writeln!(out, "field {id}: {}", shown(&value))?;
         }
@@ -161,32 +168,35 @@ fn since(time: i64) -> String {
     let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
     let ago = now.saturating_sub(time);
     match ago {
-        0.. => format!("{} ago", span(ago.unsigned_abs())),
-        _ => format!("{} ahead of the clock here", span(ago.unsigned_abs())),
+        0.. => format!("{} ago", show_seconds(ago.unsigned_abs())),
+        _ => format!(
+            "{} ahead of this machine's clock",
+            show_seconds(ago.unsigned_abs())
+        ),
     }
 }
 
 // ── For scripts ──────────────────────────────────────────────────────────────────────────────────
 
 /// The whole value. A map is an object if its keys are plain, else a list of objects with `key` and
-/// `value`; an unknown field is called `field_ID`; bytes that are no text are `{"base64": "..."}`.
-pub fn json(value: &Value<'_>) -> serde_json::Value {
+/// `value`; an unknown field is called `field_ID`; bytes that are not text are `{"base64": "..."}`.
+pub fn json(value: &ThriftValue<'_>) -> serde_json::Value {
     match value {
-        Value::Bool(value) => (*value).into(),
-        Value::Integer(value) => (*value).into(),
-        Value::Double(value) => match Number::from_f64(*value) {
+        ThriftValue::Bool(value) => (*value).into(),
+        ThriftValue::Integer(value) => (*value).into(),
+        ThriftValue::Double(value) => match Number::from_f64(*value) {
             Some(number) => number.into(),
             // JSON has no infinity.
             None => value.to_string().into(),
         },
-        Value::Text(text) => (*text).into(),
-        Value::Bytes(bytes) => one("base64", STANDARD.encode(bytes).into()).into(),
-        Value::Struct(fields) => {
-            let field = |(name, value): &(Name, Value<'_>)| (key_of(*name), json(value));
+        ThriftValue::Text(text) => (*text).into(),
+        ThriftValue::Bytes(bytes) => one("base64", STANDARD.encode(bytes).into()).into(),
+        ThriftValue::Struct(fields) => {
+            let field = |(name, value): &(FieldName, ThriftValue<'_>)| (key_of(*name), json(value));
             fields.iter().map(field).collect::<Map<_, _>>().into()
         }
-        Value::List(elements) => elements.iter().map(json).collect(),
-        Value::Map(entries) => {
+        ThriftValue::List(elements) => elements.iter().map(json).collect(),
+        ThriftValue::Map(entries) => {
             let plain = entries
                 .iter()
                 .map(|(key, value)| Some((plain_key(key)?, json(value))));
@@ -198,24 +208,27 @@ pub fn json(value: &Value<'_>) -> serde_json::Value {
     }
 }
 
-fn key_of(name: Name) -> String {
+fn key_of(name: FieldName) -> String {
     match name {
-        Name::Known(name) => name.to_owned(),
-        Name::Field(id) => format!("field_{id}"),
+        FieldName::Known(name) => name.to_owned(),
+        FieldName::Field(id) => format!("field_{id}"),
     }
 }
 
-fn plain_key(key: &Value<'_>) -> Option<String> {
+fn plain_key(key: &ThriftValue<'_>) -> Option<String> {
     match key {
-        Value::Bool(key) => Some(key.to_string()),
-        Value::Integer(key) => Some(key.to_string()),
-        Value::Double(key) => Some(key.to_string()),
-        Value::Text(key) => Some((*key).to_owned()),
-        Value::Bytes(_) | Value::Struct(_) | Value::List(_) | Value::Map(_) => None,
+        ThriftValue::Bool(key) => Some(key.to_string()),
+        ThriftValue::Integer(key) => Some(key.to_string()),
+        ThriftValue::Double(key) => Some(key.to_string()),
+        ThriftValue::Text(key) => Some((*key).to_owned()),
+        ThriftValue::Bytes(_)
+        | ThriftValue::Struct(_)
+        | ThriftValue::List(_)
+        | ThriftValue::Map(_) => None,
     }
 }
 
-fn entry((key, value): &(Value<'_>, Value<'_>)) -> serde_json::Value {
+fn entry((key, value): &(ThriftValue<'_>, ThriftValue<'_>)) -> serde_json::Value {
     let mut object = one("key", json(key));
     object.insert("value".to_owned(), json(value));
     object.into()

@@ -153,13 +153,16 @@ fn every_type_has_its_value() {
 
 #[test]
 fn what_is_no_heartbeat_says_why() {
-    let thrift = |error| Err(Unreadable::Thrift(error));
+    let thrift = |error| Err(HeartbeatError::Thrift(error));
     assert_eq!(decode(b""), thrift(DecodeError::Truncated));
     assert_eq!(decode(b"xyz"), thrift(DecodeError::BadFieldType(b'x')));
-    assert_eq!(decode(&[code::STOP]), Err(Unreadable::NoTopology));
+    assert_eq!(decode(&[code::STOP]), Err(HeartbeatError::NoTopology));
     for cut in [&OF_2_8_3[..100], &ZSTD[..100], &OF_2_8_3[..2], &ZSTD[..4]] {
         let packed = unpack(cut).map(|unpacked| unpacked.bytes.len());
-        assert!(matches!(packed, Err(Unreadable::Packed(..))), "{packed:?}");
+        assert!(
+            matches!(packed, Err(HeartbeatError::Packed(..))),
+            "{packed:?}"
+        );
     }
     assert_eq!(time_secs(b"xyz"), None);
     assert_eq!(time_secs(&OF_2_8_3[..100]), None);
@@ -174,7 +177,7 @@ fn a_bomb_does_not_go_off() {
     ] {
         assert!(bomb.len() < zeros.len() / 100);
         let unpacked = unpack(&bomb).map(|unpacked| unpacked.bytes.len());
-        assert_eq!(unpacked, Err(Unreadable::TooLarge));
+        assert_eq!(unpacked, Err(HeartbeatError::TooLarge));
     }
     let largest = gzip(&zeros[1..]);
     assert_eq!(unpack(&largest).unwrap().bytes.len(), zeros.len() - 1);
@@ -187,7 +190,7 @@ fn neither_do_values_that_take_more_than_their_bytes() {
     list.extend(count.to_be_bytes());
     list.resize(5 + count as usize, 1);
     let beat = topology(&with_field(code::LIST, 9, &list));
-    assert_eq!(decode(&beat), Err(Unreadable::TooManyValues));
+    assert_eq!(decode(&beat), Err(HeartbeatError::TooManyValues));
     // A count that the bytes do not bear out.
     let claimed = topology(&with_field(
         code::LIST,
@@ -196,8 +199,11 @@ fn neither_do_values_that_take_more_than_their_bytes() {
     ));
     assert_eq!(
         decode(&claimed),
-        Err(Unreadable::Thrift(DecodeError::Truncated))
+        Err(HeartbeatError::Thrift(DecodeError::Truncated))
     );
     let deep = topology(&[code::STRUCT, 0, 9].repeat(100_000));
-    assert_eq!(decode(&deep), Err(Unreadable::Thrift(DecodeError::TooDeep)));
+    assert_eq!(
+        decode(&deep),
+        Err(HeartbeatError::Thrift(DecodeError::TooDeep))
+    );
 }

@@ -1,4 +1,4 @@
-//! Out of gzip or zstd, within a limit: a megabyte of details may claim a terabyte.
+//! Unpacks gzip and zstd within a limit: a megabyte of details could unpack to a terabyte.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,17 +7,17 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
-use super::Unreadable;
+use super::HeartbeatError;
 use crate::limits::UNPACKED_BYTES;
 
-/// How details are packed; their first bytes tell.
+/// How details are packed, as their first bytes show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     /// `GzipThriftSerializationDelegate`, Storm's default up to 2.8.
     Gzip,
     /// The default after that.
     Zstd,
-    /// `ThriftSerializationDelegate`, or no heartbeat at all.
+    /// `ThriftSerializationDelegate`, or not a heartbeat at all.
     Plain,
 }
 
@@ -27,29 +27,29 @@ pub struct Unpacked<'a> {
     pub bytes: Cow<'a, [u8]>,
 }
 
-pub fn unpack(details: &[u8]) -> Result<Unpacked<'_>, Unreadable> {
+pub fn unpack(details: &[u8]) -> Result<Unpacked<'_>, HeartbeatError> {
     let packing = Packing::of(details);
     let bytes = match packing {
         Packing::Plain => Cow::Borrowed(details),
         Packing::Gzip => Cow::Owned(read(packing, GzDecoder::new(details))?),
         Packing::Zstd => {
-            // How far back it may refer is memory of ours, too.
+            // The window, which the data chooses, takes memory as well.
             let unpacker = StreamingDecoder::new_with_max_window_size(details, UNPACKED_BYTES);
             let unpacker =
-                unpacker.map_err(|error| Unreadable::Packed(packing, error.to_string()))?;
+                unpacker.map_err(|error| HeartbeatError::Packed(packing, error.to_string()))?;
             Cow::Owned(read(packing, unpacker)?)
         }
     };
     Ok(Unpacked { packing, bytes })
 }
 
-fn read(packing: Packing, unpacker: impl Read) -> Result<Vec<u8>, Unreadable> {
+fn read(packing: Packing, unpacker: impl Read) -> Result<Vec<u8>, HeartbeatError> {
     let mut bytes = Vec::new();
     let mut bounded = unpacker.take(UNPACKED_BYTES + 1);
     match bounded.read_to_end(&mut bytes) {
-        Ok(_) if bytes.len() as u64 > UNPACKED_BYTES => Err(Unreadable::TooLarge),
+        Ok(_) if bytes.len() as u64 > UNPACKED_BYTES => Err(HeartbeatError::TooLarge),
         Ok(_) => Ok(bytes),
-        Err(error) => Err(Unreadable::Packed(packing, error.to_string())),
+        Err(error) => Err(HeartbeatError::Packed(packing, error.to_string())),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `top`: which workers report, the longest silent first; live, or as plain text.
+//! `top`: which workers report, the longest silent first, live or as plain text.
 
 mod poll;
 mod table;
@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::error::CommandError;
 use super::options::{self, ServerOptions};
-use super::text::utc;
-use super::trouble::Failure;
 use crate::config::Sources;
-use poll::{Board, Plan, Poller};
-use table::Look;
-use terminal::{Terminal, Wish};
+use crate::units::show_utc;
+use poll::{PollOptions, Poller, SharedView};
+use table::Table;
+use terminal::{Terminal, UserAction};
 
 /// Where Storm's workers write.
 const WORKERBEATS: &str = "/workerbeats";
@@ -26,27 +26,27 @@ const WORKERBEATS: &str = "/workerbeats";
 #[derive(Args, Clone, Debug)]
 #[command(after_help = HELP)]
 pub struct Top {
-    /// Time between two looks
+    /// Time from one poll to the next
     #[arg(short = 'n', long, value_name = "TIME", default_value = "2s", value_parser = options::time)]
     interval: Duration,
 
-    /// Age from which a worker counts as stale; Nimbus gives one 30 s
+    /// Age from which a worker counts as stale; Nimbus waits 30 s
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = options::time)]
     stale: Duration,
 
-    /// Only topologies whose ids begin so
+    /// Only topologies whose ids begin with this
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     topology: String,
 
-    /// Bytes a second that looking may cause
+    /// Bytes a second that polling may receive
     #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = options::size)]
     max_rate: u64,
 
-    /// Print one look as plain text, and end
+    /// Print the table once as plain text
     #[arg(long)]
     once: bool,
 
-    /// Print one look after another as plain text
+    /// Print the table after each poll as plain text
     #[arg(long, conflicts_with = "once")]
     batch: bool,
 
@@ -55,51 +55,52 @@ pub struct Top {
 }
 
 const HELP: &str = "\
-AGE is the time since a key's bytes last changed. The protocol tells no ages, so they are watched; until a \
-key has changed once, ~ marks an age that is taken from the heartbeat itself, by its worker's clock.
-Each look gets everything that is stored: by topology, or key by key from Storm's server and where a \
-topology is larger than a message may be. --max-rate bounds what that costs, and makes looks take longer.
+AGE is the time since a key's bytes last changed. The protocol has no ages, so top watches for changes. \
+Until a key has changed once, its age is that of the heartbeat by its worker's clock, marked with ~.
+Each poll receives everything that is stored: topology by topology, or key by key from Storm's server and \
+for a topology that does not fit into one message. --max-rate limits this, and makes polls take longer.
 
-Keys: q or Ctrl-C ends; arrows, j, k, space, b and g scroll.
+Keys: q or Ctrl-C quits; arrows, j, k, space, b and g scroll.
 
-Exit codes: 0 done; 1 the server cannot be asked; 2 wrong usage.
+Exit codes: 0 done; 1 the server does not answer; 2 wrong usage.
 
 Examples:
   storm-pacemaker top
   storm-pacemaker top --topology wordcount- --stale 10s
-  storm-pacemaker top --once | head -20                # the longest silent workers";
+  storm-pacemaker top --once | head -20                # the workers silent for longest";
 
-/// How often the screen is drawn, so that ages pass.
+/// How often the screen is drawn, so that ages advance.
 const DRAWN_EVERY: Duration = Duration::from_millis(500);
 
 impl Top {
-    pub fn run(self, sources: Sources) -> Result<(), Failure> {
+    pub fn run(self, sources: Sources) -> Result<(), CommandError> {
         let is_live = !self.once && !self.batch;
         if is_live && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
             let why = "top needs a terminal; --once or --batch print plain text";
-            return Err(Failure::Usage(why.to_owned()));
+            return Err(CommandError::Usage(why.to_owned()));
         }
         let target = self.server.target(sources)?;
         let server = target.server.to_string();
-        let board = Board::new();
-        let plan = Plan {
+        let shared = SharedView::new();
+        let options = PollOptions {
             target,
             interval: self.interval,
             max_rate: self.max_rate,
             topology: self.topology.clone(),
         };
-        let poller = Poller::connect(plan, board.clone())?;
-        match is_live {
-            true => self.live(poller, &board, &server),
-            false => self.print(poller, &board, &server),
+        let poller = Poller::connect(options, shared.clone())?;
+        if is_live {
+            self.live(poller, &shared, &server)
+        } else {
+            self.print(poller, &shared, &server)
         }
     }
 
-    fn look<'a>(&self, board: &Board, inner: &'a poll::Inner, server: &'a str) -> Look<'a> {
-        Look {
+    fn table<'a>(&self, shared: &SharedView, view: &'a poll::View, server: &'a str) -> Table<'a> {
+        Table {
             server,
-            inner,
-            now: board.now(),
+            view,
+            now: shared.now(),
             stale: self.stale,
             interval: self.interval,
         }
@@ -107,17 +108,23 @@ impl Top {
 
     // ── Plain text ───────────────────────────────────────────────────────────────────────────────
 
-    fn print(&self, mut poller: Poller, board: &Board, server: &str) -> Result<(), Failure> {
+    fn print(
+        &self,
+        mut poller: Poller,
+        shared: &SharedView,
+        server: &str,
+    ) -> Result<(), CommandError> {
         let mut out = BufWriter::new(io::stdout().lock());
         loop {
             let begin = Instant::now();
-            poller.round()?;
-            let inner = board.lock();
-            write!(out, "{}  ", utc(board.now().unix_secs))?;
-            for line in self.look(board, &inner, server).lines() {
+            poller.poll()?;
+            let view = shared.lock();
+            let date = show_utc(shared.now().unix_secs).unwrap_or_default();
+            write!(out, "{date}  ")?;
+            for line in self.table(shared, &view, server).lines() {
                 writeln!(out, "{}", line.text.trim_end())?;
             }
-            drop(inner);
+            drop(view);
             if self.batch {
                 writeln!(out)?;
             }
@@ -131,26 +138,26 @@ impl Top {
 
     // ── Live ─────────────────────────────────────────────────────────────────────────────────────
 
-    /// The looking goes on beside the screen, so that a slow server does not hold up a key.
-    fn live(&self, poller: Poller, board: &Board, server: &str) -> Result<(), Failure> {
+    /// Polls on a thread of its own, so that a slow server does not delay the keys.
+    fn live(&self, poller: Poller, shared: &SharedView, server: &str) -> Result<(), CommandError> {
         thread::spawn(move || poller.run());
         let mut terminal = Terminal::take()?;
         let mut skipped = 0;
         loop {
             let (columns, lines) = terminal.size();
-            let inner = board.lock();
+            let view = shared.lock();
             let (shown, rows) = self
-                .look(board, &inner, server)
+                .table(shared, &view, server)
                 .screen(columns, lines, skipped);
-            drop(inner);
+            drop(view);
             skipped = skipped.min(rows.saturating_sub(1));
             terminal.show(&shown)?;
             let page = isize::try_from(lines.saturating_sub(4).max(1)).unwrap_or(1);
             let by = match terminal.wait(DRAWN_EVERY)? {
-                Some(Wish::Quit) => return Ok(()),
-                Some(Wish::Scroll(by)) => by,
-                Some(Wish::Page(pages)) => pages * page,
-                Some(Wish::Top) => isize::MIN,
+                Some(UserAction::Quit) => return Ok(()),
+                Some(UserAction::Scroll(by)) => by,
+                Some(UserAction::Page(pages)) => pages * page,
+                Some(UserAction::Top) => isize::MIN,
                 None => 0,
             };
             skipped = skipped.saturating_add_signed(by);

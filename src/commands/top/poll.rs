@@ -1,5 +1,5 @@
-//! One look at all keys after another: by topology where the server answers so, else by key, and never
-//! faster than the rate that was allowed. A server that goes away is dialled again.
+//! Polls all keys: by topology where the server can answer so, else key by key, and within the allowed
+//! rate. Connects again when the server has gone away.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,37 +7,37 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::super::client::{Client, Target};
-use super::super::trouble::Failure;
+use super::super::error::CommandError;
 use super::WORKERBEATS;
 use super::watch::{Now, Watch};
 
-/// What is seen, and how the looking goes. Shared with whoever shows it.
+/// The view, shared by the poller and the screen.
 #[derive(Clone, Debug)]
-pub struct Board {
+pub struct SharedView {
     begin: Instant,
-    inner: Arc<Mutex<Inner>>,
+    view: Arc<Mutex<View>>,
 }
 
 #[derive(Debug, Default)]
-pub struct Inner {
+pub struct View {
     pub watch: Watch,
-    pub last_round: Option<Round>,
-    /// Why the last look failed.
-    pub trouble: Option<String>,
+    pub last_poll: Option<PollCost>,
+    /// Why the last poll failed.
+    pub error: Option<String>,
 }
 
-/// What a whole look has cost.
+/// What one poll of everything has cost.
 #[derive(Clone, Copy, Debug)]
-pub struct Round {
+pub struct PollCost {
     pub took: Duration,
     pub bytes: u64,
 }
 
-impl Board {
-    pub fn new() -> Board {
-        Board {
+impl SharedView {
+    pub fn new() -> SharedView {
+        SharedView {
             begin: Instant::now(),
-            inner: Arc::default(),
+            view: Arc::default(),
         }
     }
 
@@ -49,91 +49,91 @@ impl Board {
         }
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().expect("nobody panics with it")
+    pub fn lock(&self) -> MutexGuard<'_, View> {
+        self.view.lock().expect("no panic while it is locked")
     }
 }
 
-/// How to look.
+/// What to poll and how often.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct PollOptions {
     pub target: Target,
-    /// From the beginning of a look to that of the next one.
+    /// From the start of one poll to the start of the next.
     pub interval: Duration,
-    /// Bytes a second that looking may cause at most.
+    /// Bytes a second that polling may receive.
     pub max_rate: u64,
-    /// Topologies whose ids begin so.
+    /// Only topologies whose ids begin with this.
     pub topology: String,
 }
 
 pub struct Poller {
-    plan: Plan,
+    options: PollOptions,
     client: Option<Client>,
-    /// Topologies that the server does not answer for as a whole.
+    /// Topologies that the server does not send whole.
     by_key: HashSet<String>,
-    board: Board,
+    shared: SharedView,
 }
 
 impl Poller {
-    /// Connects, and tries whether we may read.
+    /// Connects, and checks that the server lets us read.
     ///
     /// # Errors
-    /// The server is not there, or does not want us.
-    pub fn connect(plan: Plan, board: Board) -> Result<Poller, Failure> {
-        let mut client = Client::connect(plan.target.clone())?;
+    /// The server cannot be reached, or refuses the login or the request.
+    pub fn connect(options: PollOptions, shared: SharedView) -> Result<Poller, CommandError> {
+        let mut client = Client::connect(options.target.clone())?;
         client.names(WORKERBEATS)?;
         Ok(Poller {
-            plan,
+            options,
             client: Some(client),
             by_key: HashSet::new(),
-            board,
+            shared,
         })
     }
 
-    /// Looks again and again. What fails is told on the board.
+    /// Polls for ever. Errors go to the view.
     pub fn run(mut self) -> ! {
         loop {
             let begin = Instant::now();
-            let trouble = self.round().err().map(|failure| failure.to_string());
-            self.board.lock().trouble = trouble;
-            thread::sleep(self.plan.interval.saturating_sub(begin.elapsed()));
+            let error = self.poll().err().map(|error| error.to_string());
+            self.shared.lock().error = error;
+            thread::sleep(self.options.interval.saturating_sub(begin.elapsed()));
         }
     }
 
-    /// Looks at everything once.
+    /// Polls everything once.
     ///
     /// # Errors
-    /// As [`Poller::connect`]; what has been seen by then stays.
-    pub fn round(&mut self) -> Result<(), Failure> {
+    /// As [`Poller::connect`]. The view keeps what was received before.
+    pub fn poll(&mut self) -> Result<(), CommandError> {
         let mut client = match self.client.take() {
             Some(client) => client,
-            None => Client::connect(self.plan.target.clone())?,
+            None => Client::connect(self.options.target.clone())?,
         };
         let (begin, before) = (Instant::now(), client.received_bytes());
         let mut topologies = client.names(WORKERBEATS)?;
-        topologies.retain(|id| !id.is_empty() && id.starts_with(&self.plan.topology));
+        topologies.retain(|id| !id.is_empty() && id.starts_with(&self.options.topology));
         for id in &topologies {
-            self.look_at(&mut client, id)?;
+            self.poll_topology(&mut client, id)?;
             self.pace(begin, client.received_bytes() - before);
         }
         self.by_key.retain(|id| topologies.contains(id));
-        let mut board = self.board.lock();
-        board.watch.end_round();
-        board.last_round = Some(Round {
+        let mut shared = self.shared.lock();
+        shared.watch.end_poll();
+        shared.last_poll = Some(PollCost {
             took: begin.elapsed(),
             bytes: client.received_bytes() - before,
         });
-        drop(board);
+        drop(shared);
         self.client = Some(client);
         Ok(())
     }
 
-    fn look_at(&mut self, client: &mut Client, id: &str) -> Result<(), Failure> {
+    fn poll_topology(&mut self, client: &mut Client, id: &str) -> Result<(), CommandError> {
         let path = format!("{WORKERBEATS}/{id}");
-        let board = &self.board;
+        let shared = &self.shared;
         let see = |key: &str, details: &[u8]| {
-            let now = board.now();
-            board.lock().watch.see(key, details, now);
+            let now = shared.now();
+            shared.lock().watch.see(key, details, now);
         };
         if !self.by_key.contains(id) {
             if client.records(&path, &mut |key, details| see(key, details))? {
@@ -156,12 +156,12 @@ impl Poller {
         Ok(())
     }
 
-    /// Waits until so many bytes since then are within the allowed rate.
+    /// Waits until this many bytes since `since` are within the allowed rate.
     fn pace(&self, since: Instant, bytes: u64) {
-        let least = Duration::from_secs_f64(bytes as f64 / self.plan.max_rate as f64);
+        let least = Duration::from_secs_f64(bytes as f64 / self.options.max_rate as f64);
         thread::sleep(least.saturating_sub(since.elapsed()));
     }
 }
 
-/// Few enough that their pulses come in a burst that no link minds.
+/// Keys in one batch: few enough that their pulses are a burst any link can take.
 const KEYS_AT_ONCE: usize = 32;

@@ -1,48 +1,48 @@
-//! What `top` shows: a line of totals and a line for each worker, for a screen of some size or, whole,
-//! for a pipe.
+//! What `top` shows: a line of totals and a line for each worker, cut to a screen or whole.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::text::{shown, span};
-use super::poll::Inner;
-use super::watch::{Now, Row, Totals};
+use super::super::text::shown;
+use super::poll::View;
+use super::watch::{Now, Totals, WorkerRow};
+use crate::units::{show_bytes, show_seconds};
 
-pub struct Look<'a> {
+pub struct Table<'a> {
     pub server: &'a str,
-    pub inner: &'a Inner,
+    pub view: &'a View,
     pub now: Now,
     pub stale: Duration,
     pub interval: Duration,
 }
 
-/// A line, and how to light it.
+/// A line and its style.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
     pub text: String,
-    pub light: Light,
+    pub style: Style,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Light {
+pub enum Style {
     Plain,
     Heading,
     Alarm,
 }
 
-impl Look<'_> {
-    /// All lines, each as long as it needs to be.
+impl Table<'_> {
+    /// All lines, at full length.
     pub fn lines(&self) -> Vec<Line> {
-        let rows = self.inner.watch.rows(self.now);
+        let rows = self.view.watch.rows(self.now);
         let mut lines = self.head();
         lines.extend(self.table(&rows, Widths::of(&rows)));
         lines
     }
 
-    /// Lines for a screen, with this many rows left out at the top of the list; and how many rows
-    /// that list has.
+    /// The lines that fit on a screen when this many rows are scrolled past, and the number of rows
+    /// that there are.
     pub fn screen(&self, columns: usize, lines: usize, skipped: usize) -> (Vec<Line>, usize) {
-        let rows = self.inner.watch.rows(self.now);
+        let rows = self.view.watch.rows(self.now);
         let mut shown = wrapped(self.head(), columns);
         let room = lines.saturating_sub(shown.len() + 1);
         let first = skipped.min(rows.len().saturating_sub(room));
@@ -64,7 +64,7 @@ impl Look<'_> {
             stale,
             bytes,
             is_full,
-        } = self.inner.watch.totals(self.now, stale_ms);
+        } = self.view.watch.totals(self.now, stale_ms);
         let mut text = format!(
             "{}: {workers} workers{}, {topologies} {}, {stale} stale (> {}), {} stored",
             self.server,
@@ -74,46 +74,50 @@ impl Look<'_> {
             } else {
                 "topologies"
             },
-            span(self.stale.as_secs()),
-            size(bytes),
+            show_seconds(self.stale.as_secs()),
+            show_bytes(bytes as f64),
         );
-        if self.inner.last_round.is_none() {
-            text.push_str("; the first look goes on");
+        if self.view.last_poll.is_none() {
+            text.push_str("; the first poll is under way");
         }
-        if let Some(round) = self.inner.last_round {
-            let took = round.took.as_secs_f64();
+        if let Some(poll) = self.view.last_poll {
+            let took = poll.took.as_secs_f64();
             let every = took.max(self.interval.as_secs_f64()).max(0.001);
-            let rate = size((round.bytes as f64 / every) as u64);
-            write!(text, "; a look takes {took:.1}s, {rate}/s").expect("a string");
+            let rate = show_bytes((poll.bytes as f64 / every).trunc());
+            write!(text, "; a poll takes {took:.1}s, {rate}/s").expect("a string");
         }
-        let light = Light::Plain;
-        let mut head = vec![Line { text, light }];
-        if let Some(trouble) = &self.inner.trouble {
+        let style = Style::Plain;
+        let mut head = vec![Line { text, style }];
+        if let Some(error) = &self.view.error {
             head.push(Line {
-                text: format!("! {}", shown(trouble)),
-                light: Light::Alarm,
+                text: format!("! {}", shown(error)),
+                style: Style::Alarm,
             });
         }
         head.push(Line {
             text: String::new(),
-            light,
+            style,
         });
         head
     }
 
-    fn table<'r>(&'r self, rows: &'r [Row<'r>], widths: Widths) -> impl Iterator<Item = Line> + 'r {
+    fn table<'r>(
+        &'r self,
+        rows: &'r [WorkerRow<'r>],
+        widths: Widths,
+    ) -> impl Iterator<Item = Line> + 'r {
         let Widths { topology, worker } = widths;
         let heading = Line {
             text: format!(
                 "{:>9}  {:topology$}  {:worker$}  {:>9}  {:>9}",
                 "AGE", "TOPOLOGY", "WORKER", "BYTES", "CHANGES/S"
             ),
-            light: Light::Heading,
+            style: Style::Heading,
         };
         let stale_ms = milliseconds(self.stale);
-        let line = move |row: &Row<'_>| {
-            let age = span(row.age_ms / 1000);
-            let claimed = if row.is_claimed { "~" } else { "" };
+        let line = move |row: &WorkerRow<'_>| {
+            let age = show_seconds(row.age_ms / 1000);
+            let claimed = if row.is_by_worker_clock { "~" } else { "" };
             let changes = row.changes_a_second;
             let changes = changes.map_or("-".to_owned(), |rate| format!("{rate:.2}"));
             let text = format!(
@@ -123,26 +127,27 @@ impl Look<'_> {
                 cut_front(&shown(row.worker), worker),
                 row.bytes,
             );
-            let light = match row.age_ms > stale_ms {
-                true => Light::Alarm,
-                false => Light::Plain,
+            let style = if row.age_ms > stale_ms {
+                Style::Alarm
+            } else {
+                Style::Plain
             };
-            Line { text, light }
+            Line { text, style }
         };
         std::iter::once(heading).chain(rows.iter().map(line))
     }
 }
 
-/// The same lines, of which none is longer than the screen is wide; broken at spaces.
+/// The same lines, broken at spaces where they are wider than the screen.
 fn wrapped(lines: Vec<Line>, columns: usize) -> Vec<Line> {
     let mut out = Vec::new();
-    for Line { text, light } in lines {
+    for Line { text, style } in lines {
         let mut current = String::new();
         for word in text.split(' ') {
             let longer = current.chars().count() + 1 + word.chars().count();
             if longer > columns && !current.is_empty() {
                 let text = std::mem::take(&mut current);
-                out.push(Line { text, light });
+                out.push(Line { text, style });
             }
             if !current.is_empty() {
                 current.push(' ');
@@ -150,12 +155,12 @@ fn wrapped(lines: Vec<Line>, columns: usize) -> Vec<Line> {
             current.push_str(word);
         }
         let text = current;
-        out.push(Line { text, light });
+        out.push(Line { text, style });
     }
     out
 }
 
-/// Of the two columns that are as wide as names are.
+/// Widths of the two columns that depend on names.
 #[derive(Clone, Copy, Debug)]
 struct Widths {
     topology: usize,
@@ -163,15 +168,15 @@ struct Widths {
 }
 
 impl Widths {
-    fn of(rows: &[Row<'_>]) -> Widths {
-        let widest = |name: fn(&Row<'_>) -> usize| rows.iter().map(name).max().unwrap_or(0);
+    fn of(rows: &[WorkerRow<'_>]) -> Widths {
+        let widest = |name: fn(&WorkerRow<'_>) -> usize| rows.iter().map(name).max().unwrap_or(0);
         Widths {
             topology: widest(|row| width(row.topology)).max("TOPOLOGY".len()),
             worker: widest(|row| width(row.worker)).max("WORKER".len()),
         }
     }
 
-    /// Narrower if the screen is.
+    /// The same widths, or narrower ones that fit on the screen.
     fn within(self, columns: usize) -> Widths {
         const OTHERS: usize = 9 + 2 + 2 + 2 + 9 + 2 + 9;
         let room = columns.saturating_sub(OTHERS);
@@ -188,45 +193,30 @@ fn width(name: &str) -> usize {
     shown(name).chars().count()
 }
 
-/// The text, or as much of its beginning as fits.
+/// The text, or the part of its start that fits.
 fn cut(text: &str, width: usize) -> String {
-    match text.chars().count() > width {
-        false => text.to_owned(),
-        true => text
-            .chars()
-            .take(width.saturating_sub(1))
-            .chain(['…'])
-            .collect(),
+    if text.chars().count() <= width {
+        return text.to_owned();
     }
+    text.chars()
+        .take(width.saturating_sub(1))
+        .chain(['…'])
+        .collect()
 }
 
-/// The text, or as much of its end as fits: a worker's port is there.
+/// The text, or the part of its end that fits: the end has the worker's port.
 fn cut_front(text: &str, width: usize) -> String {
     let count = text.chars().count();
-    match count > width {
-        false => text.to_owned(),
-        true => {
-            let left_out = count - width.saturating_sub(1);
-            ['…']
-                .into_iter()
-                .chain(text.chars().skip(left_out))
-                .collect()
-        }
+    if count <= width {
+        return text.to_owned();
     }
+    let left_out = count - width.saturating_sub(1);
+    let end = text.chars().skip(left_out);
+    ['…'].into_iter().chain(end).collect()
 }
 
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Bytes with the unit that leaves few digits.
-fn size(bytes: u64) -> String {
-    let bytes = bytes as f64;
-    match bytes {
-        ..1024.0 => format!("{bytes} B"),
-        1024.0..1_048_576.0 => format!("{:.1} KiB", bytes / 1024.0),
-        _ => format!("{:.1} MiB", bytes / 1_048_576.0),
-    }
 }
 
 #[cfg(test)]
@@ -241,38 +231,37 @@ mod tests {
         }
     }
 
-    fn look(inner: &Inner) -> Look<'_> {
-        Look {
+    fn table(view: &View) -> Table<'_> {
+        Table {
             server: "pm:6699",
-            inner,
+            view,
             now: at(40),
             stale: Duration::from_secs(30),
             interval: Duration::from_secs(2),
         }
     }
 
-    fn watched(workers: usize) -> Inner {
+    fn watched(workers: usize) -> View {
         let mut watch = Watch::default();
         for worker in 0..workers {
             let key =
                 format!("/workerbeats/words-1-17/4c1b0a6e-11ec-b909-0242ac120002-{worker:04}");
             watch.see(&key, b"x", at(worker as i64));
         }
-        Inner {
+        View {
             watch,
-            ..Inner::default()
+            ..View::default()
         }
     }
 
     #[test]
     fn a_screen_is_never_overfull() {
-        let mut inner = watched(30);
-        inner.trouble =
-            Some("words that do not fit into the width of any screen at all".to_owned());
+        let mut view = watched(30);
+        view.error = Some("words that do not fit into the width of any screen at all".to_owned());
         for columns in [1, 8, 40, 80, 200] {
             for lines in [1, 2, 5, 24, 60] {
                 for skipped in [0, 7, 1000] {
-                    let (shown, rows) = look(&inner).screen(columns, lines, skipped);
+                    let (shown, rows) = table(&view).screen(columns, lines, skipped);
                     assert!(shown.len() <= lines && rows == 30);
                     let longest = shown.iter().map(|line| line.text.chars().count()).max();
                     assert!(longest.unwrap() <= columns.max(1), "{columns}x{lines}");
@@ -283,14 +272,14 @@ mod tests {
 
     #[test]
     fn the_oldest_come_first_and_ports_are_seen() {
-        let inner = watched(30);
-        let (shown, _) = look(&inner).screen(80, 24, 0);
+        let view = watched(30);
+        let (shown, _) = table(&view).screen(80, 24, 0);
         let text: Vec<_> = shown.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(
             text[..4],
             [
-                "pm:6699: 30 workers, 1 topology, 10 stale (> 30s), 30 B stored; the first look",
-                "goes on",
+                "pm:6699: 30 workers, 1 topology, 10 stale (> 30s), 30 B stored; the first poll",
+                "is under way",
                 "",
                 "      AGE  TOPOLOGY    WORKER                                   BYTES  CHANGES/S",
             ]
@@ -299,17 +288,17 @@ mod tests {
             text[4],
             "      40s  words-1-17  …1b0a6e-11ec-b909-0242ac120002-0000          1       0.00"
         );
-        let lights: Vec<_> = shown.iter().map(|line| line.light).collect();
+        let styles: Vec<_> = shown.iter().map(|line| line.style).collect();
         assert_eq!(
-            lights[3..15].iter().filter(|l| **l == Light::Alarm).count(),
+            styles[3..15].iter().filter(|l| **l == Style::Alarm).count(),
             10
         );
     }
 
     #[test]
     fn scrolling_ends_with_the_last_row() {
-        let inner = watched(30);
-        let (shown, _) = look(&inner).screen(120, 13, 1000);
+        let view = watched(30);
+        let (shown, _) = table(&view).screen(120, 13, 1000);
         assert_eq!(shown.len(), 13);
         assert!(shown[12].text.contains("-0029"), "{}", shown[12].text);
     }

@@ -1,5 +1,5 @@
-//! The terminal while `top` has it: its other screen, keys as they are pressed, and everything back as it
-//! was when this ends, whatever ends it.
+//! The terminal while `top` uses it: the alternate screen and single keys. Whatever ends `top`, a signal or
+//! a panic too, the terminal is restored.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -13,37 +13,38 @@ use rustix::termios::{self, OptionalActions, Termios};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::{flag, low_level::pipe};
 
-use super::table::{Light, Line};
+use super::table::{Line, Style};
 
-/// What the person at it wants.
+/// What a key or a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum UserAction {
     Quit,
-    /// So many lines down; up, if negative.
+    /// Lines down, or up if negative.
     Scroll(isize),
     Page(isize),
     Top,
 }
 
-/// Holds the terminal until it is dropped.
+/// Owns the terminal until it is dropped.
 pub struct Terminal {
-    /// A signal wants us to end.
+    /// A signal has asked us to quit.
     ended: Arc<AtomicBool>,
-    /// Has a byte for each signal.
+    /// Receives a byte for each signal.
     signals: UnixStream,
     has_colours: bool,
 }
 
-/// How the terminal was. A panic ends the process without dropping anything, so its hook looks here.
+/// How the terminal was before. Static, because a panic ends the process without dropping anything, and
+/// its hook needs this.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// To the other screen, without a cursor and without lines that wrap; and back.
+/// To the alternate screen, without a cursor and without wrapped lines; and back.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 impl Terminal {
     /// # Errors
-    /// Standard input or output is no terminal, or it cannot be set.
+    /// Standard input or output is not a terminal, or cannot be configured.
     pub fn take() -> io::Result<Terminal> {
         let ended = Arc::new(AtomicBool::new(false));
         let (signals, sender) = UnixStream::pair()?;
@@ -63,7 +64,7 @@ impl Terminal {
             restore();
             hook(panic);
         }));
-        // From here on dropping it puts everything back.
+        // From here on, dropping it restores the terminal.
         let terminal = Terminal {
             ended,
             signals,
@@ -91,11 +92,11 @@ impl Terminal {
             if index > 0 {
                 text.push_str("\r\n");
             }
-            let (on, off) = match line.light {
-                Light::Plain => ("", ""),
-                Light::Heading => ("\x1b[7m", "\x1b[0m"),
-                Light::Alarm if self.has_colours => ("\x1b[31m", "\x1b[0m"),
-                Light::Alarm => ("\x1b[1m", "\x1b[0m"),
+            let (on, off) = match line.style {
+                Style::Plain => ("", ""),
+                Style::Heading => ("\x1b[7m", "\x1b[0m"),
+                Style::Alarm if self.has_colours => ("\x1b[31m", "\x1b[0m"),
+                Style::Alarm => ("\x1b[1m", "\x1b[0m"),
             };
             text.extend([on, &line.text, off, "\x1b[K"]);
         }
@@ -103,8 +104,8 @@ impl Terminal {
         write(&text)
     }
 
-    /// Waits for a key or a signal, at most so long.
-    pub fn wait(&mut self, at_most: Duration) -> io::Result<Option<Wish>> {
+    /// Waits for a key or a signal, for `at_most`.
+    pub fn wait(&mut self, at_most: Duration) -> io::Result<Option<UserAction>> {
         let stdin = io::stdin();
         let timeout = Timespec::try_from(at_most).ok();
         let mut fds = [
@@ -118,35 +119,37 @@ impl Terminal {
         let key_is_there = !fds[0].revents().is_empty();
         let _ = self.signals.read(&mut [0; 64]);
         if self.ended.load(Ordering::Relaxed) {
-            return Ok(Some(Wish::Quit));
+            return Ok(Some(UserAction::Quit));
         }
         if !key_is_there {
             return Ok(None);
         }
         let mut keys = [0; 64];
-        // Not through std's buffer, in which a key could wait unseen.
+        // Not through std's buffer, where a key could wait unnoticed.
         match rustix::io::read(&stdin, &mut keys) {
             // The terminal has gone.
-            Ok(0) => Ok(Some(Wish::Quit)),
-            Ok(count) => Ok(wish(&keys[..count])),
+            Ok(0) => Ok(Some(UserAction::Quit)),
+            Ok(count) => Ok(action(&keys[..count])),
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(None),
-            Err(_) => Ok(Some(Wish::Quit)),
+            Err(_) => Ok(Some(UserAction::Quit)),
         }
     }
 }
 
-/// What a key means, or a sequence of one key.
-fn wish(keys: &[u8]) -> Option<Wish> {
+/// The action of a key, which may send a sequence.
+fn action(keys: &[u8]) -> Option<UserAction> {
     const CTRL_C: u8 = 3;
     match keys {
-        b"j" | b"\x1b[B" | b"\x1bOB" => Some(Wish::Scroll(1)),
-        b"k" | b"\x1b[A" | b"\x1bOA" => Some(Wish::Scroll(-1)),
-        b" " | b"\x1b[6~" => Some(Wish::Page(1)),
-        b"b" | b"\x1b[5~" => Some(Wish::Page(-1)),
-        b"g" | b"\x1b[H" | b"\x1b[1~" => Some(Wish::Top),
+        b"j" | b"\x1b[B" | b"\x1bOB" => Some(UserAction::Scroll(1)),
+        b"k" | b"\x1b[A" | b"\x1bOA" => Some(UserAction::Scroll(-1)),
+        b" " | b"\x1b[6~" => Some(UserAction::Page(1)),
+        b"b" | b"\x1b[5~" => Some(UserAction::Page(-1)),
+        b"g" | b"\x1b[H" | b"\x1b[1~" => Some(UserAction::Top),
         [0x1B, ..] => None,
-        // Of several at once, too.
-        keys if keys.iter().any(|key| matches!(key, b'q' | b'Q' | &CTRL_C)) => Some(Wish::Quit),
+        // Also among several keys that came at once.
+        keys if keys.iter().any(|key| matches!(key, b'q' | b'Q' | &CTRL_C)) => {
+            Some(UserAction::Quit)
+        }
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
-//! When each key's bytes last changed. The protocol tells no ages, so they are watched: a key is as old
-//! as its last change that was seen, or, until one is, as its heartbeat says by its worker's clock.
-//! Pure: time is passed in. Keeps a hash of what was seen, never the bytes.
+//! When each key's bytes last changed. The protocol has no ages, so keys are watched: a key's age counts
+//! from its last observed change or, before the first one, from the time in its heartbeat, by the worker's
+//! clock. Pure: time is passed in. Keeps hashes of the bytes, never the bytes.
 
 use std::collections::HashMap;
 
@@ -18,36 +18,36 @@ pub struct Now {
 
 #[derive(Debug, Default)]
 pub struct Watch {
-    keys: HashMap<Box<str>, Seen>,
+    keys: HashMap<Box<str>, WatchedKey>,
     hasher: RandomState,
-    round: u64,
-    /// There are more keys than are watched.
+    poll: u64,
+    /// There are more keys than can be watched.
     is_full: bool,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct WatchedKey {
     hash: u64,
     bytes: usize,
-    /// In milliseconds of the watch, as all below: before it began where the worker's clock says so.
+    /// In milliseconds since the watch began; negative if the worker's clock says so.
     changed: i64,
     /// `changed` is by the worker's clock.
-    is_claimed: bool,
+    is_by_worker_clock: bool,
     first_seen: i64,
     changes: u32,
-    round: u64,
+    poll: u64,
 }
 
-/// A key to be shown.
+/// A key to show.
 #[derive(Debug, PartialEq)]
-pub struct Row<'a> {
+pub struct WorkerRow<'a> {
     pub topology: &'a str,
     pub worker: &'a str,
     pub age_ms: u64,
     /// The age is by the worker's clock.
-    pub is_claimed: bool,
+    pub is_by_worker_clock: bool,
     pub bytes: usize,
-    /// None: it has not been watched long enough to say.
+    /// `None` until the key has been watched for long enough.
     pub changes_a_second: Option<f64>,
 }
 
@@ -61,17 +61,17 @@ pub struct Totals {
 }
 
 impl Watch {
-    /// Takes what is stored under a key now.
+    /// Notes what is stored under a key now.
     pub fn see(&mut self, key: &str, details: &[u8], now: Now) {
         let hash = self.hasher.hash_one(details);
-        let round = self.round;
+        let poll = self.poll;
         if let Some(seen) = self.keys.get_mut(key) {
-            seen.round = round;
+            seen.poll = poll;
             if seen.hash != hash {
                 seen.hash = hash;
                 seen.bytes = details.len();
                 seen.changed = now.ms;
-                seen.is_claimed = false;
+                seen.is_by_worker_clock = false;
                 seen.changes = seen.changes.saturating_add(1);
             }
             return;
@@ -80,30 +80,30 @@ impl Watch {
             self.is_full = true;
             return;
         }
-        let claimed = heartbeat::time_secs(details).map(|made| claimed_ms(made, now));
-        let seen = Seen {
+        let claimed = heartbeat::time_secs(details).map(|made| made_ms(made, now));
+        let seen = WatchedKey {
             hash,
             bytes: details.len(),
             changed: claimed.unwrap_or(now.ms),
-            is_claimed: claimed.is_some(),
+            is_by_worker_clock: claimed.is_some(),
             first_seen: now.ms,
             changes: 0,
-            round,
+            poll,
         };
         self.keys.insert(key.into(), seen);
     }
 
-    /// All keys that there are have been seen: others have gone.
-    pub fn end_round(&mut self) {
-        let round = self.round;
-        self.keys.retain(|_, seen| seen.round == round);
+    /// Ends a poll of all keys: those that it has not seen are gone.
+    pub fn end_poll(&mut self) {
+        let poll = self.poll;
+        self.keys.retain(|_, seen| seen.poll == poll);
         self.is_full &= self.keys.len() >= limits::WATCHED_KEYS;
-        self.round += 1;
+        self.poll += 1;
     }
 
-    /// The oldest first; by name where the seconds are the same, so that lines do not dance.
-    pub fn rows(&self, now: Now) -> Vec<Row<'_>> {
-        let mut rows: Vec<Row<'_>> = self
+    /// The oldest first, and by name where the seconds are equal, so that lines keep their places.
+    pub fn rows(&self, now: Now) -> Vec<WorkerRow<'_>> {
+        let mut rows: Vec<WorkerRow<'_>> = self
             .keys
             .iter()
             .map(|(key, seen)| seen.row(key, now))
@@ -120,7 +120,7 @@ impl Watch {
         let mut topologies: Vec<&str> = self.keys.keys().map(|key| split(key).0).collect();
         topologies.sort_unstable();
         topologies.dedup();
-        let is_stale = |seen: &&Seen| seen.age_ms(now) > stale_ms;
+        let is_stale = |seen: &&WatchedKey| seen.age_ms(now) > stale_ms;
         Totals {
             workers: self.keys.len(),
             topologies: topologies.len(),
@@ -131,32 +131,32 @@ impl Watch {
     }
 }
 
-impl Seen {
+impl WatchedKey {
     fn age_ms(&self, now: Now) -> u64 {
         u64::try_from(now.ms - self.changed).unwrap_or(0)
     }
 
-    fn row<'a>(&self, key: &'a str, now: Now) -> Row<'a> {
+    fn row<'a>(&self, key: &'a str, now: Now) -> WorkerRow<'a> {
         let (topology, worker) = split(key);
         let watched_ms = now.ms - self.first_seen;
         let per_second = || f64::from(self.changes) * 1000.0 / watched_ms as f64;
-        Row {
+        WorkerRow {
             topology,
             worker,
             age_ms: self.age_ms(now),
-            is_claimed: self.is_claimed,
+            is_by_worker_clock: self.is_by_worker_clock,
             bytes: self.bytes,
             changes_a_second: (watched_ms >= LEAST_WATCHED_MS).then(per_second),
         }
     }
 }
 
-/// Before this a rate says more about us than about the key.
+/// Before this a rate says more about the polls than about the key.
 const LEAST_WATCHED_MS: i64 = 1000;
 
-/// When a heartbeat was made, in milliseconds of the watch. A clock that is ahead of ours, or that was
-/// never set, says nothing better than now.
-fn claimed_ms(made_unix_secs: i64, now: Now) -> i64 {
+/// When a heartbeat was made, in milliseconds since the watch began. A clock that is ahead of ours or was
+/// never set tells nothing, so its heartbeat was made now.
+fn made_ms(made_unix_secs: i64, now: Now) -> i64 {
     const TEN_YEARS_SECS: i64 = 10 * 365 * 24 * 60 * 60;
     match now.unix_secs - made_unix_secs {
         ago @ 0..=TEN_YEARS_SECS => now.ms - ago * 1000,
@@ -191,7 +191,7 @@ mod tests {
             (
                 row.worker,
                 row.age_ms,
-                row.is_claimed,
+                row.is_by_worker_clock,
                 row.bytes,
                 row.changes_a_second,
             )
@@ -208,7 +208,7 @@ mod tests {
             shown(&watch, at(900)),
             [("a", 900, false, 1, None), ("b", 400, false, 1, None)]
         );
-        watch.end_round();
+        watch.end_poll();
         watch.see("/workerbeats/t/a", b"22", at(2000));
         watch.see("/workerbeats/t/b", b"1", at(2000));
         assert_eq!(
@@ -246,11 +246,11 @@ mod tests {
         for key in ["/workerbeats/t/a", "/workerbeats/u/b", "/workerbeats/v"] {
             watch.see(key, b"1", at(0));
         }
-        watch.end_round();
+        watch.end_poll();
         let totals = watch.totals(at(0), 0);
         assert_eq!((totals.workers, totals.topologies, totals.bytes), (3, 3, 3));
         watch.see("/workerbeats/u/b", b"1", at(1));
-        watch.end_round();
+        watch.end_poll();
         assert_eq!(watch.totals(at(0), 0).workers, 1);
         assert_eq!(watch.rows(at(0))[0].topology, "u");
     }
@@ -261,14 +261,14 @@ mod tests {
         for key in 0..=limits::WATCHED_KEYS {
             watch.see(&format!("/workerbeats/t/{key}"), b"", at(0));
         }
-        watch.end_round();
+        watch.end_poll();
         let totals = watch.totals(at(0), 0);
         assert_eq!(
             (totals.workers, totals.is_full),
             (limits::WATCHED_KEYS, true)
         );
         watch.see("/workerbeats/t/1", b"", at(0));
-        watch.end_round();
+        watch.end_poll();
         assert!(!watch.totals(at(0), 0).is_full);
     }
 }

@@ -1,12 +1,12 @@
-//! What a start that cannot succeed says to the operator: what is wrong, what is needed, what to do.
-//! Sentences only; `preflight` and `server` decide when they apply.
+//! The messages for a start that cannot succeed: what is wrong, what is needed, what to do. `preflight`
+//! and `server` decide when each applies.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
 use super::{FEWEST_CONNECTIONS, MEMLOCK_BYTES, OLDEST_KERNEL};
-use crate::config::Size;
+use crate::units::Size;
 
 /// Why this machine cannot run the daemon. Displays as what is wrong, what is needed, and what to do.
 #[derive(Debug)]
@@ -56,16 +56,16 @@ impl fmt::Display for PreflightError {
                  Boot a newer kernel (Debian 12, Ubuntu 24.04, RHEL 10 and Amazon Linux 2023 have one)"
             ),
             PreflightError::ForbiddenBySysctl { mode: 1 } => formatter.write_str(
-                "io_uring is forbidden: sysctl kernel.io_uring_disabled is 1, which leaves it to \
+                "io_uring is forbidden: sysctl kernel.io_uring_disabled is 1, which allows only \
                  processes with CAP_SYS_ADMIN or in the group kernel.io_uring_group. Set sysctl \
                  kernel.io_uring_group to the daemon's group id, or kernel.io_uring_disabled=0 (in \
-                 a file of /etc/sysctl.d to keep it)",
+                 /etc/sysctl.d to make it permanent)",
             ),
             PreflightError::ForbiddenBySysctl { mode } => write!(
                 formatter,
-                "io_uring is forbidden: sysctl kernel.io_uring_disabled is {mode}, which shuts every \
-                 process out. Set it to 0, or to 1 with kernel.io_uring_group at the daemon's group \
-                 id (in a file of /etc/sysctl.d to keep it)"
+                "io_uring is forbidden: sysctl kernel.io_uring_disabled is {mode}, which allows no \
+                 process. Set it to 0, or to 1 with kernel.io_uring_group at the daemon's group id \
+                 (in /etc/sysctl.d to make it permanent)"
             ),
             PreflightError::ForbiddenBySeccomp => formatter.write_str(
                 "io_uring is forbidden by a seccomp filter (Docker's and containerd's default \
@@ -75,9 +75,9 @@ impl fmt::Display for PreflightError {
                  packaging/seccomp.json is Docker's default profile with these three",
             ),
             PreflightError::ForbiddenBySecurityModule => formatter.write_str(
-                "io_uring is forbidden, neither by sysctl kernel.io_uring_disabled nor by seccomp: a \
-                 security module such as SELinux or a sandbox refuses it. Look for the denial in the \
-                 audit log, and allow this program io_uring",
+                "io_uring is forbidden, but not by sysctl kernel.io_uring_disabled or seccomp: a \
+                 security module such as SELinux, or a sandbox, refuses it. Find the denial in the \
+                 audit log and allow io_uring for this program",
             ),
             PreflightError::NoIoUring => write!(
                 formatter,
@@ -87,20 +87,19 @@ impl fmt::Display for PreflightError {
             PreflightError::RingFlagsUnknown { kernel } => write!(
                 formatter,
                 "the kernel ({kernel}) does not know io_uring's SINGLE_ISSUER and DEFER_TASKRUN, \
-                 which Linux has since {major}.{minor}. Use such a kernel, not an emulation of it"
+                 which Linux {major}.{minor} and newer have. Use a real Linux kernel, not an emulation"
             ),
             PreflightError::NoMemoryForRing => formatter.write_str(
                 "no memory for an io_uring of two entries: the machine or the control group is out \
-                 of memory, or the limit on locked memory is used up by other processes of this \
-                 user. Raise MemoryMax= or LimitMEMLOCK= (systemd), --memory or --ulimit memlock \
+                 of memory, or other processes of this user have used up the limit on locked memory. Raise MemoryMax= or LimitMEMLOCK= (systemd), --memory or --ulimit memlock \
                  (Docker)",
             ),
             PreflightError::NoFileForRing => formatter.write_str(
-                "no file descriptor left for an io_uring: raise LimitNOFILE= (systemd), --ulimit \
+                "no file descriptor is left for an io_uring. Raise LimitNOFILE= (systemd), --ulimit \
                  nofile (Docker) or `hard nofile` in /etc/security/limits.conf",
             ),
             PreflightError::RingFailed { error } => {
-                write!(formatter, "setting up an io_uring fails: {error}. Look into the kernel's log")
+                write!(formatter, "cannot set up an io_uring: {error}. See the kernel's log")
             }
             PreflightError::MemlockTooLow { hard } => write!(
                 formatter,
@@ -112,41 +111,41 @@ impl fmt::Display for PreflightError {
             ),
             PreflightError::TooFewFiles { hard, spare, wanted } => write!(
                 formatter,
-                "the hard limit on open files is {hard}: {spare} are kept for other uses, and fewer \
-                 than {FEWEST_CONNECTIONS} connections would remain. {}",
+                "open-file limit {hard} allows fewer than {FEWEST_CONNECTIONS} connections, because \
+                 {spare} files are reserved for other uses. {}",
                 raise_files_to(*wanted)
             ),
             PreflightError::CannotRaise { what, error } => write!(
                 formatter,
-                "the soft limit on {what} cannot be raised to the hard one: {error}. Set the soft \
-                 limit as high as the hard one before the start"
+                "cannot raise the soft limit on {what} to the hard one: {error}. Set both to the same \
+                 value before the start"
             ),
         }
     }
 }
 
-/// What to tell an operator whose address cannot be bound.
-pub fn explain_bind_error(address: SocketAddr, error: &io::Error) -> String {
+/// The message for an address that cannot be bound.
+pub(in crate::server) fn explain_bind_error(address: SocketAddr, error: &io::Error) -> String {
     let (ip, port) = (address.ip(), address.port());
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "the port is taken. `ss -ltnp 'sport = :{port}'` shows by whom (Storm's own Pacemaker, \
-             or a second storm-pacemaker?); stop that, or choose another with --port"
+            "the port is in use. `ss -ltnp 'sport = :{port}'` shows the process (Storm's own \
+             Pacemaker, or a second storm-pacemaker?); stop it, or choose another port with --port"
         ),
         io::ErrorKind::AddrNotAvailable => format!(
-            "{ip} is no address of this host (`ip address` lists them). --bind takes one of those, \
-             0.0.0.0 for all of IPv4, or :: for all"
+            "{ip} is not an address of this host. Pass --bind one that `ip address` lists, 0.0.0.0 \
+             for all IPv4 addresses, or :: for all"
         ),
         io::ErrorKind::PermissionDenied => format!(
             "port {port} needs a privilege: ports below net.ipv4.ip_unprivileged_port_start (1024) \
-             are for processes with CAP_NET_BIND_SERVICE (AmbientCapabilities= in systemd, --cap-add \
-             in Docker). Grant it, or choose a higher --port"
+             need CAP_NET_BIND_SERVICE. Grant it (AmbientCapabilities= in systemd, --cap-add in \
+             Docker), or choose a higher --port"
         ),
         _ if error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => {
             format!(
-                "this host has no {}. --bind an address of the other kind",
+                "this host has no {}. Pass --bind an address of the other family",
                 if ip.is_ipv6() {
-                    "IPv6 (it is switched off)"
+                    "IPv6 (it is disabled)"
                 } else {
                     "IPv4"
                 }
@@ -157,8 +156,8 @@ pub fn explain_bind_error(address: SocketAddr, error: &io::Error) -> String {
     format!("cannot listen on {address}: {advice}")
 }
 
-/// How to get a hard limit of so many open files.
-pub(super) fn raise_files_to(files: u64) -> String {
+/// How to raise the hard limit on open files to `files`.
+fn raise_files_to(files: u64) -> String {
     format!(
         "Raise it to {files}: LimitNOFILE={files} (systemd), --ulimit nofile={files} (Docker) or \
          `hard nofile {files}` in /etc/security/limits.conf"
@@ -186,7 +185,7 @@ mod tests {
             (
                 "192.0.2.1:6699",
                 Errno::ADDRNOTAVAIL,
-                "192.0.2.1 is no address of this host",
+                "192.0.2.1 is not an address of this host",
             ),
             ("0.0.0.0:99", Errno::ACCESS, "CAP_NET_BIND_SERVICE"),
             ("[::]:6699", Errno::AFNOSUPPORT, "no IPv6"),

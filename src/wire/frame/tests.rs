@@ -1,4 +1,4 @@
-//! Frames in pieces of every size, pauses at every frame, bad lengths, and where the memory goes.
+//! Frames in pieces of every size, pauses at every frame, bad lengths, and the memory in use.
 
 use super::super::golden;
 use super::*;
@@ -29,7 +29,7 @@ fn is_idle(reader: &FrameReader) -> bool {
 }
 
 #[test]
-fn golden_frames_come_whole_at_every_split() {
+fn golden_frames_are_whole_at_every_split() {
     for golden in golden::frames() {
         for split in 0..=golden.len() {
             let mut reader = FrameReader::new(MAX);
@@ -64,7 +64,7 @@ fn a_stream_of_golden_frames_survives_every_chunk_size() {
     }
 }
 
-/// Pulls one frame for every two chunks, so that unread bytes pile up, then the rest.
+/// Pulls one frame for every two chunks, so that unread bytes accumulate, and then the rest.
 #[test]
 fn a_pause_after_every_frame_loses_nothing() {
     let frames: Vec<_> = golden::frames().collect();
@@ -109,7 +109,7 @@ fn a_pause_keeps_no_more_than_twice_what_is_left() {
 }
 
 #[test]
-fn a_whole_frame_is_handed_out_where_it_lies() {
+fn a_whole_frame_is_not_copied() {
     let mut stream = frame(b"one");
     stream.extend(frame(b"two"));
     let lies = stream.as_ptr_range();
@@ -158,7 +158,7 @@ fn a_bad_length_ends_the_reader_after_the_frames_before_it() {
 }
 
 #[test]
-fn a_bad_length_behind_a_pause_is_found_when_it_is_pulled() {
+fn a_bad_length_behind_a_pause_is_an_error_when_it_is_pulled() {
     let mut stream = frame(b"fine");
     stream.extend_from_slice(&[0xFF; 4]);
     let mut reader = FrameReader::new(MAX);
@@ -175,7 +175,7 @@ fn a_declared_length_allocates_nothing() {
 }
 
 #[test]
-fn a_long_frame_in_single_bytes_grows_by_doubling_and_gives_its_memory_back() {
+fn a_long_frame_in_single_bytes_grows_by_doubling_and_then_frees_its_memory() {
     let body = vec![7; 1 << 20];
     let stream = frame(&body);
     let mut reader = FrameReader::new(MAX);

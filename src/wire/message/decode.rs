@@ -1,16 +1,18 @@
-//! A frame's body to a [`Message`], exactly as Java's generated readers take it: what they tolerate
-//! is tolerated, what they refuse is an error. It must not allocate by a count that the peer claims.
+//! Decodes a frame's body exactly as Java's generated readers do: accepts what they accept, and fails where
+//! they fail. Must not allocate by a count that the peer declares.
 
 use std::borrow::Cow;
 
 use super::super::thrift::{Cursor, code};
 use super::{Data, DecodeError, Message, MessageType, NO_ID, Pulse};
 
-/// Decodes a frame's body: the frame without its length prefix.
+/// Decodes a frame's body, which is the frame without its length prefix.
 ///
-/// Unknown fields, and known ones of another type, are passed over; of a repeated field the last one
-/// counts; bytes after the message's end are ignored (Java's `TBinaryProtocol`, `HBMessage`,
-/// `HBMessageData` and Thrift's `TUnion`). Errors are the peer's fault.
+/// As in Java's `HBMessage`, `HBMessageData`, `TUnion` and `TBinaryProtocol`, unknown fields and known fields
+/// of another type are skipped, the last of repeated fields counts, and bytes after the message are ignored.
+///
+/// # Errors
+/// The body is not a message; the peer is at fault.
 pub fn decode(body: &[u8]) -> Result<Message<'_>, DecodeError> {
     let mut cursor = Cursor::new(body);
     let mut number = None;
@@ -30,8 +32,8 @@ pub fn decode(body: &[u8]) -> Result<Message<'_>, DecodeError> {
     Ok(Message { kind, data, id })
 }
 
-/// `HBMessageData`, by the reader of Java's `TUnion`: one field, then whatever follows is taken for
-/// the stop byte (see its comment "this is so that we will eat the stop byte").
+/// `HBMessageData`, as Java's `TUnion` reads it: one field, and then whatever follows counts as the stop byte
+/// (its comment says: "this is so that we will eat the stop byte").
 fn read_data<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Data<'a>>, DecodeError> {
     cursor.enter()?;
     let field = cursor.field()?.ok_or(DecodeError::EmptyUnion)?;
@@ -47,8 +49,8 @@ fn read_data<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Data<'a>>, DecodeErro
             None
         }
     };
-    // If this is no stop byte, Java's readFieldBegin has taken a field's head, and its value is then
-    // read as fields of the message around the union.
+    // If this is not the stop byte, Java's readFieldBegin has read the head of a field, and the message
+    // around the union goes on with that field's value.
     cursor.field()?;
     cursor.leave();
     Ok(data)
@@ -71,9 +73,9 @@ fn read_pulse<'a>(cursor: &mut Cursor<'a>) -> Result<Pulse<'a>, DecodeError> {
     Ok(Pulse { id, details })
 }
 
-/// `HBRecords` or `HBNodes`: a struct whose field 1 is the list. Java's reader never looks at the
-/// type that the list claims for its elements, so neither does this. Every element takes bytes of
-/// the body, which bounds both the loop and the vector.
+/// `HBRecords` or `HBNodes`: a struct whose field 1 is a list. Java's reader ignores the declared type of the
+/// elements, and so does this one. Every element takes bytes of the body, which bounds the loop and the
+/// vector.
 fn read_list<'a, T>(
     cursor: &mut Cursor<'a>,
     read: impl Fn(&mut Cursor<'a>) -> Result<T, DecodeError>,

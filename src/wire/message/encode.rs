@@ -1,29 +1,30 @@
-//! Messages to whole frames, length prefix included, appended to the caller's buffer. The order of
-//! the fields is that of Storm's writers: type, data, message_id. A stored pulse's details need not
-//! be copied: its frame comes in a head and a tail to send around them.
+//! Encodes messages as whole frames, with their length prefix, and appends them to a buffer. The fields have
+//! the order of Storm's writers: type, data, message_id. A pulse can be sent without copying its details:
+//! encode its head, send the details, encode its tail.
 //!
-//! Nothing here compares a frame with the peer's limit: ask the `_len` functions first.
+//! Nothing here checks the frame limit of a peer: the functions that end in `_len` tell the bytes of a body
+//! before it is encoded. A body of 2 GiB or more, which Storm's `int` length cannot express, panics.
 
 use super::super::thrift::code;
 use super::MessageType;
 
-/// Bytes of the length before every frame's body.
+/// Bytes of the length prefix of a frame.
 pub const FRAME_PREFIX_BYTES: usize = 4;
 
 /// Bytes of the body of a message without data.
-pub const PLAIN_BODY_BYTES: u64 = 15;
+pub(super) const PLAIN_BODY_BYTES: u64 = 15;
 
-/// What goes between the details of a record and the next record.
+/// The bytes that follow the details of each record.
 pub const RECORD_TAIL: &[u8] = &[code::STOP];
 
-/// Bytes of the body of a message with data, without the union's field: see `begin` and `end`.
+/// Bytes of the body of a message with data, without the field of the union: see `begin` and `end`.
 const DATA_BODY_BYTES: u64 = 22;
-/// Bytes of the head of a string's field: type, id, size.
+/// Bytes of the head of a string field: type, id, size.
 const STRING_HEAD_BYTES: u64 = 7;
 /// Bytes of a struct that holds an empty list: field head, element type, count, stop byte.
 const LIST_BYTES: u64 = 9;
 
-/// Fields of the union `HBMessageData`: type code and id.
+/// The fields of the union `HBMessageData`: type code and id.
 const PATH: [u8; 3] = [code::STRING, 0, 1];
 const PULSE: [u8; 3] = [code::STRUCT, 0, 2];
 const BOOL: [u8; 3] = [code::BOOL, 0, 3];
@@ -31,7 +32,7 @@ const RECORDS: [u8; 3] = [code::STRUCT, 0, 4];
 const NODES: [u8; 3] = [code::STRUCT, 0, 5];
 const BLOB: [u8; 3] = [code::STRING, 0, 7];
 
-/// A message without data: the acknowledgements, and NOT_AUTHORIZED.
+/// Encodes a message without data: an acknowledgement, or NOT_AUTHORIZED.
 pub fn encode_plain(out: &mut Vec<u8>, kind: MessageType, id: i32) {
     let [a, b, c, d] = id.to_be_bytes();
     let message = [
@@ -56,14 +57,14 @@ pub fn encode_plain(out: &mut Vec<u8>, kind: MessageType, id: i32) {
     out.extend_from_slice(&message);
 }
 
-/// A message about a path: every request but SEND_PULSE.
+/// Encodes a message with a path: any request but SEND_PULSE.
 pub fn encode_path(out: &mut Vec<u8>, kind: MessageType, path: &str, id: i32) {
     begin(out, DATA_BODY_BYTES + 4 + bytes(path.len()), kind, PATH);
     put_binary(out, path.as_bytes());
     end(out, id);
 }
 
-/// A message with a pulse. `None` for the details says that nothing is stored.
+/// Encodes a message with a pulse. `None` for the details means in an answer that nothing is stored.
 pub fn encode_pulse(
     out: &mut Vec<u8>,
     kind: MessageType,
@@ -84,8 +85,8 @@ pub fn encode_pulse(
     encode_pulse_tail(out, id);
 }
 
-/// The frame of a pulse up to its details: they, `details_len` bytes, and [`encode_pulse_tail`] must
-/// follow. The message's id is the tail's.
+/// Encodes a frame with a pulse up to its details. The `details_len` bytes of the details and
+/// [`encode_pulse_tail`] must follow.
 pub fn encode_pulse_head(out: &mut Vec<u8>, kind: MessageType, pulse_id: &str, details_len: usize) {
     begin(
         out,
@@ -96,20 +97,20 @@ pub fn encode_pulse_head(out: &mut Vec<u8>, kind: MessageType, pulse_id: &str, d
     put_pulse_head(out, pulse_id, details_len);
 }
 
-/// The frame of a pulse after its details.
+/// Encodes the rest of a frame with a pulse, after the details.
 pub fn encode_pulse_tail(out: &mut Vec<u8>, id: i32) {
     out.push(code::STOP);
     end(out, id);
 }
 
-/// A message with a truth value: the answer to EXISTS.
+/// Encodes a message with a bool: the answer to EXISTS.
 pub fn encode_bool(out: &mut Vec<u8>, kind: MessageType, value: bool, id: i32) {
     begin(out, DATA_BODY_BYTES + 1, kind, BOOL);
     out.push(u8::from(value));
     end(out, id);
 }
 
-/// A message with a list of names: the answer to GET_ALL_NODES_FOR_PATH.
+/// Encodes a message with a list of names: the answer to GET_ALL_NODES_FOR_PATH.
 pub fn encode_nodes(
     out: &mut Vec<u8>,
     kind: MessageType,
@@ -133,12 +134,12 @@ pub fn encode_nodes(
     out[list + 4..][..4].copy_from_slice(&size(count));
 }
 
-/// A control or SASL message: a blob and no id.
+/// Encodes a control or SASL message: a blob and no id.
 pub fn encode_blob(out: &mut Vec<u8>, kind: MessageType, blob: &[u8]) {
     encode_blob_parts(out, kind, &[blob]);
 }
 
-/// [`encode_blob`] of the parts one after another.
+/// As [`encode_blob`], with a blob of several parts.
 pub(in crate::wire) fn encode_blob_parts(out: &mut Vec<u8>, kind: MessageType, parts: &[&[u8]]) {
     let blob = parts.iter().map(|part| bytes(part.len())).sum();
     begin(
@@ -154,9 +155,9 @@ pub(in crate::wire) fn encode_blob_parts(out: &mut Vec<u8>, kind: MessageType, p
     out.extend_from_slice(&[code::STOP, code::STOP]);
 }
 
-/// The frame of an answer to GET_ALL_PULSE_FOR_PATH up to its records, of which there must follow
-/// exactly `count`: each an [`encode_record_head`], the details and [`RECORD_TAIL`]; then
-/// [`encode_records_tail`]. `body_len` is what [`records_body_len`] says of them.
+/// Encodes an answer to GET_ALL_PULSE_FOR_PATH up to its records. Exactly `count` records must follow, each
+/// an [`encode_record_head`], the details and [`RECORD_TAIL`], and then [`encode_records_tail`]. `body_len`
+/// is the [`records_body_len`] of these records.
 pub fn encode_records_head(out: &mut Vec<u8>, body_len: u64, count: usize) {
     begin(
         out,
@@ -167,50 +168,45 @@ pub fn encode_records_head(out: &mut Vec<u8>, body_len: u64, count: usize) {
     put_list_head(out, code::STRUCT, bytes(count));
 }
 
-/// One record up to its details.
+/// Encodes one record up to its details.
 pub fn encode_record_head(out: &mut Vec<u8>, pulse_id: &str, details_len: usize) {
     put_pulse_head(out, pulse_id, details_len);
 }
 
-/// What follows the last record.
+/// Encodes the rest of the frame, after the last record.
 pub fn encode_records_tail(out: &mut Vec<u8>, id: i32) {
     out.push(code::STOP);
     end(out, id);
 }
 
-/// Bytes of a body with a pulse, for ids and details of these lengths in bytes.
-pub fn pulse_body_len(pulse_id_len: usize, details_len: Option<usize>) -> u64 {
+/// Bytes of a body with a pulse whose id and details have these lengths in bytes.
+pub(crate) fn pulse_body_len(pulse_id_len: usize, details_len: Option<usize>) -> u64 {
     let details = details_len.map_or(0, |length| STRING_HEAD_BYTES + bytes(length));
     DATA_BODY_BYTES + STRING_HEAD_BYTES + bytes(pulse_id_len) + details + 1
 }
 
-/// Bytes of a body with `count` names that are `names_len` bytes together.
-pub fn nodes_body_len(count: usize, names_len: u64) -> u64 {
+/// Bytes of a body with `count` names that have `names_len` bytes together.
+pub(crate) fn nodes_body_len(count: usize, names_len: u64) -> u64 {
     DATA_BODY_BYTES + LIST_BYTES + 4 * bytes(count) + names_len
 }
 
-/// Bytes of a body with `count` records, whose ids are `pulse_ids_len` bytes together and whose
-/// details `details_len`.
+/// Bytes of a body with `count` records whose ids have `pulse_ids_len` bytes together, and whose details
+/// have `details_len` bytes together.
 pub fn records_body_len(count: usize, pulse_ids_len: u64, details_len: u64) -> u64 {
     let record = 2 * STRING_HEAD_BYTES + 1;
     DATA_BODY_BYTES + LIST_BYTES + record * bytes(count) + pulse_ids_len + details_len
 }
 
-/// Bytes of the frame around [`records_body_len`].
-pub fn records_frame_len(count: usize, pulse_ids_len: u64, details_len: u64) -> u64 {
-    bytes(FRAME_PREFIX_BYTES) + records_body_len(count, pulse_ids_len, details_len)
-}
-
-/// The frame's length, the message's type, and the heads of `data` and of the union's field.
-fn begin(out: &mut Vec<u8>, body_bytes: u64, kind: MessageType, arm: [u8; 3]) {
+/// Encodes the frame's length, the message's type, and the heads of `data` and of the union's field.
+fn begin(out: &mut Vec<u8>, body_bytes: u64, kind: MessageType, union_field: [u8; 3]) {
     let [a, b, c, d] = size(body_bytes);
-    let [x, y, z] = arm;
+    let [x, y, z] = union_field;
     let number = number(kind);
     #[rustfmt::skip]
     out.extend_from_slice(&[a, b, c, d, code::I32, 0, 1, 0, 0, 0, number, code::STRUCT, 0, 2, x, y, z]);
 }
 
-/// The union's stop byte, `message_id`, and the message's stop byte.
+/// Encodes the union's stop byte, `message_id`, and the message's stop byte.
 fn end(out: &mut Vec<u8>, id: i32) {
     let [a, b, c, d] = id.to_be_bytes();
     out.extend_from_slice(&[code::STOP, code::I32, 0, 3, a, b, c, d, code::STOP]);

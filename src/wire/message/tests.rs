@@ -1,4 +1,4 @@
-//! The codec against Storm's recorded bytes, and against what Java's readers do with odd bytes.
+//! The codec against bytes recorded from Storm, and against what Java's readers do with odd bytes.
 
 use super::super::golden;
 use super::super::thrift::code;
@@ -91,7 +91,7 @@ fn path(text: &'static str) -> Option<Data<'static>> {
 }
 
 #[test]
-fn the_type_must_be_there_and_known() {
+fn the_type_must_be_present_and_known() {
     assert_eq!(decode(&[]), Err(DecodeError::Truncated));
     assert_eq!(decode(STOP), Err(DecodeError::MissingType));
     assert_eq!(read(&[ID, STOP]), Err(DecodeError::MissingType));
@@ -105,7 +105,7 @@ fn the_type_must_be_there_and_known() {
         read(&[&number(10), &number(19), STOP]),
         Err(DecodeError::UnknownType(19))
     );
-    // A type of another Thrift type is no type.
+    // A field 1 that is not an i32 is skipped.
     assert_eq!(
         read(&[&[code::I16, 0, 1, 0, 10], STOP]),
         Err(DecodeError::MissingType)
@@ -138,7 +138,7 @@ fn fields_come_in_any_order_and_the_last_one_counts() {
 }
 
 #[test]
-fn unknown_fields_and_other_types_are_passed_over() {
+fn unknown_fields_and_other_types_are_skipped() {
     let unknown: &[&[u8]] = &[
         &[code::BOOL, 0, 9, 1],
         &[code::STRING, 0xFF, 0xFF, 0, 0, 0, 2, b'h', b'i'],
@@ -172,7 +172,7 @@ fn unknown_fields_and_other_types_are_passed_over() {
 }
 
 #[test]
-fn the_union_reads_one_field_and_takes_the_next_head_for_its_stop() {
+fn the_union_reads_one_field_and_takes_the_next_head_as_its_stop() {
     assert_eq!(
         read(&[TYPE, DATA, STOP, STOP]),
         Err(DecodeError::EmptyUnion)
@@ -184,14 +184,14 @@ fn the_union_reads_one_field_and_takes_the_next_head_for_its_stop() {
     ] {
         assert_eq!(read(&[TYPE, DATA, unknown, STOP, ID, STOP]), Ok((None, 5)));
     }
-    // A second field: its head is taken for the stop byte, its value read as the message's fields.
-    // This one's value is such that it works out.
+    // A second field: its head counts as the stop byte, and its value is read as fields of the message.
+    // This value happens to be valid fields.
     let second = [code::STRING, 0, 1];
     assert_eq!(
         read(&[TYPE, DATA, PATH_A, &second, ID, STOP]),
         Ok((path("a"), 5))
     );
-    // This one's value, 0, is the message's stop.
+    // This value, 0, is the message's stop byte.
     let second = [code::STRING, 0, 1, 0, 0, 0, 1, b'b'];
     assert_eq!(
         read(&[TYPE, DATA, PATH_A, &second, STOP, ID, STOP]),
@@ -200,7 +200,7 @@ fn the_union_reads_one_field_and_takes_the_next_head_for_its_stop() {
 }
 
 #[test]
-fn a_bool_is_true_for_one_alone() {
+fn only_one_is_true() {
     for (byte, value) in [(0, false), (1, true), (2, false), (255, false)] {
         let message = [TYPE, DATA, &[code::BOOL, 0, 3, byte], STOP, STOP];
         assert_eq!(read(&message), Ok((Some(Data::Bool(value)), NO_ID)));
@@ -216,7 +216,7 @@ fn a_pulse_needs_its_id() {
 }
 
 #[test]
-fn a_list_is_read_by_its_field_whatever_elements_it_claims() {
+fn a_list_is_read_by_its_field_whatever_element_type_it_declares() {
     let nodes = [code::STRUCT, 0, 5];
     for element in [code::STRING, code::I64, code::STRUCT, 0, 99] {
         let list = [code::LIST, 0, 1, element, 0, 0, 0, 1, 0, 0, 0, 1, b'x'];
@@ -245,9 +245,9 @@ fn a_list_is_read_by_its_field_whatever_elements_it_claims() {
 }
 
 #[test]
-fn claimed_counts_cost_nothing() {
-    for (arm, element) in [(4, code::STRUCT), (5, code::STRING)] {
-        let union = [code::STRUCT, 0, arm];
+fn declared_counts_cost_nothing() {
+    for (field, element) in [(4, code::STRUCT), (5, code::STRING)] {
+        let union = [code::STRUCT, 0, field];
         let most = [code::LIST, 0, 1, element, 0x7F, 0xFF, 0xFF, 0xFF];
         assert_eq!(
             read(&[TYPE, DATA, &union, &most]),

@@ -1,12 +1,11 @@
-//! A client over a plain socket: sends bytes, reads whole frames, and tells how a connection ended.
-//! Everything has a timeout: a daemon that is silent fails the test.
+//! The blocking client with the tests' patience: a daemon that is silent, or answers what is not a frame,
+//! fails the test. Sends any bytes, reads whole frames, and tells how a connection ended.
 
-use std::io::{BufReader, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+use storm_pacemaker::blocking_client::{BlockingClient, ClientError};
 
 use super::frames::{self, DELETE_PATH, DELETE_PULSE_ID, EXISTS, GET_ALL_NODES, GET_ALL_PULSE};
 use super::{PATIENCE, wait_until};
@@ -22,21 +21,24 @@ pub enum Ended {
 
 #[derive(Debug)]
 pub struct Client {
-    stream: BufReader<TcpStream>,
+    connection: BlockingClient,
     next_id: i32,
 }
+
+/// Frames of every length are read: what a daemon may send is for the tests to judge.
+const ANY_FRAME: u32 = i32::MAX as u32;
 
 impl Client {
     pub fn connect(to: SocketAddr) -> Client {
         Self::try_connect(to).expect("the connection is reset at once")
     }
 
-    /// None if the connection is reset before the kernel has told us that it stands.
+    /// `None` if the connection is reset before the kernel has reported it as established.
     pub fn try_connect(to: SocketAddr) -> Option<Client> {
-        match TcpStream::connect_timeout(&to, PATIENCE) {
-            Ok(stream) => Some(Self::of(stream)),
-            Err(error) if is_reset(error.kind()) => None,
-            Err(error) => panic!("connecting: {error}"),
+        match BlockingClient::connect(&[to], deadline(), ANY_FRAME) {
+            Ok(connection) => Some(Self::of(connection)),
+            Err(ClientError::Unreachable(error)) if is_reset(error.kind()) => None,
+            Err(error) => panic!("connecting to {to}: {error}"),
         }
     }
 
@@ -49,40 +51,32 @@ impl Client {
 
     /// Connects from another address of this machine, such as 127.0.0.2.
     pub fn connect_from(from: IpAddr, to: SocketAddr) -> Client {
-        let socket = tcp_socket();
-        bind(&socket, &SocketAddr::new(from, 0)).expect("an address of this machine");
-        connect(&socket, &to).expect("a connection");
-        Self::of(socket.into())
+        Self::of(BlockingClient::connect_from(from, to, ANY_FRAME).expect("a connection"))
     }
 
-    fn of(stream: TcpStream) -> Client {
-        stream.set_nodelay(true).expect("an option");
-        stream.set_read_timeout(Some(PATIENCE)).expect("an option");
-        stream.set_write_timeout(Some(PATIENCE)).expect("an option");
+    fn of(connection: BlockingClient) -> Client {
         Client {
-            stream: BufReader::with_capacity(64 * 1024, stream),
+            connection,
             next_id: 0,
         }
     }
 
     pub fn socket(&self) -> &TcpStream {
-        self.stream.get_ref()
+        self.connection.socket()
     }
 
     // ── Bytes ────────────────────────────────────────────────────────────────────────────────────
 
     pub fn send(&mut self, bytes: &[u8]) {
-        self.stream
-            .get_mut()
-            .write_all(bytes)
-            .expect("it can be sent");
+        let sent = self.connection.send(bytes, deadline());
+        sent.expect("it can be sent");
     }
 
     /// Sends to a daemon that may end the connection meanwhile. False if it did.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
-        match self.stream.get_mut().write_all(bytes) {
+        match self.connection.send(bytes, deadline()) {
             Ok(()) => true,
-            Err(error) if is_reset(error.kind()) => false,
+            Err(ClientError::Reset) => false,
             Err(error) => panic!("sending: {error}"),
         }
     }
@@ -100,50 +94,39 @@ impl Client {
     }
 
     pub fn frame_or_end(&mut self) -> Result<Vec<u8>, Ended> {
-        let mut frame = vec![0; 4];
-        self.fill(&mut frame)?;
-        let length = i32::from_be_bytes(frame[..].try_into().expect("four bytes"));
-        frame.resize(4 + usize::try_from(length).expect("a length"), 0);
-        self.fill(&mut frame[4..])?;
-        Ok(frame)
+        let body = self.connection.receive(deadline());
+        body.map(|body| frames::framed(&body)).map_err(ended)
     }
 
-    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Ended> {
-        match self.stream.read_exact(bytes) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(Ended::Orderly),
-            Err(error) if is_reset(error.kind()) => Err(Ended::Reset),
-            Err(error) => panic!("waiting for an answer: {error}"),
-        }
-    }
-
-    /// What can be read right now, at most so much.
+    /// What can be read right now, `most` bytes at most.
     pub fn read_some(&mut self, most: usize) -> Vec<u8> {
         let mut bytes = vec![0; most];
-        let count = self.stream.read(&mut bytes).expect("bytes of an answer");
-        bytes.truncate(count);
+        let count = self.connection.receive_bytes(&mut bytes, deadline());
+        bytes.truncate(count.expect("bytes of an answer"));
         bytes
     }
 
     /// All that still comes, and how it ends.
     pub fn read_to_end(&mut self) -> (Vec<u8>, Ended) {
         let mut bytes = Vec::new();
-        match self.stream.read_to_end(&mut bytes) {
-            Ok(_) => (bytes, Ended::Orderly),
-            Err(error) if is_reset(error.kind()) => (bytes, Ended::Reset),
-            Err(error) => panic!("waiting for the end: {error}"),
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            match self.connection.receive_bytes(&mut chunk, deadline()) {
+                Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+                Err(error) => return (bytes, ended(error)),
+            }
         }
     }
 
     /// Says that nothing more will be sent.
     pub fn finish(&mut self) {
         // The daemon may have reset the connection before.
-        let _ = self.socket().shutdown(Shutdown::Write);
+        let _ = self.connection.finish();
     }
 
     /// Ends the connection with a RST.
     pub fn reset(self) {
-        sockopt::set_socket_linger(self.socket(), Some(Duration::ZERO)).expect("an option");
+        self.connection.reset_on_drop().expect("an option");
     }
 
     pub fn expect_reset(&mut self) {
@@ -253,8 +236,17 @@ pub fn wait_until_served(to: SocketAddr) -> Client {
     served.expect("a served client")
 }
 
-fn tcp_socket() -> OwnedFd {
-    socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket")
+fn deadline() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// How the connection ended; every other error fails the test.
+fn ended(error: ClientError) -> Ended {
+    match error {
+        ClientError::Closed => Ended::Orderly,
+        ClientError::Reset => Ended::Reset,
+        error => panic!("waiting for an answer: {error}"),
+    }
 }
 
 fn is_reset(kind: ErrorKind) -> bool {

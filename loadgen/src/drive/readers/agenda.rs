@@ -1,8 +1,8 @@
-//! What one thread of Nimbus asks, in which order: the scheduler's pass over all workers, or a page of
-//! the UI. Every question goes to every server in turn, as Storm's client pool asks them.
+//! What one thread of Nimbus asks, in order: the scheduler's pass over all workers, or a page of the UI. Each
+//! request goes to all servers in turn, as in Storm's client pool.
 
 use super::super::stage::Stage;
-use crate::plan::{Plan, Worker};
+use crate::plan::{Plan, PlannedWorker};
 use crate::random::{Random, mix};
 use crate::record::Timed;
 use crate::settings::Nimbus;
@@ -11,19 +11,19 @@ use crate::storm;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Task {
     List,
-    /// Of this worker's pulse.
+    /// The pulse of this worker.
     Get(u32),
-    /// Of this topology's directory.
+    /// The directory of this topology.
     Delete(u32),
 }
 
 #[derive(Debug)]
 pub struct Agenda {
     who: Who,
-    /// In the order of asking; emptied from the front by `position`.
+    /// In order; `position` is the current one.
     tasks: Vec<Task>,
     position: usize,
-    /// The server to be asked next.
+    /// The server to ask next.
     target: usize,
     targets: usize,
     begun_us: u64,
@@ -36,11 +36,11 @@ enum Who {
     Scheduler {
         continuous: bool,
     },
-    /// Somebody who looks at pages.
+    /// Opens pages of the UI.
     Reader(Random),
 }
 
-/// Of all threads that read.
+/// The agendas of all threads.
 pub fn all(stage: &Stage) -> Vec<Agenda> {
     let mut all = Vec::new();
     let agenda = |who, next_us| Agenda {
@@ -73,7 +73,7 @@ impl Agenda {
         matches!(self.who, Who::Reader(_))
     }
 
-    /// The next question and the server to put it to, or when there will be one.
+    /// The next task and its server, or when there will be one.
     pub fn next(&mut self, stage: &Stage, now_us: u64) -> Result<(Task, usize), u64> {
         if self.position == self.tasks.len() {
             if now_us < self.next_us {
@@ -84,15 +84,15 @@ impl Agenda {
         match self.tasks.get(self.position) {
             Some(task) => Ok((*task, self.target)),
             None => {
-                // A page about a topology without workers.
+                // The page of a topology without workers.
                 self.plan_next(now_us);
                 Err(self.next_us)
             }
         }
     }
 
-    /// The question has been answered, or given up. If it was the last one of a pass or a page, returns
-    /// what is to be timed, and from when.
+    /// The request is answered or given up. After the last one of a pass or a page, returns what to time, and
+    /// its begin.
     pub fn done(&mut self, now_us: u64) -> Option<(Timed, u64)> {
         self.target += 1;
         if self.target < self.targets {
@@ -107,7 +107,7 @@ impl Agenda {
         Some((self.timed(), self.begun_us))
     }
 
-    /// The pass or page that is under way, and when it began.
+    /// The pass or page under way, and its begin.
     pub fn unfinished(&self) -> Option<(Timed, u64)> {
         (self.position < self.tasks.len()).then(|| (self.timed(), self.begun_us))
     }
@@ -122,7 +122,7 @@ impl Agenda {
     fn plan_next(&mut self, now_us: u64) {
         self.next_us = match &self.who {
             Who::Scheduler { continuous: true } => now_us,
-            // A pass that took longer is followed by the next one at once.
+            // After a pass that took longer, the next one begins at once.
             Who::Scheduler { continuous: false } => self.next_us + storm::NIMBUS_PASS_EVERY_US,
             Who::Reader(_) => now_us + storm::UI_PAGE_EVERY_US,
         };
@@ -135,11 +135,11 @@ impl Agenda {
         let assigned = (0..)
             .zip(&plan.workers)
             .filter(|(_, worker)| worker.is_assigned(now_us));
-        let get = |(index, _): (u32, &Worker)| Task::Get(index);
+        let get = |(index, _): (u32, &PlannedWorker)| Task::Get(index);
         match &mut self.who {
             Who::Scheduler { .. } => {
                 self.tasks.push(Task::List);
-                // What was due before the last pass was deleted with it.
+                // Deletions due before the last pass were part of it.
                 let due = |deleted_us: u64| (since_us..now_us).contains(&deleted_us);
                 let topologies = (0..).zip(&plan.topologies);
                 let gone = topologies.filter(|(_, topology)| topology.deleted_us.is_some_and(due));

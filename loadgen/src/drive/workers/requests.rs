@@ -1,14 +1,15 @@
-//! A worker's requests: begun, written, written again, given up, answered; and what follows each.
+//! A worker's requests: begun, written, repeated, given up, answered; and what follows.
 
 use std::sync::atomic::Ordering;
 
 use storm_pacemaker::connection::{Command, Commands, Ending};
 use storm_pacemaker::wire::decode;
 
+use super::super::driver::Clients;
 use super::super::judge;
 use super::super::link::TOO_LONG;
 use super::super::request::{Request, Retry, Try};
-use super::super::worker::{Life, Settled, What};
+use super::super::worker::{Life, Match, RequestKind};
 use super::Workers;
 use crate::plan::Pace;
 use crate::record::{ErrorKind, Timed};
@@ -20,17 +21,17 @@ impl Workers {
     pub(super) fn begin(
         &mut self,
         index: u32,
-        what: What,
+        what: RequestKind,
         planned_us: u64,
         commands: &mut Commands,
     ) {
         let id = self.workers[index as usize].begin(what, planned_us);
         self.in_flight += 1;
-        self.retries.add(self.now_us, index, id);
+        self.context.retries.add(self.context.now_us, index, id);
         self.attempt(index, commands);
     }
 
-    /// Writes the request under way, if its connection stands.
+    /// Writes the request under way, if there is a connection.
     pub(super) fn attempt(&mut self, index: u32, commands: &mut Commands) {
         let plan_index = self.plan_index(index);
         let worker = &mut self.workers[index as usize];
@@ -43,39 +44,45 @@ impl Workers {
             return;
         }
         let (what, planned_us) = (request.what, request.planned_us);
-        let plan = &self.stage.plan.workers[plan_index as usize];
-        let bytes = match worker.is_new() {
-            true => plan.first_bytes,
-            false => plan.bytes,
+        let plan = &self.context.stage.plan.workers[plan_index as usize];
+        let bytes = if worker.is_new() {
+            plan.first_bytes
+        } else {
+            plan.bytes
         };
-        let frame_bytes = worker.write(&plan.key, self.stage.run, plan_index, bytes as usize);
+        let frame_bytes = worker.write(
+            &plan.key,
+            self.context.stage.run_id,
+            plan_index,
+            bytes as usize,
+        );
         commands.push(Command::Send(id));
-        self.slices.now.bytes_sent += frame_bytes as u64;
-        if self.window.contains(self.now_us) {
-            self.record.bytes_sent += frame_bytes as u64;
+        self.context.slices.now.bytes_sent += frame_bytes as u64;
+        if self.context.window.contains(self.context.now_us) {
+            self.context.record.bytes_sent += frame_bytes as u64;
         }
         match attempt {
             Try::First => {
-                let counts = what == What::Pulse && self.window.contains(planned_us);
-                self.record.sent += u64::from(counts);
+                let counts = what == RequestKind::Pulse && self.context.window.contains(planned_us);
+                self.context.record.sent += u64::from(counts);
             }
             Try::Again | Try::Nowhere => {
                 worker.owe();
-                self.record.resent += 1;
+                self.context.record.resent += 1;
             }
         }
     }
 
-    /// Requests that have been without an answer for a second are written again, or given up.
+    /// Repeats or gives up requests without an answer for a second.
     pub(super) fn take_retries(&mut self, commands: &mut Commands) {
-        self.now_us = self.clock.now_us();
-        while let Some(Retry { owner, id, .. }) = self.retries.take(self.now_us) {
+        self.context.now_us = self.context.clock.now_us();
+        while let Some(Retry { owner, id, .. }) = self.context.retries.take(self.context.now_us) {
             let worker = &mut self.workers[owner as usize];
             let Some(request) = worker.request.as_mut().filter(|request| request.id == id) else {
                 continue; // answered
             };
             if request.try_again() {
-                self.retries.add(self.now_us, owner, id);
+                self.context.retries.add(self.context.now_us, owner, id);
                 self.attempt(owner, commands);
             } else if let Some(request) = worker.request.take() {
                 self.fail(owner, &request);
@@ -85,18 +92,18 @@ impl Workers {
         }
     }
 
-    /// Counts a request that has failed.
-    pub(super) fn fail(&mut self, index: u32, request: &Request<What>) {
+    /// Counts a failed request.
+    pub(super) fn fail(&mut self, index: u32, request: &Request<RequestKind>) {
         self.in_flight -= 1;
         if request.was_written() {
-            // What was lost with its connection has been counted.
+            // A request lost with its connection has been counted.
             if !request.is_lost() {
-                self.record.errors.add(ErrorKind::Unanswered);
+                self.context.record.errors.add(ErrorKind::Unanswered);
             }
-            let age_us = self.now_us.saturating_sub(request.planned_us);
+            let age_us = self.context.now_us.saturating_sub(request.planned_us);
             self.record_response(request, age_us, false);
         } else {
-            self.record.errors.add(ErrorKind::Unsent);
+            self.context.record.errors.add(ErrorKind::Unsent);
         }
         debug_assert!(self.workers[index as usize].request.is_none());
     }
@@ -105,32 +112,32 @@ impl Workers {
     fn rotate(&mut self, index: u32, commands: &mut Commands) {
         let link = &mut self.workers[index as usize].link;
         if link.is_logging_in() {
-            // The request has waited for it from its start.
-            link.fail_login(TOO_LONG.to_owned(), &mut self.record, commands);
+            // The request has waited for the login from its start.
+            link.fail_login(TOO_LONG.to_owned(), &mut self.context.record, commands);
         }
         self.take_down(index, Ending::Reset, commands);
-        let targets = self.stage.settings.targets.len();
+        let targets = self.context.stage.settings.targets.len();
         self.workers[index as usize].rotate(targets);
-        if !self.ending {
-            self.dial_at(index, self.now_us);
+        if !self.context.ending {
+            self.dial_at(index, self.context.now_us);
         }
     }
 
     pub(super) fn take_down(&mut self, index: u32, ending: Ending, commands: &mut Commands) {
         let link = &mut self.workers[index as usize].link;
         if link.up().is_some() {
-            self.count_connection(false);
+            self.down(index);
         }
         if let Some(id) = self.workers[index as usize].link.abandon() {
             commands.push(Command::Close(id, ending));
         }
     }
 
-    /// A request is over: on to what follows.
+    /// A request is over. Begins what follows.
     fn proceed(
         &mut self,
         index: u32,
-        done: &Request<What>,
+        done: &Request<RequestKind>,
         succeeded: bool,
         commands: &mut Commands,
     ) {
@@ -138,11 +145,12 @@ impl Workers {
         let worker = &mut self.workers[index as usize];
         match worker.life {
             Life::Running => {
-                if let Some(planned_us) = worker.held_us.take() {
-                    self.begin(index, What::Pulse, planned_us, commands);
-                } else if self.stage.plan.pace == Pace::Saturate && !self.ending {
-                    self.record.planned += u64::from(self.window.contains(self.now_us));
-                    self.begin(index, What::Pulse, self.now_us, commands);
+                if let Some(planned_us) = worker.waiting_us.take() {
+                    self.begin(index, RequestKind::Pulse, planned_us, commands);
+                } else if self.context.stage.plan.pace == Pace::Saturate && !self.context.ending {
+                    self.context.record.planned +=
+                        u64::from(self.context.window.contains(self.context.now_us));
+                    self.begin(index, RequestKind::Pulse, self.context.now_us, commands);
                 }
             }
             Life::Exiting {
@@ -150,7 +158,7 @@ impl Workers {
                 all_deleted,
             } => {
                 let mut left = servers;
-                if done.what == What::Delete {
+                if done.what == RequestKind::Delete {
                     left -= 1;
                     let all_deleted = all_deleted && succeeded;
                     worker.life = Life::Exiting {
@@ -158,22 +166,22 @@ impl Workers {
                         all_deleted,
                     };
                     if left == 0 {
-                        self.stage.leave(plan_index, all_deleted);
+                        self.context.stage.leave(plan_index, all_deleted);
                         self.vanish(index, commands);
                         return;
                     }
-                    if self.now_us >= self.window.end_us {
-                        // Nobody is dialled after the plan: the other servers keep the key.
-                        self.stage.leave(plan_index, false);
+                    if self.context.now_us >= self.context.window.end_us {
+                        // No dials after the plan: the other servers keep the key.
+                        self.context.stage.leave(plan_index, false);
                         self.vanish(index, commands);
                         return;
                     }
-                    // A client that has failed has turned to the next server already.
+                    // After a failure, the client has turned to the next server already.
                     if succeeded {
                         self.rotate(index, commands);
                     }
                 }
-                self.begin(index, What::Delete, self.now_us, commands);
+                self.begin(index, RequestKind::Delete, self.context.now_us, commands);
             }
             Life::Gone => {}
         }
@@ -181,46 +189,47 @@ impl Workers {
 
     // ── Answers ──────────────────────────────────────────────────────────────────────────────────
 
-    pub(super) fn answered(&mut self, index: u32, body: &[u8], commands: &mut Commands) {
+    pub(super) fn take_answer(&mut self, index: u32, body: &[u8], commands: &mut Commands) {
         let answer = match decode(body) {
             Ok(answer) => answer,
             Err(_) => {
-                self.record.errors.add(ErrorKind::BadAnswer);
+                self.context.record.errors.add(ErrorKind::BadAnswer);
                 return;
             }
         };
         let worker = &mut self.workers[index as usize];
-        let request = match worker.settle(answer.kind, answer.id) {
-            Settled::Answered(request) => request,
-            Settled::Refused(request) => {
-                self.record.errors.add(ErrorKind::Refused);
+        let request = match worker.match_answer(answer.kind, answer.id) {
+            Match::Answered(request) => request,
+            Match::Refused(request) => {
+                self.context.record.errors.add(ErrorKind::Refused);
                 self.in_flight -= 1;
-                if request.what == What::Delete {
+                if request.what == RequestKind::Delete {
                     self.rotate(index, commands);
                 }
                 self.proceed(index, &request, false, commands);
                 return;
             }
-            Settled::Twice => {
-                self.record.answered_twice += 1;
+            Match::Duplicate => {
+                self.context.record.answered_twice += 1;
                 return;
             }
-            Settled::Unasked => {
-                self.record.errors.add(judge::unexpected(&answer));
+            Match::Unasked => {
+                self.context.record.errors.add(judge::unexpected(&answer));
                 return;
             }
         };
         worker.link.answered();
         self.in_flight -= 1;
-        let response_us = self.now_us.saturating_sub(request.planned_us);
+        let response_us = self.context.now_us.saturating_sub(request.planned_us);
         if response_us > storm::RESEND_AFTER_US {
-            self.record.errors.add(ErrorKind::OverOneSecond);
+            self.context.record.errors.add(ErrorKind::OverOneSecond);
         }
-        if request.what == What::Pulse {
+        if request.what == RequestKind::Pulse {
             self.acknowledged_since += 1;
-            self.slices.now.acknowledged += 1;
+            self.context.slices.now.acknowledged += 1;
             if self.workers[index as usize].life == Life::Running {
-                self.stage
+                self.context
+                    .stage
                     .acknowledge(self.plan_index(index), request.id as u32);
             }
         }
@@ -228,22 +237,23 @@ impl Workers {
         self.proceed(index, &request, true, commands);
     }
 
-    fn record_response(&mut self, request: &Request<What>, us: u64, acknowledged: bool) {
-        let in_window = self.window.contains(request.planned_us);
-        if request.what == What::Delete {
+    fn record_response(&mut self, request: &Request<RequestKind>, us: u64, acknowledged: bool) {
+        let in_window = self.context.window.contains(request.planned_us);
+        if request.what == RequestKind::Delete {
             if in_window {
-                self.record.time(Timed::Delete, us);
+                self.context.record.time(Timed::Delete, us);
             }
             return;
         }
-        self.stage
+        self.context
+            .stage
             .progress
             .worst_us
             .fetch_max(us, Ordering::Relaxed);
-        self.slices.now.pulse.record(us);
+        self.context.slices.now.pulse.record(us);
         if in_window {
-            self.record.time(Timed::Pulse, us);
-            self.record.acknowledged += u64::from(acknowledged);
+            self.context.record.time(Timed::Pulse, us);
+            self.context.record.acknowledged += u64::from(acknowledged);
         }
     }
 }

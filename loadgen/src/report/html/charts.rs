@@ -1,21 +1,22 @@
-//! The plots of a report: over the run's seconds, and over how times are spread.
+//! The plots of a report: over the seconds of the run, and of the distribution of response times.
 
 use hdrhistogram::Histogram;
 
+use super::axis::{Axis, Quantity};
+use super::plot::{Plot, SERIES_COLOURS, Series, Shape};
 use super::thin::stretch;
-use crate::report::plot::style::COLOURS;
-use crate::report::plot::{Axis, Plot, Quantity, Scale, Series, Shape};
-use crate::report::{Report, Summary};
-use crate::series::Second;
+use crate::record::Second;
+use crate::record::Summary;
+use crate::report::Report;
 use crate::units::{parse_time_us, show_time};
 
-/// Fewer answers have no shape that bars could show.
-const ENOUGH: u64 = 50;
+/// Fewer answers make no useful bars.
+const MIN_FOR_BARS: u64 = 50;
 
 type Points = Vec<(f64, Option<f64>)>;
 type Statistic = fn(Summary) -> u64;
 
-/// Over the run, for what was measured in it. `seconds` are the report's, thinned.
+/// The plots over the run. `seconds` are the report's, thinned.
 pub fn over_time(report: &Report, seconds: &[Second]) -> Vec<Plot> {
     let run = Timeline::new(report, seconds);
     let mut plots = Vec::new();
@@ -28,11 +29,11 @@ pub fn over_time(report: &Report, seconds: &[Second]) -> Vec<Plot> {
     plots
 }
 
-/// The seconds, and what all plots over them share.
+/// The seconds of the run, and what all plots over them share.
 struct Timeline<'a> {
     report: &'a Report,
     seconds: &'a [Second],
-    /// Seconds that a point stands for.
+    /// The seconds that each point stands for.
     stretch: f64,
 }
 
@@ -57,7 +58,7 @@ impl Timeline<'_> {
             description: format!("{} over the time of the run", names.join(", ")),
             x: Axis::linear(Quantity::Elapsed),
             y,
-            // The last stretch may reach past the end; answers may come after it.
+            // The last point may reach past the end, and so may the last answers.
             x_range: (
                 0.0,
                 if end - planned < self.stretch {
@@ -67,12 +68,12 @@ impl Timeline<'_> {
                 },
             ),
             series,
-            shaded: (warmup > 0.0).then(|| (0.0, warmup.min(planned), "warm-up".to_owned())),
+            warmup: (warmup > 0.0).then_some((0.0, warmup)),
             limits: Vec::new(),
         }
     }
 
-    /// A point lies in the middle of its time.
+    /// A point lies in the middle of its seconds.
     fn series(&self, name: &str, shape: Shape, value: impl Fn(&Second) -> Option<f64>) -> Series {
         let middle = self.stretch / 2.0;
         let point = |second: &Second| (f64::from(second.second) + middle, value(second));
@@ -97,7 +98,7 @@ impl Timeline<'_> {
             ("max", |summary| summary.max_us),
         ];
         let series = statistics.map(|(statistic, us)| {
-            // Less than a microsecond has no place on a log axis, but was measured.
+            // A log axis cannot show times below a microsecond.
             let value = |second: &Second| times(second).map(|summary| us(summary).max(1) as f64);
             self.series(statistic, Shape::Line, value)
         });
@@ -106,7 +107,7 @@ impl Timeline<'_> {
         Some(plot)
     }
 
-    /// The stated limits of these times, read as `expect` reads them.
+    /// The limits for these times.
     fn time_limits(&self, name: &str) -> Vec<(f64, String)> {
         let limits = self.report.limits.iter().filter_map(|verdict| {
             let rest = verdict.limit.strip_prefix(name)?.strip_prefix('.')?;
@@ -125,9 +126,10 @@ impl Timeline<'_> {
         if with_reads {
             series.push(self.series("reads", Shape::Line, reads));
         }
-        let title = match with_reads {
-            true => "Pulses and reads per second",
-            false => "Pulses per second",
+        let title = if with_reads {
+            "Pulses and reads per second"
+        } else {
+            "Pulses per second"
         };
         self.plot(title, Axis::linear(Quantity::Count), series)
     }
@@ -160,7 +162,7 @@ impl Timeline<'_> {
         );
         if let Some(server) = &self.report.server {
             let cores = match server.cores {
-                1 => "all of its 1 core".to_owned(),
+                1 => "its only core".to_owned(),
                 cores => format!("all of its {cores} cores"),
             };
             cpu.limits.push((f64::from(server.cores), cores));
@@ -184,22 +186,25 @@ impl Timeline<'_> {
             shape: Shape::Bars,
             points,
         };
-        let title = match self.stretch > 1.0 {
-            true => "Errors per second (the worst one)",
-            false => "Errors per second",
+        let title = if self.stretch > 1.0 {
+            "Errors per second (worst second)"
+        } else {
+            "Errors per second"
         };
         Some(self.plot(title, Axis::linear(Quantity::Count), vec![series]))
     }
 }
 
-/// How the times are spread: all of them by percentile, then each by how often it was.
+/// The distribution of response times: all by percentile, then counts for each.
 pub fn spreads(histograms: &[(&str, &Histogram<u64>)]) -> Vec<Plot> {
     let measured = histograms.iter().filter(|(_, times)| !times.is_empty());
-    let measured: Vec<_> = measured.take(COLOURS).copied().collect();
+    let measured: Vec<_> = measured.take(SERIES_COLOURS).copied().collect();
     if measured.is_empty() {
         return Vec::new();
     }
-    let many = measured.iter().filter(|(_, times)| times.len() >= ENOUGH);
+    let many = measured
+        .iter()
+        .filter(|(_, times)| times.len() >= MIN_FOR_BARS);
     let counts = many.map(|(name, times)| how_often(name, times));
     let counts: Vec<Plot> = counts.collect();
     [by_percentile(&measured)]
@@ -213,7 +218,7 @@ fn by_percentile(measured: &[(&str, &Histogram<u64>)]) -> Plot {
     let longest = measured.iter().map(|(_, times)| times.len()).max();
     let end = (longest.unwrap_or(1) as f64).max(10.0);
     let series = measured.iter().map(|(name, times)| {
-        // Further nines than there are answers would say nothing.
+        // More nines than there are answers would mean nothing.
         let last = (times.len() as f64).log10();
         let steps = (last * POINTS_A_NINE) as u32;
         let exponents = (0..=steps).map(|step| f64::from(step) / POINTS_A_NINE);
@@ -232,32 +237,32 @@ fn by_percentile(measured: &[(&str, &Histogram<u64>)]) -> Plot {
     });
     Plot {
         title: "Times by percentile".to_owned(),
-        description: "Each line ends at the longest time that was measured".to_owned(),
+        description: "Each line ends at the longest time measured".to_owned(),
         x: Axis::log(Quantity::Quantile),
         y: Axis::log(Quantity::Time),
         x_range: (1.0, end),
         series: series.collect(),
-        shaded: None,
+        warmup: None,
         limits: Vec::new(),
     }
 }
 
 fn how_often(name: &str, times: &Histogram<u64>) -> Plot {
     const BARS: f64 = 50.0;
-    // Bars of equal width on the log axis, of 1/5 to 1/40 of a decade.
+    // Bars of equal width on the log axis: 1/5 to 1/40 of a decade.
     let (low, high) = (times.min().max(1) as f64, times.max().max(1) as f64);
-    let a_decade = (BARS / (high / low).log10().max(0.1))
+    let per_decade = (BARS / (high / low).log10().max(0.1))
         .clamp(5.0, 40.0)
         .floor();
-    let bar = |us: u64| ((us.max(1) as f64).log10() * a_decade + 1e-9).floor() as i64;
+    let bar = |us: u64| ((us.max(1) as f64).log10() * per_decade + 1e-9).floor() as i64;
     let first = bar(times.min());
-    // One more than there are, without a count: where the last one ends.
+    // One more bar than needed, without a count: it ends the last one.
     let mut counts = vec![0u64; (bar(times.max()) - first + 2) as usize];
     for recorded in times.iter_recorded() {
         let us = recorded.value_iterated_to().min(times.max());
         counts[(bar(us) - first) as usize] += recorded.count_at_value();
     }
-    let edge = |index: usize| 10f64.powf((first + index as i64) as f64 / a_decade);
+    let edge = |index: usize| 10f64.powf((first + index as i64) as f64 / per_decade);
     let point =
         |(index, count): (usize, &u64)| (edge(index), (*count > 0).then_some(*count as f64));
     let points: Points = counts.iter().enumerate().map(point).collect();
@@ -270,17 +275,14 @@ fn how_often(name: &str, times: &Histogram<u64>) -> Plot {
             show_time(times.max() as f64)
         ),
         x: Axis::log(Quantity::Time),
-        y: Axis {
-            quantity: Quantity::Count,
-            scale: Scale::Log,
-        },
+        y: Axis::log(Quantity::Count),
         x_range: (edge(0), edge(counts.len() - 1)),
         series: vec![Series {
             name: name.to_owned(),
             shape: Shape::Bars,
             points,
         }],
-        shaded: None,
+        warmup: None,
         limits: Vec::new(),
     }
 }
@@ -309,7 +311,7 @@ mod tests {
             let counts = plot.series[0].points.iter().filter_map(|(_, count)| *count);
             assert_eq!(counts.sum::<f64>(), times.len() as f64);
             assert!(plot.x_range.0 < plot.x_range.1);
-            roxmltree::Document::parse(&plot.inline()).unwrap();
+            assert!(plot.figure().contains("<svg"));
         }
     }
 
@@ -326,7 +328,7 @@ mod tests {
     fn without_times_there_is_no_spread() {
         let none = histogram([]);
         assert!(spreads(&[("pulse", &none)]).is_empty());
-        let (few, many) = (histogram([5]), histogram(1..=ENOUGH));
+        let (few, many) = (histogram([5]), histogram(1..=MIN_FOR_BARS));
         assert_eq!(spreads(&[("list", &few), ("get", &none)]).len(), 1);
         assert_eq!(spreads(&[("list", &few), ("get", &many)]).len(), 2);
     }

@@ -1,17 +1,23 @@
-//! The report as one HTML page for a review: nothing to load, no script, readable in light and dark.
-//! Whatever stems from outside goes through `escape`.
+//! The report as an HTML page: it loads nothing, needs no script, and has light and dark colours. All text
+//! from outside passes through `escape`.
 
+mod axis;
 mod charts;
+mod plot;
 mod sections;
 mod thin;
+mod words;
 
 use hdrhistogram::Histogram;
 
 use super::Report;
-use super::plot::{Plot, escape, style};
 
-/// The page. `histograms` are the measured times in microseconds, under the names that the report's
-/// table has; those without an answer are left out.
+pub use axis::{Axis, Quantity};
+pub use plot::{Plot, Series, Shape};
+pub use words::escape;
+
+/// The page. `histograms` are the response times in microseconds, with the names of the report's table;
+/// empty ones are left out.
 pub fn render(report: &Report, histograms: &[(&str, &Histogram<u64>)]) -> String {
     let seconds = thin::thin(&report.seconds);
     let parts = [
@@ -20,7 +26,10 @@ pub fn render(report: &Report, histograms: &[(&str, &Histogram<u64>)]) -> String
         sections::limits(report),
         sections::times(report),
         over_time(report, charts::over_time(report, &seconds)),
-        figures("How times are spread", &charts::spreads(histograms)),
+        figures(
+            "Distribution of response times",
+            &charts::spreads(histograms),
+        ),
         sections::errors(report),
         sections::generator(report),
         footer(report, seconds),
@@ -33,10 +42,9 @@ pub fn document(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+         <title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         escape(title),
-        include_str!("style.css"),
-        style::for_page()
+        include_str!("style.css")
     )
 }
 
@@ -48,14 +56,14 @@ fn over_time(report: &Report, plots: Vec<Plot>) -> String {
     if report.run.warmup_us > 0 {
         let warmup = sections::duration(report.run.warmup_us);
         note += &format!(
-            " Shaded: the warm-up of {warmup}, which is in no number above but errors, connects and logins."
+            " Shaded: the warm-up of {warmup}. Of the numbers above only errors, connects and logins include it."
         );
     }
     let stretch = thin::stretch(&report.seconds);
     if stretch > 1 {
         note += &format!(
             " Each point stands for {stretch} s: p99, p99.9, max, errors and memory are the worst of \
-             them, everything else is their mean."
+             these seconds, all else is their mean."
         );
     }
     let figures = figures("Over the run", &plots);
@@ -66,58 +74,47 @@ fn figures(heading: &str, plots: &[Plot]) -> String {
     if plots.is_empty() {
         return String::new();
     }
-    let figure = |plot: &Plot| format!("<figure>{}</figure>\n", plot.inline());
-    let figures: String = plots.iter().map(figure).collect();
+    let figures: String = plots.iter().map(Plot::figure).collect();
     format!("<h2>{heading}</h2>\n<div class=\"plots\">\n{figures}</div>\n")
 }
 
-/// How to repeat it, and the numbers for programs.
-fn footer(report: &Report, seconds: Vec<crate::series::Second>) -> String {
-    let origin = &report.origin;
-    let thinned = match seconds.len() < report.seconds.len() {
-        true => format!(
+/// How to repeat the run, and the report as JSON.
+fn footer(report: &Report, seconds: Vec<crate::record::Second>) -> String {
+    let provenance = &report.provenance;
+    let thinned = if seconds.len() < report.seconds.len() {
+        format!(
             ", its seconds in stretches of {}",
             thin::stretch(&report.seconds)
-        ),
-        false => String::new(),
+        )
+    } else {
+        String::new()
     };
     let whole = Report {
         seconds,
         ..report.clone()
     };
     let json = serde_json::to_string_pretty(&whole).expect("a report is plain data");
-    // Quotes are harmless in text, and would be half of the page.
+    // Quotes are harmless in text, and escaped they would double the page.
     let json = json
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;");
     format!(
-        "<footer>\n<p>To repeat it:</p>\n<pre class=\"command\">{}</pre>\n\
+        "<footer>\n<p>To repeat the run:</p>\n<pre class=\"command\">{}</pre>\n\
          <p class=\"faint\">loadgen {} on {}, {} cores, {}; made {} UTC</p>\n\
          <details>\n<summary>The report as JSON{thinned}</summary>\n<pre class=\"json\">{json}</pre>\n</details>\n</footer>\n",
-        escape(&origin.shell_command()),
-        escape(origin.version),
-        escape(&origin.cpu),
-        origin.cores,
-        escape(&origin.kernel),
-        escape(&origin.made_at),
+        escape(&provenance.shell_command()),
+        escape(provenance.version),
+        escape(&provenance.cpu),
+        provenance.cores,
+        escape(&provenance.kernel),
+        escape(&provenance.made_at),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use crate::report::sample;
-
-    /// All SVG of a page must be XML.
-    fn plots(page: &str) -> usize {
-        let plots = page.split("<svg").skip(1).map(|rest| {
-            let (svg, _) = rest.split_once("</svg>").unwrap();
-            format!("<svg{svg}</svg>")
-        });
-        plots
-            .inspect(|svg| drop(roxmltree::Document::parse(svg).unwrap()))
-            .count()
-    }
 
     fn is_self_contained(page: &str) -> bool {
         let namespace = "http://www.w3.org/2000/svg";
@@ -129,14 +126,14 @@ mod tests {
         .all(|loading| !page.contains(loading))
     }
 
-    /// Also the page to look at: target/report-*.html.
+    /// Also writes target/report-*.html, to look at.
     #[test]
     fn samples_render() {
         for (name, sample) in sample::all() {
             let page = sample.page();
             assert!(is_self_contained(&page), "{name}");
             assert!(page.len() < 1_000_000, "{name}: {} bytes", page.len());
-            let plots = plots(&page);
+            let plots = page.matches("<figure").count();
             assert!(plots >= sample.least_plots, "{name}: {plots} plots");
             let target = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
             std::fs::create_dir_all(target).unwrap();
@@ -145,7 +142,25 @@ mod tests {
     }
 
     #[test]
-    fn nothing_from_outside_is_markup() {
+    fn every_colour_of_a_plot_has_one_for_dark_pages() {
+        let css = include_str!("style.css");
+        let (_, dark) = css.split_once("figure polyline").unwrap();
+        for (name, sample) in sample::all() {
+            for attribute in ["fill", "stroke"] {
+                let page = sample.page();
+                let (_, body) = page.split_once("</style>").unwrap();
+                let start = format!(" {attribute}=\"#");
+                let colours = body.split(start.as_str()).skip(1);
+                for colour in colours.map(|rest| &rest[..6]) {
+                    let rule = format!("[{attribute}=\"#{colour}\"]");
+                    assert!(dark.contains(&rule), "{name}: {rule}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn text_from_outside_is_never_markup() {
         let mut sample = sample::short();
         let hostile = "\"><script>alert('x')</script>&";
         sample.report.run.targets = vec![hostile.to_owned()];
@@ -155,13 +170,12 @@ mod tests {
         sample.report.errors.reasons = [(hostile.to_owned(), 1)].into();
         sample.report.limits[0].limit = format!("pulse.p99{hostile}<1ms");
         sample.report.limits[0].shown = hostile.to_owned();
-        sample.report.origin.command = vec![hostile.to_owned()];
-        sample.report.origin.cpu = hostile.to_owned();
-        sample.report.origin.kernel = hostile.to_owned();
+        sample.report.provenance.command = vec![hostile.to_owned()];
+        sample.report.provenance.cpu = hostile.to_owned();
+        sample.report.provenance.kernel = hostile.to_owned();
         let page = sample.page();
         assert!(!page.contains("<script"));
         assert!(page.matches("&lt;script&gt;").count() >= 8);
-        plots(&page);
     }
 
     #[test]

@@ -1,15 +1,16 @@
-//! The page's words and tables, from the headline down.
+//! The text and tables of the page, from the headline down.
 
+use super::words::{escape, group, trim};
+use crate::record::Summary;
 use crate::record::Timed;
-use crate::report::plot::{escape, group, trim};
-use crate::report::{Report, Run, Summary};
+use crate::report::{Report, RunParameters};
 use crate::units::{show_bytes, show_time};
 
 pub fn title(report: &Report) -> String {
     format!("Heartbeat load on {}", report.run.targets.join(", "))
 }
 
-/// What was run, and what came of it.
+/// What was run, and the verdict.
 pub fn headline(report: &Report) -> String {
     let badge = |good: bool, yes: &str, no: &str| {
         let (class, word) = if good { ("good", yes) } else { ("bad", no) };
@@ -42,7 +43,7 @@ pub fn headline(report: &Report) -> String {
     out
 }
 
-fn what_was_run(run: &Run) -> String {
+fn what_was_run(run: &RunParameters) -> String {
     let cluster = match run.supervisors {
         Some(supervisors) => format!(
             "{} with {}",
@@ -88,11 +89,11 @@ fn when(report: &Report) -> String {
         "Measured for {} {warmup}; seed {}; ended {} UTC.",
         duration(run.window_us),
         run.seed,
-        escape(&report.origin.made_at),
+        escape(&report.provenance.made_at),
     )
 }
 
-/// A time that somebody asked for: `500 ms`, `90 s`, `23 h 59 min`.
+/// A round duration: `500 ms`, `90 s`, `23 h 59 min`.
 pub fn duration(us: u64) -> String {
     const MINUTE: u64 = 60_000_000;
     if us < 2 * MINUTE || !us.is_multiple_of(1_000_000) {
@@ -127,13 +128,14 @@ fn why_failed(report: &Report) -> String {
 
 pub fn limits(report: &Report) -> String {
     if report.limits.is_empty() {
-        return "<h2>Limits</h2>\n<p>None were stated: a run passes if there is no error.</p>\n"
+        return "<h2>Limits</h2>\n<p>There were no limits: a run passes if it has no errors.</p>\n"
             .to_owned();
     }
     let row = |limit: &crate::expect::Verdict| {
-        let (class, verdict) = match limit.met {
-            true => ("good", "✓ met"),
-            false => ("bad", "✗ MISSED"),
+        let (class, verdict) = if limit.met {
+            ("good", "✓ met")
+        } else {
+            ("bad", "✗ MISSED")
         };
         format!(
             "<tr><td>{}</td><td>{}</td><td class=\"left {class}\">{verdict}</td></tr>\n",
@@ -146,7 +148,7 @@ pub fn limits(report: &Report) -> String {
     format!("<h2>Limits</h2>\n{}", table("narrow", heads, &rows))
 }
 
-/// The numbers that are looked for first.
+/// The most important numbers.
 pub fn tiles(report: &Report) -> String {
     let (pulses, times) = (&report.pulses, &report.times);
     let p99 = |summary: Option<Summary>| match summary {
@@ -160,23 +162,24 @@ pub fn tiles(report: &Report) -> String {
         ),
         None => absent("no answer"),
     };
-    // A share would round three lost pulses of a million away.
-    let acknowledged = match pulses.acknowledged == pulses.planned {
-        true => format!("all {} acknowledged", group(pulses.planned)),
-        false => format!(
+    // A percentage would hide three lost pulses of a million.
+    let acknowledged = if pulses.acknowledged == pulses.planned {
+        format!("all {} acknowledged", group(pulses.planned))
+    } else {
+        format!(
             "{} of {} acknowledged",
             group(pulses.acknowledged),
             group(pulses.planned)
-        ),
+        )
     };
     let pass = match times.pass {
         Some(pass) => (
             show_time(pass.max_us as f64),
             format!("of {}", counted_passes(pass.count)),
         ),
-        None => absent("no reader, or no whole pass"),
+        None => absent("no reader, or no complete pass"),
     };
-    let connections = format!("{} stood", counted(report.connections, "connection"));
+    let connections = counted(report.connections, "connection");
     let (cpu, memory) = match &report.server {
         Some(server) => (
             (
@@ -187,12 +190,12 @@ pub fn tiles(report: &Report) -> String {
             ),
             (
                 show_bytes(server.resident_bytes as f64),
-                format!("{} at most", show_bytes(server.peak_resident_bytes as f64)),
+                format!("peak {}", show_bytes(server.peak_resident_bytes as f64)),
             ),
         ),
         None => (
-            absent("no server process was measured"),
-            absent("no server process was measured"),
+            absent("server process not measured"),
+            absent("server process not measured"),
         ),
     };
     let tile = |name: &str, (value, more): (String, String), class: &str| {
@@ -240,15 +243,14 @@ pub fn times(report: &Report) -> String {
     };
     let rows: String = Timed::ALL.into_iter().filter_map(row).collect();
     if rows.is_empty() {
-        return "<h2>Times</h2>\n<p>Nothing was measured: there was no answer at all.</p>\n"
-            .to_owned();
+        return "<h2>Times</h2>\n<p>Nothing was measured: there was no answer.</p>\n".to_owned();
     }
     let heads = ["", "p50", "p90", "p99", "p99.9", "max", "count"];
     let heads = heads.map(|head| format!("<th>{head}</th>")).concat();
     format!(
         "<h2>Times</h2>\n{}<p class=\"faint\">pulse: from the planned instant to the answer. pass: \
-         Nimbus's reading of all workers. lateness: what the generator itself was late by. connect, \
-         login: of the whole run.</p>\n",
+         Nimbus reads all workers. lateness: the delay of the generator itself. connect, login: of \
+         the whole run.</p>\n",
         table("", &heads, &rows)
     )
 }
@@ -257,7 +259,7 @@ pub fn errors(report: &Report) -> String {
     let errors = &report.errors;
     let mut out = "<h2>Errors</h2>\n".to_owned();
     if errors.total == 0 {
-        return out + "<p>None, in the whole run.</p>\n";
+        return out + "<p>None in the whole run.</p>\n";
     }
     let kinds = errors.kinds.iter().filter(|(_, count)| **count > 0);
     let kinds: String = kinds.map(|(kind, count)| count_row(kind, *count)).collect();
@@ -271,7 +273,7 @@ pub fn errors(report: &Report) -> String {
         let reasons: String = reasons
             .map(|(reason, count)| count_row(reason, *count))
             .collect();
-        out += "\n<p class=\"faint\">Why dials failed and connections were lost, in the system's words:</p>\n";
+        out += "\n<p class=\"faint\">Why dials failed and connections were lost, as the system reports it:</p>\n";
         out += &table("narrow", "<th>reason</th><th>count</th>", &reasons);
     }
     out
@@ -282,7 +284,7 @@ fn count_row(name: &str, count: u64) -> String {
     format!("<tr><td class=\"words\">{name}</td><td>{count}</td></tr>\n")
 }
 
-/// Whether the generator itself was the limit.
+/// The load on the generator itself.
 pub fn generator(report: &Report) -> String {
     let percent = |share: f64| format!("<td>{:.1} %</td>", share * 100.0);
     let rows: String = report
@@ -295,11 +297,11 @@ pub fn generator(report: &Report) -> String {
         .collect();
     let lateness = match report.times.lateness {
         Some(late) => format!(
-            "Pulses were handed over {} late at the 99th percentile, {} at most.",
+            "Pulses were sent {} late at the 99th percentile, {} at most.",
             show_time(late.p99_us as f64),
             show_time(late.max_us as f64)
         ),
-        None => "No pulse was due, so that its lateness is not known.".to_owned(),
+        None => "No pulse was due, so its lateness is unknown.".to_owned(),
     };
     let heads = "<th>driving thread</th><th>busy</th><th>waited for its core</th>";
     format!(
@@ -343,7 +345,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_as_people_say_them() {
+    fn durations_are_short() {
         let shown = [
             500_000,
             90_000_000,

@@ -1,22 +1,21 @@
-//! A long run's seconds made few enough to draw. What went worst in a stretch stays; rates become
-//! the stretch's mean.
+//! Merges the seconds of a long run until they are few enough to draw. Of the merged seconds the worst times
+//! stay; rates become means.
 
-use crate::report::Summary;
-use crate::series::{Second, ServerSecond};
+use crate::record::Summary;
+use crate::record::{Second, ServerSecond};
 
-/// What a plot has pixels for.
-pub const MOST_POINTS: usize = 600;
+/// The most points that a plot has pixels for.
+const MAX_POINTS: usize = 600;
 
-/// Seconds that each point of `thin` stands for.
+/// The number of seconds that each point of `thin` stands for.
 pub fn stretch(seconds: &[Second]) -> usize {
-    seconds.len().div_ceil(MOST_POINTS).max(1)
+    seconds.len().div_ceil(MAX_POINTS).max(1)
 }
 
 pub fn thin(seconds: &[Second]) -> Vec<Second> {
     seconds.chunks(stretch(seconds)).map(merge).collect()
 }
 
-/// Destructured in full: a new field must say what becomes of it.
 fn merge(seconds: &[Second]) -> Second {
     let [first, rest @ ..] = seconds else {
         unreachable!("chunks are never empty")
@@ -36,7 +35,7 @@ fn merge(seconds: &[Second]) -> Second {
         reads: mean(|second| second.reads),
         bytes_sent: mean(|second| second.bytes_sent),
         bytes_received: mean(|second| second.bytes_received),
-        // The mean of one error in a minute is none.
+        // The mean of one error in a minute would be 0.
         errors: seconds
             .iter()
             .map(|second| second.errors)
@@ -46,8 +45,7 @@ fn merge(seconds: &[Second]) -> Second {
     }
 }
 
-/// p50 and p90 tell what was usual: their mean, by how many answers each has. The others tell what
-/// was worst.
+/// p50 and p90 become means, weighted by the number of answers. The others become the worst.
 fn merge_times(times: impl Iterator<Item = Summary>) -> Option<Summary> {
     let times: Vec<Summary> = times.collect();
     let count: u64 = times.iter().map(|summary| summary.count).sum();
@@ -119,7 +117,7 @@ mod tests {
         seconds[70_000].errors = 1;
         seconds[70_001].pulse = None;
         let thinned = thin(&seconds);
-        assert!(thinned.len() <= MOST_POINTS);
+        assert!(thinned.len() <= MAX_POINTS);
         assert_eq!(stretch(&seconds), 144);
         let worst = thinned
             .iter()
@@ -129,7 +127,7 @@ mod tests {
         assert_eq!(worst.second, 50_001 / 144 * 144);
         assert_eq!((pulse.p99_us, pulse.max_us), (900_000, 900_000));
         assert_eq!(pulse.count, 14_400);
-        assert!(pulse.p50_us < 10_000, "the usual is a mean");
+        assert!(pulse.p50_us < 10_000, "p50 is a mean");
         assert_eq!(thinned.iter().map(|s| s.errors).sum::<u64>(), 1);
         assert!(thinned.iter().all(|s| s.acknowledged == 100));
     }

@@ -1,0 +1,159 @@
+//! The driving threads: started, given the begin of the plan, joined.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use rustix::thread::gettid;
+use storm_pacemaker::ring::{Bells, EventLoop, own_descriptors};
+
+use super::clock::Clock;
+use super::context::Context;
+use super::driver::Driver;
+use super::readers::Readers;
+use super::slices::Slice;
+use super::stage::Stage;
+use super::workers::Workers;
+use crate::machine;
+use crate::record::Record;
+use crate::settings::Nimbus;
+
+pub struct Crew {
+    threads: Vec<JoinHandle<io::Result<Record>>>,
+    /// Sends each thread the begin of the plan. A finished thread stays until its sender is dropped, so that its
+    /// CPU time can be read.
+    begin: Vec<Sender<Instant>>,
+    /// Kernel ids of the workers' threads, in the order of their cores.
+    pub worker_ids: Vec<u32>,
+}
+
+impl Crew {
+    /// Starts all threads; they wait for `begin`.
+    pub fn start(stage: &Arc<Stage>, seconds: &Sender<Slice>) -> Result<Crew, String> {
+        let mut crew = Crew {
+            threads: Vec::new(),
+            begin: Vec::new(),
+            worker_ids: Vec::new(),
+        };
+        for (index, core) in stage.settings.cores.iter().copied().enumerate() {
+            let (mine, seconds) = (stage.clone(), seconds.clone());
+            let id = crew.spawn(
+                &format!("workers-{index}"),
+                stage,
+                move || machine::pin_to(core),
+                move |ring, clock| {
+                    let context = Context::new(mine, clock, seconds);
+                    Driver::new(Workers::new(context, index)).run(ring)
+                },
+            )?;
+            crew.worker_ids.push(id);
+        }
+        if stage.settings.nimbus != Nimbus::Off || stage.settings.ui_readers > 0 {
+            let (mine, seconds) = (stage.clone(), seconds.clone());
+            crew.spawn(
+                "nimbus",
+                stage,
+                || {
+                    machine::raise_priority();
+                    Ok(())
+                },
+                move |ring, clock| {
+                    let context = Context::new(mine, clock, seconds);
+                    Driver::new(Readers::new(context)).run(ring)
+                },
+            )?;
+        }
+        Ok(crew)
+    }
+
+    /// Starts one thread with a ring of its own, and returns its kernel id when it is ready.
+    fn spawn(
+        &mut self,
+        name: &str,
+        stage: &Arc<Stage>,
+        prepare: impl FnOnce() -> Result<(), String> + Send + 'static,
+        drive: impl FnOnce(&mut EventLoop, Clock) -> io::Result<Record> + Send + 'static,
+    ) -> Result<u32, String> {
+        let (begin, wait) = mpsc::channel();
+        let (report, ready) = mpsc::channel();
+        let stage = stage.clone();
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || match prepare().and_then(|()| make_ring()) {
+                Ok(mut ring) => {
+                    let _ = report.send(Ok(gettid().as_raw_nonzero().get() as u32));
+                    play(&stage, &wait, |clock| drive(&mut ring, clock))
+                }
+                Err(why) => {
+                    let _ = report.send(Err(why));
+                    Ok(Record::default())
+                }
+            })
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        let id = ready.recv().map_err(|_| format!("thread {name} died"))??;
+        self.threads.push(thread);
+        self.begin.push(begin);
+        Ok(id)
+    }
+
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    pub fn begin(&self, start: Instant) {
+        for begin in &self.begin {
+            // `join` reports a thread that is gone.
+            let _ = begin.send(start);
+        }
+    }
+
+    pub fn is_done(&self, stage: &Stage) -> bool {
+        stage.finished() == self.threads.len()
+    }
+
+    pub fn join(self, stage: &Stage) -> Result<Record, String> {
+        drop(self.begin);
+        let mut sum = Record::default();
+        for thread in self.threads {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            let record = thread
+                .join()
+                .map_err(|_| format!("thread {name} died"))?
+                .map_err(|error| format!("the ring of thread {name} failed: {error}"))?;
+            sum.merge(&record);
+        }
+        if stage.aborted() {
+            Err("the run was cut short".to_owned())
+        } else {
+            Ok(sum)
+        }
+    }
+}
+
+fn make_ring() -> Result<EventLoop, String> {
+    own_descriptors(&[])
+        .map_err(|error| format!("cannot give a thread descriptors of its own: {error}"))?;
+    EventLoop::new(Arc::new(Bells::new(1)), 0)
+        .map_err(|error| format!("cannot make an io_uring, which needs Linux 6.1: {error}"))
+}
+
+/// Waits for the begin of the plan, drives, and stays until the sender of `wait` is dropped.
+fn play(
+    stage: &Stage,
+    wait: &Receiver<Instant>,
+    drive: impl FnOnce(Clock) -> io::Result<Record>,
+) -> io::Result<Record> {
+    let Ok(start) = wait.recv() else {
+        return Ok(Record::default()); // another thread could not start
+    };
+    thread::sleep(start.saturating_duration_since(Instant::now()));
+    let outcome = drive(Clock::new(start));
+    if outcome.is_err() {
+        stage.abort();
+    }
+    stage.finish_one();
+    let _ = wait.recv();
+    outcome
+}

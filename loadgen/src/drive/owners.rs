@@ -1,0 +1,25 @@
+//! The owner of each connection, by the ring's slots.
+
+use storm_pacemaker::connection::ConnectionId;
+
+#[derive(Debug, Default)]
+pub struct Owners {
+    slots: Vec<Option<(ConnectionId, u32)>>,
+}
+
+impl Owners {
+    pub fn set(&mut self, id: ConnectionId, owner: u32) {
+        let slot = id.slot as usize;
+        if self.slots.len() <= slot {
+            self.slots.resize(slot + 1, None);
+        }
+        self.slots[slot] = Some((id, owner));
+    }
+
+    pub fn of(&self, id: ConnectionId) -> u32 {
+        match self.slots.get(id.slot as usize) {
+            Some(Some((current, owner))) if *current == id => *owner,
+            _ => unreachable!("the ring reports a connection that was never dialled"),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+use std::num::NonZeroUsize;
+
+use super::super::{AuthMethod, keys};
+use super::*;
+
+fn sources() -> Sources {
+    Sources {
+        config: None,
+        storm_conf: None,
+        storm_conf_dir: None,
+        storm_home: None,
+        java_opts: None,
+        overrides: Vec::new(),
+        definitions: Vec::new(),
+        user_home: None,
+        user_name: None,
+        flags: Vec::new(),
+        cores: Cores {
+            usable: NonZeroUsize::new(4).unwrap(),
+            ids: vec![0, 1, 4, 5],
+        },
+    }
+}
+
+fn with(overrides: &[&str]) -> Result<Loaded, ConfigErrors> {
+    let overrides = overrides.iter().map(|text| (*text).to_owned()).collect();
+    load(&Sources {
+        overrides,
+        ..sources()
+    })
+}
+
+fn source_of(loaded: &Loaded, key: &str) -> String {
+    let settings = &loaded.config.effective_settings;
+    settings
+        .iter()
+        .find(|setting| setting.key == key)
+        .unwrap()
+        .source
+        .clone()
+}
+
+#[test]
+fn the_defaults_set_every_key_and_nothing_else() {
+    let mut diagnostics = Diagnostics::default();
+    let entries = toml_layer::read_defaults(DEFAULTS, &mut diagnostics);
+    assert!(!diagnostics.has_errors(), "{diagnostics:#?}");
+    assert_eq!(entries.len(), keys::SETTINGS.len());
+    let Loaded { config, notes } = load(&sources()).unwrap();
+    assert!(notes.is_empty(), "{notes:?}");
+    assert_eq!(config.server.address(), "0.0.0.0:6699".parse().unwrap());
+    assert_eq!(config.server.shards.get(), 4);
+    assert_eq!(config.server.cores, [0, 1, 4, 5]);
+    assert_eq!(config.auth.method, AuthMethod::None);
+    assert_eq!(config.auth.login_config, None);
+    assert_eq!(config.limits.frame_bytes, 10_485_760);
+    assert_eq!(config.limits.stored_bytes, 4 * crate::limits::GIB);
+    assert_eq!(config.log.level, tracing::Level::INFO);
+}
+
+/// What operators read in the file is what the code allows.
+#[test]
+fn the_defaults_document_every_range_and_every_storm_name() {
+    for setting in keys::SETTINGS {
+        let (table, name) = setting.name.split_once('.').unwrap();
+        let table = DEFAULTS.split_once(&format!("\n[{table}]\n")).unwrap().1;
+        let before = table.split_once(&format!("\n{name} = ")).unwrap().0;
+        let comment = before.rsplit("\n\n").next().unwrap().replace("\n# ", " ");
+        let storm_name = setting.storm_name.map(str::to_owned);
+        for fact in setting.kind.range().into_iter().chain(storm_name) {
+            assert!(
+                comment.contains(&fact),
+                "{}: {fact:?} is not in {comment:?}",
+                setting.name
+            );
+        }
+    }
+}
+
+#[test]
+fn automatic_shards_are_bounded_by_threads_and_cores() {
+    for (max_threads, shards, rule) in [
+        ("50", 4, "computed: min(max_threads 50, 4 cores)"),
+        ("3", 3, "computed: min(max_threads 3, 4 cores)"),
+        ("0", 4, "computed: 4 cores"),
+        (
+            "2147483647",
+            4,
+            "computed: min(max_threads 2147483647, 4 cores)",
+        ),
+    ] {
+        let loaded = with(&[&format!("pacemaker.max.threads={max_threads}")]).unwrap();
+        assert_eq!(loaded.config.server.shards.get(), shards);
+        assert_eq!(source_of(&loaded, "server.shards"), rule);
+    }
+    let more = with(&["server.shards=9"]).unwrap();
+    assert_eq!(more.config.server.shards.get(), 9);
+    assert_eq!(
+        more.notes[0].to_string(),
+        "warning: 9 shards share 4 cores; outside of tests, use at most one shard per core"
+    );
+}
+
+#[test]
+fn a_larger_frame_takes_the_default_output_with_it_but_not_a_chosen_one() {
+    let loaded = with(&["pacemaker.thrift.message.size.max=104857600"]).unwrap();
+    assert_eq!(loaded.config.limits.output_bytes, 104_857_600);
+    assert_eq!(
+        source_of(&loaded, "limits.output"),
+        "computed: raised to limits.frame_size; the default is 16MiB"
+    );
+    let errors = with(&["limits.frame_size=2MiB", "limits.output=1MiB"]).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "-c: limits.output: 1MiB is less than limits.frame_size (2MiB, from -c); it must hold one \
+         answer of that size"
+    );
+}
+
+#[test]
+fn the_last_override_wins_and_what_it_overrides_is_not_checked() {
+    let loaded = with(&["server.port=wrong", "pacemaker.port=7000"]).unwrap();
+    assert_eq!(loaded.config.server.port, 7000);
+    assert_eq!(source_of(&loaded, "server.port"), "-c (pacemaker.port)");
+}
+
+#[test]
+fn every_wrong_override_is_reported() {
+    let errors = with(&[
+        "server.prot=1",
+        "port",
+        "pacemaker.port=70000",
+        "log.level=INFO",
+    ]);
+    assert_eq!(
+        errors.unwrap_err().to_string(),
+        "-c: server.prot: unknown key; did you mean server.port?\n\
+         -c: \"port\" is not KEY=VALUE (example: -c server.port=6699)\n\
+         -c: pacemaker.port: 70000 is not a port number (allowed: 0 to 65535)\n\
+         -c: log.level: \"INFO\" is not a log level (allowed: error, warn, info, debug, trace; \
+         case-sensitive)"
+    );
+}

@@ -1,0 +1,28 @@
+//! Tells the service manager that the daemon is ready, reloads or stops (`NOTIFY_SOCKET`, sd_notify(3)).
+//! Without a service manager these functions do nothing.
+
+use sd_notify::NotifyState;
+use tracing::warn;
+
+/// The daemon serves. `systemctl status` shows the status line.
+pub(super) fn notify_ready(status: &str) {
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// The daemon reads its configuration again. [`notify_ready`] must follow.
+pub(super) fn notify_reloading() {
+    let mut states = vec![NotifyState::Reloading];
+    // Type=notify-reload wants the time as well. It is absent only if the clock cannot be read.
+    states.extend(NotifyState::monotonic_usec_now());
+    notify(&states);
+}
+
+pub(super) fn notify_stopping() {
+    notify(&[NotifyState::Stopping]);
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!("cannot send {states:?} to the service manager (NOTIFY_SOCKET): {error}");
+    }
+}
