@@ -62,8 +62,8 @@ packaging-check: setup-package release
 image-full: setup-package
 	packaging/image --full
 
-# Both programs in one command for all that need one of them: with other features of a shared crate, Cargo would compile the
-# daemon again.
+# Both programs in one command: alone, each would choose other features of the crates that they share, and Cargo
+# would compile the daemon twice.
 release:
 	cargo build --release --quiet --package storm-pacemaker --package loadgen
 
