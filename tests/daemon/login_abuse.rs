@@ -4,7 +4,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, getrlimit, setrlimit};
 use support::login::{DigestFiles, PASSWORD, USER, ask_for_token, response_to, token, token_of};
 use support::{Client, Ended, wait_until};
 
@@ -258,65 +257,6 @@ fn unauthenticated_connections_are_bounded_by_address() {
     }
     let log = daemon.stop();
     assert!(log.contains("reason=\"too_many_unauthenticated\""), "{log}");
-}
-
-/// Ten thousand logins that were begun and are never finished, all at once.
-#[test]
-fn ten_thousand_half_finished_logins_delay_nobody() {
-    const LOGINS: usize = 10_000;
-    let mut files_limit = getrlimit(Resource::Nofile);
-    files_limit.current = files_limit.maximum;
-    setrlimit(Resource::Nofile, files_limit).expect("the soft limit");
-    let files = DigestFiles::new();
-    let daemon = files.daemon(&[
-        "--shards",
-        "2",
-        "-c",
-        "limits.unauthenticated_per_address=10000",
-        "-c",
-        "limits.handshake_deadline=30s",
-    ]);
-    let mut nimbus = Client::connect(daemon.address());
-    nimbus.log_in();
-    let mut worker = Client::connect(daemon.address());
-    let before = daemon.resident_bytes();
-    let mut slowest = Duration::ZERO;
-    let mut half = Vec::with_capacity(LOGINS);
-    for index in 0..LOGINS {
-        let from = address((index % 200) as u8);
-        let mut client = half_logged_in(from, daemon.address());
-        token_of(&client.read_frame());
-        half.push(client);
-        if index % 50 == 0 {
-            let start = Instant::now();
-            worker.put("/w/1", b"x");
-            assert!(nimbus.get("/w/1").is_some());
-            Client::connect(daemon.address()).log_in();
-            slowest = slowest.max(start.elapsed());
-        }
-    }
-    let bytes = daemon.resident_bytes().saturating_sub(before) / LOGINS as u64;
-    println!("a write, a read and a login beside them: {slowest:?}; {bytes} bytes each");
-    assert!(slowest < SECOND, "{slowest:?}");
-    assert!(bytes < 8 * 1024, "{bytes} bytes for each");
-    let open = daemon.open_files();
-    assert!(open >= LOGINS, "{open} files");
-    // Each ends by the deadline, and gives back what it had.
-    for client in &mut half {
-        let (bytes, ended) = client.read_to_end();
-        assert_eq!((bytes.len(), ended), (0, Ended::Reset));
-    }
-    let mut left = 0;
-    let closed = support::holds_within(support::PATIENCE, || {
-        left = daemon.open_files();
-        left < 200
-    });
-    assert!(closed, "{left} files are still open");
-    assert!(nimbus.get("/w/1").is_some());
-    worker.put("/w/1", b"y");
-    let log = daemon.stop();
-    let lines = log.lines().count();
-    assert!(lines < 1_000, "{lines} lines: the log's rate is bounded");
 }
 
 /// At the default bounds most of such a flood from one address is refused at once.
