@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -27,8 +28,7 @@ impl JavaDaemon {
         let script = super::repository().join("tests/storm/java-pacemaker");
         let directory = TempDir::new().expect("a directory for its logs");
         // It cannot choose a port by itself.
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let address = free.expect("a free port");
+        let address = free_address();
         let settings = settings.iter().map(|(key, value)| format!("{key}={value}"));
         let child = Command::new(script)
             .arg(address.port().to_string())
@@ -65,5 +65,17 @@ impl Drop for JavaDaemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A port that the kernel gives to no connection of a test beside this one, in the seconds that a JVM takes to bind it.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if let Ok(socket) = TcpListener::bind(("127.0.0.1", port)) {
+            return socket.local_addr().expect("its address");
+        }
     }
 }
