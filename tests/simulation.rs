@@ -4,8 +4,6 @@
 //!
 //! A failure prints its seed: SIMULATION_SEED=N runs that one again.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
