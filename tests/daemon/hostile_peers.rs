@@ -156,7 +156,7 @@ fn corrupted_bytes() {
         for position in 0..request.len() {
             let was = request[position];
             // Every Thrift type, the edges of signed bytes, and one at random.
-            let edges = [0x7f, 0x80, 0xfe, 0xff, was ^ 1, random.next() as u8];
+            let edges = [0x7f, 0x80, 0xfe, 0xff, was ^ 1, random.next_u64() as u8];
             for value in (0..=16).chain(edges) {
                 if value != was {
                     let mut corrupted = request.clone();

@@ -81,6 +81,12 @@ impl Run {
 /// Files that live as long as one test.
 pub struct Files(TempDir);
 
+impl Default for Files {
+    fn default() -> Files {
+        Files::new()
+    }
+}
+
 impl Files {
     pub fn new() -> Files {
         Files(tempfile::tempdir().expect("a temporary directory"))

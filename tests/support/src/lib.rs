@@ -65,7 +65,7 @@ pub fn holds_within(time: Duration, mut condition: impl FnMut() -> bool) -> bool
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -74,7 +74,7 @@ impl Random {
     }
 
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        (self.next_u64() % bound as u64) as usize
     }
 
     pub fn one_in(&mut self, chance: usize) -> bool {
@@ -84,7 +84,7 @@ impl Random {
     /// Bytes that do not compress and of which any part shows where it was cut.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes: Vec<u8> = (0..count.div_ceil(8))
-            .flat_map(|_| self.next().to_be_bytes())
+            .flat_map(|_| self.next_u64().to_be_bytes())
             .collect();
         bytes.truncate(count);
         bytes

@@ -21,6 +21,12 @@ pub struct DigestFiles {
     home: TempDir,
 }
 
+impl Default for DigestFiles {
+    fn default() -> DigestFiles {
+        DigestFiles::new()
+    }
+}
+
 impl DigestFiles {
     pub fn new() -> DigestFiles {
         let files = DigestFiles {

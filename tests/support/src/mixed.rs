@@ -14,7 +14,7 @@ pub fn mixed_thousand() -> Script {
     for _ in 0..1_000 {
         let topology = format!("/c16/t{}", random.below(4));
         let key = format!("{topology}/{}", random.below(20));
-        let details = format!("{:x}", random.next()).repeat(1 + random.below(40));
+        let details = format!("{:x}", random.next_u64()).repeat(1 + random.below(40));
         let below = |stored: &BTreeMap<String, String>| {
             let prefix = format!("{topology}/");
             let keys = stored.iter().filter(|(key, _)| key.starts_with(&prefix));
