@@ -188,7 +188,7 @@ fn a_second_daemon_leaves_the_first_alone() {
         assert!(second.stdout.is_empty());
         let address = first.address().to_string();
         assert!(
-            errors.contains(&address) && errors.contains("taken"),
+            errors.contains(&address) && errors.contains("in use"),
             "{errors}"
         );
     }

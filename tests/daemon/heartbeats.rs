@@ -160,7 +160,7 @@ fn what_is_no_heartbeat_is_told() {
         ),
         (
             b"",
-            "it is not Thrift's TBinaryProtocol: expected more bytes, the message ends early",
+            "it is not Thrift's TBinaryProtocol: expected more bytes",
         ),
         (&[0], "it is a Thrift struct without a storm_id"),
         (
