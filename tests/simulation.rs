@@ -122,11 +122,11 @@ impl World {
         };
         call(&mut self.shards[shard], &mut cx);
         for command in commands.drain() {
-            self.obey(shard, command);
+            self.apply(shard, command);
         }
     }
 
-    fn obey(&mut self, shard: usize, command: Command) {
+    fn apply(&mut self, shard: usize, command: Command) {
         let of = |peers: &mut Vec<Peer>, id| {
             peers
                 .iter_mut()

@@ -48,7 +48,7 @@ fn many_lists_of_many_names_are_made_one_after_another() {
 
 #[test]
 fn deep_paths_do_not_take_more_than_is_allowed() {
-    // Keys of 30 segments of a letter: their text is nothing beside what the directory takes.
+    // Keys of 30 segments of one character each: the directory takes far more than their text.
     let bound = [
         "-c",
         "limits.stored_bytes=4MiB",

@@ -9,7 +9,7 @@ use support::client::{assert_good_client_is_served, wait_until_served};
 use support::frames::*;
 use support::{Client, Daemon, wait_until};
 
-/// Connections that are served, of so many tried.
+/// How many of `tried` connections are served.
 fn served_of(tried: usize, address: SocketAddr) -> Vec<Client> {
     (0..tried)
         .filter_map(|_| Client::connect_if_served(address))

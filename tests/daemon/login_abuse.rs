@@ -230,7 +230,7 @@ fn unauthenticated_connections_are_bounded_by_address() {
         "limits.unauthenticated_per_address=5",
     ]);
     let connect = || Client::connect_from(address(1), daemon.address());
-    // Writers and users are no guests: any number of them may be here.
+    // Writers and users do not count as unauthenticated: any number of them may connect.
     let mut known: Vec<Client> = (0..20)
         .map(|index| {
             let mut client = connect();

@@ -89,11 +89,11 @@ fn every_request_is_counted_once_whichever_shard_has_its_key() {
             keys + details - 100.0
         );
         assert!(scrape.sum("pacemaker_index_bytes", &[]) > 0.0);
-        let crossed = scrape.sum("pacemaker_letters_total", &[]);
+        let crossed = scrape.sum("pacemaker_forwarded_requests_total", &[]);
         assert_eq!(
             crossed > 0.0,
             shards != "1",
-            "{crossed} letters with {shards} shards"
+            "{crossed} requests crossed with {shards} shards"
         );
         daemon.stop();
     }

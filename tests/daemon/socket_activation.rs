@@ -51,7 +51,7 @@ fn a_client_that_dials_between_two_daemons_waits_and_is_served() {
         assert_eq!(status.code(), (signal == Signal::TERM).then_some(0));
         idle.expect_reset();
 
-        // So many that each socket has some.
+        // Enough that each socket has some.
         let mut waiting: Vec<_> = (0..20).map(|_| Client::connect(address)).collect();
         let ids = 0..;
         for (client, id) in waiting.iter_mut().zip(ids) {

@@ -9,7 +9,7 @@ fn large() -> Vec<u8> {
     send("/large", vec![b'x'; 200_000], 1)
 }
 
-/// So many that more than half of 1 MiB is taken.
+/// Enough to take more than half of 1 MiB.
 fn stalled(daemon: &Daemon) -> Vec<Client> {
     let half = &large()[..100_000];
     let stall = |_| {

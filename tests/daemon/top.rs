@@ -276,7 +276,7 @@ fn a_server_that_is_not_there_is_told_on_the_screen_that_was() {
     assert!(!pty.written().contains(ENTERED));
 }
 
-/// A name that a guest has chosen.
+/// A name that an unauthenticated peer has chosen.
 #[test]
 fn names_do_not_reach_the_terminal_as_they_are() {
     let daemon = with_workers(0);

@@ -54,7 +54,7 @@ fn reasons(outcome: &Outcome) -> Vec<String> {
 #[test]
 fn all_log_in_with_digest() {
     let (_directory, jaas) = jaas("a password");
-    // Whoever has not logged in may do nothing, so each pulse shows that its worker has.
+    // A peer that has not logged in may do nothing, so each pulse shows that its worker has.
     let closed = [
         "access.writes=authenticated",
         "access.deletes=authenticated",
