@@ -1,6 +1,9 @@
-# The two commands: `make run` starts the daemon, `make test` proves it. Each sets up what it needs.
+# `make run` starts the daemon, `make test` tests it. Each installs what it needs.
 
-.PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz setup-run setup-test setup-package
+# Most tests wait for most of their time, so more of them run at once than there are cores.
+TESTS_AT_A_TIME ?= 8
+
+.PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz release setup-run setup-test setup-package
 .DEFAULT_GOAL := run
 
 # What `make demo`, `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
@@ -27,9 +30,8 @@ demo:
 	@tools/demo $(OPTIONS)
 
 test: setup-test check java
-	STORM_PACEMAKER_JAVA=1 STORM_PACEMAKER_BROWSER=1 STORM_PACEMAKER_PROMTOOL=1 \
-		cargo test --workspace --quiet
-	tests/storm/zookeeper-check
+	RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --workspace --quiet -- --include-ignored --skip measure_
+	RUST_TEST_THREADS=4 cargo test --workspace --quiet --test real_storm -- --include-ignored
 	$(MAKE) --no-print-directory load
 	$(MAKE) --no-print-directory packaging-check
 
@@ -44,24 +46,26 @@ java: setup-test
 	tests/storm/build
 
 # 12 000 workers and a reader, in release mode: a minute.
-load: setup-test
-	cargo build --release --quiet --workspace
-	cargo test --release --quiet --test load -- --nocapture
+load: setup-test release
+	cargo test --workspace --quiet --test load -- --nocapture
 
 # The Debian package and the image, from one binary: target/debian, target/image.
-package: setup-package
-	cargo build --release --quiet --bin storm-pacemaker
+package: setup-package release
 	packaging/deb
 	packaging/image
 
 # All that is packaged: built, installed and run, as root. Half a minute, and two more the first time.
-packaging-check: setup-package
-	cargo build --release --quiet --bin storm-pacemaker
+packaging-check: setup-package release
 	packaging/check
 
 # The image as `docker build` makes it: compiled in its build stage.
 image-full: setup-package
 	packaging/image --full
+
+# Both programs in one command: alone, each would choose other features of the crates that they share, and Cargo
+# would compile the daemon twice.
+release:
+	cargo build --release --quiet --package storm-pacemaker --package loadgen
 
 setup-run:
 	@tools/setup run

@@ -1,5 +1,5 @@
 //! What routing costs, from a frame to its queued answer, without a socket: a pulse for the shard that
-//! has received it, and one for another shard, which crosses over as a letter and comes back as one.
+//! has received it, and one for another shard, which crosses over and comes back.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -73,7 +73,7 @@ impl World {
         self.take_answer()
     }
 
-    /// The other shard takes the letter, and shard 0 its answer.
+    /// The other shard takes the request, and shard 0 the reply.
     fn deliver(&mut self) -> usize {
         for shard in [1, 0] {
             self.call(shard, |shard, cx| shard.exchange_messages(cx));

@@ -1,22 +1,17 @@
 //! 3 000 supervisors against the real daemon: 12 000 connections opened at once, each pulsing every
 //! 3 s for a minute, with Nimbus's reader beside them. No error, no answer over 1 s.
+//!
+//! The test itself is not optimised; the programs that it runs are the release's, which `make load` builds.
 
-mod support;
-
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use support::Daemon;
 
 #[test]
-#[cfg_attr(
-    debug_assertions,
-    ignore = "a load test of an unoptimised build: run `cargo test --release --test load`"
-)]
 fn twelve_thousand_connections_at_once() {
-    let loadgen = loadgen();
-    let daemon = Daemon::start(&[]);
-    let outcome = Command::new(loadgen)
+    let daemon = Daemon::start_program(&release("storm-pacemaker"), &[]);
+    let outcome = Command::new(release("loadgen"))
         .args(["--target", &daemon.address().to_string()])
         .args(["--server-pid", &daemon.pid().to_string()])
         .args(["--supervisors", "3000", "--workers-per-supervisor", "4"])
@@ -34,14 +29,17 @@ fn twelve_thousand_connections_at_once() {
     daemon.stop();
 }
 
-/// Cargo builds this package's binaries for its tests; the generator is another package's.
-fn loadgen() -> PathBuf {
-    let daemon = Path::new(env!("CARGO_BIN_EXE_storm-pacemaker"));
-    let loadgen = daemon.with_file_name("loadgen");
+fn release(program: &str) -> PathBuf {
+    let debug = support::daemon::binary();
+    let target = debug
+        .ancestors()
+        .nth(2)
+        .expect("target/debug/storm-pacemaker");
+    let program = target.join("release").join(program);
     assert!(
-        loadgen.exists(),
-        "there is no {}: build it first, with `cargo build --release --package loadgen`",
-        loadgen.display()
+        program.exists(),
+        "{} is missing: run `make load`",
+        program.display()
     );
-    loadgen
+    program
 }

@@ -4,8 +4,6 @@
 //!
 //! A failure prints its seed: SIMULATION_SEED=N runs that one again.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -124,11 +122,11 @@ impl World {
         };
         call(&mut self.shards[shard], &mut cx);
         for command in commands.drain() {
-            self.obey(shard, command);
+            self.apply(shard, command);
         }
     }
 
-    fn obey(&mut self, shard: usize, command: Command) {
+    fn apply(&mut self, shard: usize, command: Command) {
         let of = |peers: &mut Vec<Peer>, id| {
             peers
                 .iter_mut()
@@ -201,7 +199,7 @@ impl World {
         use MessageType as T;
         let expected = match random.below(12) {
             0..=4 => {
-                let details = random.next().to_be_bytes().repeat(random.below(200));
+                let details = random.next_u64().to_be_bytes().repeat(random.below(200));
                 encode_pulse(&mut bytes, T::SendPulse, &key, Some(&details), message_id);
                 peer.keys.insert(key, details);
                 Expected::Plain(T::SendPulseResponse)
@@ -240,7 +238,7 @@ impl World {
     fn misbehave(&mut self, peer: usize) {
         let mut bytes = Vec::new();
         match self.random.below(4) {
-            0 => bytes.extend((0..self.random.below(64)).map(|_| self.random.next() as u8)),
+            0 => bytes.extend((0..self.random.below(64)).map(|_| self.random.next_u64() as u8)),
             1 => encode_plain(&mut bytes, MessageType::NotAuthorized, 0),
             2 => bytes.extend_from_slice(&[0, 0, 0, 0]),
             _ => {
@@ -253,7 +251,7 @@ impl World {
 
     /// Something happens.
     fn step(&mut self) -> Result<(), String> {
-        self.now_us += self.random.next() % 1000;
+        self.now_us += self.random.next_u64() % 1000;
         match self.random.below(8) {
             0..=2 => self.deliver_some(),
             3 | 4 => {

@@ -1,5 +1,5 @@
 //! What must hold whatever bytes come: one function for each kind of input from outside. The fuzzer
-//! calls them with what it makes up, and `tests/fuzz_corpus.rs` with what it has kept.
+//! calls them with what it makes up, and `tests/daemon/fuzz_corpus.rs` with what it has kept.
 
 use std::num::NonZeroUsize;
 

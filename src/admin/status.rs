@@ -88,10 +88,10 @@ fn shard_state(shard: &Snapshot) -> Value {
         "refusals": counters.refusals,
         "faults": counters.faults,
         "logins": counters.logins,
-        "logins_held_back": counters.logins_deferred,
-        "letters": counters.forwarded_requests,
-        "mailbox_letters": shard.mailbox_messages,
+        "logins_deferred": counters.logins_deferred,
+        "forwarded_requests": counters.forwarded_requests,
+        "mailbox_messages": shard.mailbox_messages,
         "wakes": counters.wakes,
-        "gathered_wakes": counters.batched_wakes,
+        "batched_wakes": counters.batched_wakes,
     })
 }

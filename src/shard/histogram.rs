@@ -21,7 +21,7 @@ impl<const BOUNDS: usize> Histogram<BOUNDS> {
         }
     }
 
-    /// Counts so many equal values.
+    /// Counts `times` equal values.
     pub(super) fn note(&mut self, value: u64, times: u64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         *self.counts.get_mut(bucket).unwrap_or(&mut self.beyond) += times;

@@ -46,7 +46,7 @@ pub(super) struct Logins {
     deadlines: VecDeque<(ConnectionId, u64)>,
     /// Peers whose login waits for its turn.
     deferred: Vec<ConnectionId>,
-    /// False while the shard stops: nobody waits any more.
+    /// False while the shard stops: no login waits.
     defers: bool,
     limits: Arc<Limits>,
 }

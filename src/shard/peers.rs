@@ -1,5 +1,5 @@
 //! The connections of a shard: the slab that holds them, their deadlines, and the memory that they
-//! make us hold. What they ask for is `serve`'s business, and the keys are the engine's.
+//! make us hold. `serve` deals with their requests, and the engine with the keys.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub(super) struct Peers {
     pub(super) buffers: BufferAccount,
     /// Peers that did not take a send at once.
     blocked: Vec<ConnectionId>,
-    /// No peer's bytes are read any more.
+    /// The shard has stopped reading.
     pub(super) stopping: bool,
     limits: Arc<Limits>,
     /// Open connections of all shards.

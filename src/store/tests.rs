@@ -342,7 +342,7 @@ fn slots_are_reused() {
 
 #[test]
 #[ignore = "a measurement; run it in release, on an idle machine"]
-fn a_directory_of_400_among_100_000_keys_lists_in_100_us() {
+fn measure_that_a_directory_of_400_among_100_000_keys_lists_in_100_us() {
     let worker = |number: u32| format!("/workerbeats/topology-{}/worker-{number}", number / 400);
     let mut store = roomy();
     for key in (0..100_000).map(worker) {

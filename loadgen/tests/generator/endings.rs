@@ -1,4 +1,4 @@
-//! Servers that are not there, or not any more: whatever way they end, the run ends in time, its errors
+//! Servers that are missing, or that go away: however they end, the run ends in time, its errors
 //! say how, and every pulse of the plan is accounted for.
 
 use std::net::{SocketAddr, TcpListener};
@@ -30,7 +30,7 @@ fn is_silent() -> Outcome {
     Stub::start(|_, _| Reply::Nothing).load(OPTIONS)
 }
 
-fn resets_whoever_comes() -> Outcome {
+fn resets_every_client() -> Outcome {
     Stub::with_door(Door::Holds(0), |_, _| Reply::Nothing).load(OPTIONS)
 }
 
@@ -134,8 +134,8 @@ fn every_way_to_be_gone_ends_in_its_own_errors_and_in_time() {
             none_is_answered,
         ),
         (
-            "resets whoever comes",
-            resets_whoever_comes,
+            "resets every client",
+            resets_every_client,
             &["abandoned", "connect_failed", "connection_lost", "unsent"],
             all_are_reset,
         ),

@@ -126,7 +126,7 @@ fn deletes_nothing_and_reads_slowly(store: &Store, request: &Request) -> Reply {
     deletes_nothing(store, request)
 }
 
-/// Nimbus asks again as soon as it is answered: so many of them would leave nobody else a core.
+/// Without this pause Nimbus, which asks again at once, would take the whole core.
 fn take_time(request: &Request) {
     if request.kind == MessageType::GetPulse {
         thread::sleep(Duration::from_millis(2));

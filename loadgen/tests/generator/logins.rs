@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use daemon_tests::kdc::{Kdc, SERVICE};
 use storm_pacemaker::wire::MessageType;
 use tempfile::TempDir;
 
 use crate::support::daemon::{self, Daemon};
-use crate::support::kdc::{Kdc, SERVICE};
 use crate::support::{
     Outcome, Reply, Request, Store, Stub, loadgen, loadgen_in, side_by_side, until_valid,
 };
@@ -54,7 +54,7 @@ fn reasons(outcome: &Outcome) -> Vec<String> {
 #[test]
 fn all_log_in_with_digest() {
     let (_directory, jaas) = jaas("a password");
-    // Whoever has not logged in may do nothing, so each pulse shows that its worker has.
+    // A peer that has not logged in may do nothing, so each pulse shows that its worker has.
     let closed = [
         "access.writes=authenticated",
         "access.deletes=authenticated",
@@ -213,6 +213,7 @@ fn a_login_that_is_never_answered_is_given_up_as_storms_client_does() {
 }
 
 #[test]
+#[ignore = "needs a KDC: tools/setup test"]
 fn all_log_in_with_kerberos() {
     let kdc = Kdc::start();
     let keytab = kdc.add_with_keytab(SERVICE, "pacemaker.keytab");

@@ -74,7 +74,7 @@ fn read_all(pipe: Option<impl Read + Send + 'static>, ended: Sender<()>) -> Join
     thread::spawn(move || {
         let mut text = String::new();
         pipe.read_to_string(&mut text).expect("text");
-        // Nobody waits any more if the test has failed.
+        // A test that has failed does not wait.
         let _ = ended.send(());
         text
     })

@@ -1,11 +1,8 @@
 //! What the tests share: the generator's binary as a child process, stub servers that behave well or badly
-//! on purpose, the daemon, and a Kerberos realm.
+//! on purpose, and the daemon.
 
 pub mod daemon;
 pub mod generator;
-#[allow(dead_code)] // the daemon's own tests use more of it
-#[path = "../../../tests/support/kdc.rs"]
-pub mod kdc;
 pub mod store;
 pub mod stub;
 

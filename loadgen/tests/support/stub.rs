@@ -24,7 +24,7 @@ type Manners = dyn Fn(&Store, &Request) -> Reply + Send + Sync;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Door {
     Open,
-    /// So many at a time; others are reset as soon as they are accepted.
+    /// Connections at a time; others are reset as soon as they are accepted.
     Holds(usize),
 }
 

@@ -260,7 +260,7 @@ fn faults(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
     )?;
     let deferred: u64 = counters().map(|counters| counters.logins_deferred).sum();
     let help = "Logins that had to wait because other logins of their address had failed";
-    out.counter("logins_held_back", None, help, [([], deferred)])
+    out.counter("logins_deferred", None, help, [([], deferred)])
 }
 
 fn event_loops(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
@@ -268,17 +268,17 @@ fn event_loops(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
     out.counter("wakes", None, "Wakes of the event loop", wakes)?;
     let batched = of_each(reports, |shard| shard.counters.batched_wakes);
     let help = "Wakes that waited for more pulses (server.minimum_wait)";
-    out.counter("wakes_gathered", None, help, batched)?;
+    out.counter("wakes_batched", None, help, batched)?;
     let forwarded = of_each(reports, |shard| shard.counters.forwarded_requests);
     out.counter(
-        "letters",
+        "forwarded_requests",
         None,
         "Requests forwarded to other shards",
         forwarded,
     )?;
     let waiting = of_each(reports, |shard| shard.mailbox_messages);
     let help = "Messages from other shards that the shard has not read";
-    out.gauge("mailbox_letters", None, help, waiting)?;
+    out.gauge("mailbox_messages", None, help, waiting)?;
     let doorbells = reports
         .iter()
         .map(|(shard, report)| (shard_label(*shard), report.doorbells));

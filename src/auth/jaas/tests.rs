@@ -1,4 +1,4 @@
-//! What JAAS files mean, and the messages about wrong ones. `tests/jaas_cross_check.rs` holds the grammar
+//! What JAAS files mean, and the messages about wrong ones. `tests/daemon/jaas_cross_check.rs` holds the grammar
 //! against Java's own reader.
 
 use super::*;

@@ -1,0 +1,145 @@
+//! Keys without new pulses turn stale, then expire, a share at a time. The test sets the shard's clock: no socket,
+//! no waiting.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use storm_pacemaker::connection::{Commands, ConnectionId};
+use storm_pacemaker::limits::{Ageing, Limits};
+use storm_pacemaker::shard::{Context, Counters, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::wire::message::{MessageType, encode_pulse};
+
+const SECOND_US: u64 = 1_000_000;
+const TICK_US: u64 = SECOND_US / 4;
+
+const PEER: ConnectionId = ConnectionId {
+    slot: 0,
+    generation: 0,
+};
+
+struct Quiet;
+
+impl Incidents for Quiet {
+    fn report(&mut self, _peer: SocketAddr, incident: Incident) {
+        panic!("{incident:?}");
+    }
+}
+
+/// A shard alone, with one peer, and its clock.
+struct World {
+    shard: Shard,
+    now_us: u64,
+}
+
+impl World {
+    fn new(expire_after: Duration) -> World {
+        let settings = Settings {
+            shards: 1,
+            key_hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
+            limits: Limits::wide(),
+            ageing: Ageing {
+                stale_after: Duration::from_secs(30),
+                expire_after,
+            },
+            minimum_wait: Duration::ZERO,
+            connections: Arc::new(AtomicU64::new(0)),
+        };
+        let mailbox = Mailbox::for_shards(1).pop().expect("one");
+        let mut world = World {
+            shard: Shard::new(0, settings, mailbox),
+            now_us: 1,
+        };
+        world.call(|shard, cx| shard.opened(PEER, ([127, 0, 0, 1], 1).into(), cx));
+        world
+    }
+
+    fn call(&mut self, call: impl FnOnce(&mut Shard, &mut Context<'_>)) {
+        let mut commands = Commands::default();
+        let mut cx = Context {
+            now_us: self.now_us,
+            commands: &mut commands,
+            incidents: &mut Quiet,
+        };
+        call(&mut self.shard, &mut cx);
+    }
+
+    fn put(&mut self, workers: std::ops::Range<u32>) {
+        let mut bytes = Vec::new();
+        for worker in workers {
+            let path = format!("/workerbeats/topology-{}/worker-{worker}", worker / 100);
+            encode_pulse(&mut bytes, MessageType::SendPulse, &path, Some(b"beat"), 1);
+        }
+        self.call(|shard, cx| shard.received(PEER, &bytes, cx));
+        let sent = self.shard.take_outbox(PEER).len();
+        self.call(|shard, cx| shard.sent(PEER, sent, cx));
+    }
+
+    fn pass(&mut self, seconds: u64) -> Counters {
+        for _ in 0..seconds * SECOND_US / TICK_US {
+            self.now_us += TICK_US;
+            self.call(|shard, cx| shard.tick(cx, |_| 0));
+        }
+        self.shard.counters()
+    }
+
+    fn keys(&self) -> u64 {
+        self.shard.usage().keys
+    }
+}
+
+#[test]
+fn keys_turn_stale_and_then_go() {
+    let mut world = World::new(Duration::from_secs(600));
+    world.put(0..1000);
+    let counters = world.pass(20);
+    assert_eq!((counters.stale_keys, world.keys()), (0, 1000));
+    world.put(0..900);
+    // A pass over all keys takes five seconds.
+    let counters = world.pass(16);
+    assert_eq!((counters.stale_keys, world.keys()), (100, 1000));
+    let counters = world.pass(30);
+    assert_eq!((counters.stale_keys, world.keys()), (1000, 1000));
+    world.put(0..10);
+    let counters = world.pass(600 - 66 - 1);
+    assert_eq!((counters.expired_keys, world.keys()), (0, 1000));
+    let counters = world.pass(7);
+    assert_eq!((counters.expired_keys, world.keys()), (100, 900));
+    let counters = world.pass(25);
+    assert_eq!((counters.expired_keys, world.keys()), (990, 10));
+    world.put(0..10);
+    let counters = world.pass(10);
+    assert_eq!(
+        (counters.stale_keys, counters.expired_keys, world.keys()),
+        (0, 990, 10)
+    );
+}
+
+#[test]
+fn they_go_a_share_at_a_time() {
+    let mut world = World::new(Duration::from_secs(60));
+    world.put(0..100_000);
+    world.pass(59);
+    assert_eq!(world.keys(), 100_000);
+    let mut most = 0;
+    for _ in 0..60 {
+        let before = world.keys();
+        world.now_us += TICK_US;
+        world.call(|shard, cx| shard.tick(cx, |_| 0));
+        most = most.max(before - world.keys());
+    }
+    assert_eq!(world.keys(), 0);
+    assert!(most <= 10_000, "{most} keys in one tick");
+}
+
+#[test]
+fn zero_keeps_them_for_ever() {
+    let mut world = World::new(Duration::ZERO);
+    world.put(0..100);
+    let counters = world.pass(100_000);
+    assert_eq!(
+        (counters.stale_keys, counters.expired_keys, world.keys()),
+        (100, 0, 100)
+    );
+}

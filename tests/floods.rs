@@ -1,0 +1,144 @@
+//! Ten thousand connections at once. Apart from the other tests, because each connection takes a port of loopback: a
+//! test beside them would find the port taken that it has just chosen or left.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::client::assert_good_client_is_served;
+use support::http::{self, get};
+use support::login::{DigestFiles, ask_for_token, token_of};
+use support::{Client, Daemon, Ended};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// One at a time: together they would run out of open files.
+static FLOOD: Mutex<()> = Mutex::new(());
+
+fn address(last: u8) -> IpAddr {
+    IpAddr::from([127, 9, 0, last])
+}
+
+/// A client that has asked for the first token.
+fn half_logged_in(from: IpAddr, to: SocketAddr) -> Client {
+    let mut client = Client::connect_from(from, to);
+    client.try_send(&ask_for_token());
+    client
+}
+
+/// Ten thousand logins that were begun and are never finished, all at once.
+#[test]
+fn ten_thousand_half_finished_logins_delay_nobody() {
+    let _alone = FLOOD.lock().unwrap_or_else(PoisonError::into_inner);
+    const LOGINS: usize = 10_000;
+    let mut files_limit = getrlimit(Resource::Nofile);
+    files_limit.current = files_limit.maximum;
+    setrlimit(Resource::Nofile, files_limit).expect("the soft limit");
+    let files = DigestFiles::new();
+    let daemon = files.daemon(&[
+        "--shards",
+        "2",
+        "-c",
+        "limits.unauthenticated_per_address=10000",
+        "-c",
+        "limits.handshake_deadline=20s",
+    ]);
+    let mut nimbus = Client::connect(daemon.address());
+    nimbus.log_in();
+    let mut worker = Client::connect(daemon.address());
+    let before = daemon.resident_bytes();
+    let mut slowest = Duration::ZERO;
+    let mut half = Vec::with_capacity(LOGINS);
+    for index in 0..LOGINS {
+        let from = address((index % 200) as u8);
+        let mut client = half_logged_in(from, daemon.address());
+        token_of(&client.read_frame());
+        half.push(client);
+        if index % 50 == 0 {
+            let start = Instant::now();
+            worker.put("/w/1", b"x");
+            assert!(nimbus.get("/w/1").is_some());
+            Client::connect(daemon.address()).log_in();
+            slowest = slowest.max(start.elapsed());
+        }
+    }
+    let bytes = daemon.resident_bytes().saturating_sub(before) / LOGINS as u64;
+    println!("a write, a read and a login beside them: {slowest:?}; {bytes} bytes each");
+    assert!(slowest < SECOND, "{slowest:?}");
+    assert!(bytes < 8 * 1024, "{bytes} bytes for each");
+    let open = daemon.open_files();
+    assert!(open >= LOGINS, "{open} files");
+    // Each ends by the deadline, and gives back what it had.
+    for client in &mut half {
+        let (bytes, ended) = client.read_to_end();
+        assert_eq!((bytes.len(), ended), (0, Ended::Reset));
+    }
+    let mut left = 0;
+    let closed = support::holds_within(support::PATIENCE, || {
+        left = daemon.open_files();
+        left < 200
+    });
+    assert!(closed, "{left} files are still open");
+    assert!(nimbus.get("/w/1").is_some());
+    worker.put("/w/1", b"y");
+    let log = daemon.stop();
+    let lines = log.lines().count();
+    assert!(lines < 1_000, "{lines} lines: the log's rate is bounded");
+}
+
+/// While something goes on, the admin endpoint answers soon, and the shards at once.
+fn assert_all_is_served(daemon: &Daemon, admin: SocketAddr) {
+    let start = Instant::now();
+    assert_eq!(get(admin, "/healthz").status, 200);
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_good_client_is_served(daemon.address());
+}
+
+#[test]
+fn ten_thousand_connections_and_slow_readers_harm_nobody() {
+    let _alone = FLOOD.lock().unwrap_or_else(PoisonError::into_inner);
+    let daemon = Daemon::start(&["--shards", "2"]);
+    let admin = daemon.admin();
+    let mut writer = Client::connect(daemon.address());
+    for number in 0..12_000 {
+        writer.put(
+            &format!("/workerbeats/topology-{}-1-1/{number:040}-6700", number % 9),
+            b"beat",
+        );
+    }
+    let resident = daemon.resident_bytes();
+    let ask_and_read_nothing = || {
+        let mut stream = http::connect(admin);
+        let _ = stream.write_all(b"GET /cluster.json HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream
+    };
+    let mut readers: Vec<_> = (0..200).map(|_| ask_and_read_nothing()).collect();
+    assert_all_is_served(&daemon, admin);
+    let limit = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: limit,
+        maximum: limit,
+    };
+    setrlimit(Resource::Nofile, raised).expect("the soft limit may be raised");
+    let mut held = Vec::new();
+    for number in 0..10_000.min(limit.unwrap_or(u64::MAX) - 500) {
+        held.push(http::connect(admin));
+        if number % 2500 == 0 {
+            assert_all_is_served(&daemon, admin);
+        }
+    }
+    // All 200 want a megabyte; they share one copy.
+    assert!(daemon.resident_bytes() < resident + (32 << 20));
+    let answer = http::read(readers.last_mut().expect("the last one"));
+    if let Some(answer) = answer {
+        assert_eq!(answer.status, 200);
+    }
+    assert_all_is_served(&daemon, admin);
+    daemon.stop();
+}
