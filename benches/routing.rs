@@ -11,7 +11,7 @@ use ahash::RandomState;
 use criterion::{Criterion, criterion_group, criterion_main};
 use storm_pacemaker::connection::{Commands, ConnectionId};
 use storm_pacemaker::limits::{Ageing, Limits};
-use storm_pacemaker::shard::{Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::shard::{Budget, Context, Incident, Incidents, Mailbox, Settings, Shard};
 use storm_pacemaker::wire::MessageType;
 use storm_pacemaker::wire::message::encode_pulse;
 
@@ -46,6 +46,7 @@ impl World {
                 expire_after: Duration::ZERO,
             },
             minimum_wait: Duration::from_millis(5),
+            buffers: Budget::new(1 << 30, shards),
             connections: Arc::new(AtomicU64::new(0)),
         };
         let mailboxes = Mailbox::for_shards(shards).into_iter().enumerate();

@@ -26,8 +26,10 @@ pub enum Fault {
     LoginNotOffered,
     /// The peer read no byte of its answers for this long (`limits.output_deadline`).
     SlowReader(Duration),
-    /// Half-received requests and unread answers of all connections fill `limits.buffered`, and this
-    /// connection needs more.
+    /// A frame is not whole after 10 s, and arrives at fewer bytes a second than this.
+    FrameTooSlow(u64),
+    /// Half-received requests and unread answers fill `limits.buffered`, or the part of it that one address
+    /// may have, and this connection held the most.
     BuffersFull,
     /// This many connections are open, as many as `limits.connections` allows.
     TooManyConnections(u64),
@@ -55,7 +57,7 @@ pub enum Fault {
 
 impl Fault {
     /// All labels. The metrics list each from the start, at zero.
-    pub(crate) const LABELS: [&str; 26] = [
+    pub(crate) const LABELS: [&str; 27] = [
         "bad_frame",
         "bad_message",
         "not_a_request",
@@ -63,6 +65,7 @@ impl Fault {
         "no_details",
         "login_not_offered",
         "slow_reader",
+        "frame_too_slow",
         "buffers_full",
         "too_many_connections",
         "address_not_listed",
@@ -107,6 +110,7 @@ impl Fault {
             Fault::NoDetails => "no_details",
             Fault::LoginNotOffered => "login_not_offered",
             Fault::SlowReader(_) => "slow_reader",
+            Fault::FrameTooSlow(_) => "frame_too_slow",
             Fault::BuffersFull => "buffers_full",
             Fault::TooManyConnections(_) => "too_many_connections",
             Fault::AddressNotListed => "address_not_listed",
@@ -147,10 +151,15 @@ impl fmt::Display for Fault {
                 "the peer read none of its answers for {} s (limits.output_deadline)",
                 time.as_secs()
             ),
+            Fault::FrameTooSlow(rate) => write!(
+                f,
+                "after 10 s a frame of the peer was not whole, and it arrived at less than {rate} bytes \
+                 a second (limits.receive_rate)"
+            ),
             Fault::BuffersFull => write!(
                 f,
-                "half-received requests and unread answers of all connections fill \
-                 limits.buffered, and this connection needs more"
+                "half-received requests and unread answers fill limits.buffered, or the half of it \
+                 that one address may have, and this connection held the most"
             ),
             Fault::TooManyConnections(limit) => {
                 write!(f, "{limit} connections are open (limits.connections)")

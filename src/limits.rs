@@ -40,6 +40,9 @@ pub struct Limits {
     /// Bytes of half-received requests and unread answers of all connections: what peers can make the
     /// process hold besides what it stores.
     pub buffered_bytes: u64,
+    /// Bytes a second at which a frame must arrive once it has taken 10 s. A peer that trickles holds the
+    /// memory of its frame no longer than that.
+    pub receive_rate: u64,
     /// Keys of the process.
     pub stored_keys: u64,
     /// Bytes of keys and details of the process.
@@ -76,6 +79,7 @@ impl Limits {
             output_bytes: 16 << 20,
             output_deadline: Duration::from_secs(30),
             buffered_bytes: GIB,
+            receive_rate: 16 * KIB,
             stored_keys: 1 << 20,
             stored_bytes: GIB,
             handshake_deadline: Duration::from_secs(10),
@@ -104,6 +108,7 @@ pub const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 pub const IN_FLIGHT: RangeInclusive<u64> = 1..=65_536;
 pub const OUTPUT_BYTES: RangeInclusive<u64> = 4 * KIB..=4 * GIB;
 pub const OUTPUT_DEADLINE: RangeInclusive<Duration> = seconds(1)..=seconds(3600);
+pub const RECEIVE_RATE: RangeInclusive<u64> = 64..=GIB;
 pub const BUFFERED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
 pub const STORED_KEYS: RangeInclusive<u64> = 1..=100_000_000;
 pub const STORED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
@@ -143,8 +148,13 @@ const LEAST_PER_ADDRESS: u64 = 1000;
 /// in two pieces is no offence.
 pub const SMALL_BUFFER_BYTES: usize = 16 * KIB as usize;
 
-/// How long a connection may leave a request half sent while buffers run short, in microseconds.
-pub const STALLED_US: u64 = 5_000_000;
+/// The time that any frame may take from its first byte to its last, in microseconds. A larger one may
+/// take longer, at [`Limits::receive_rate`].
+pub const FRAME_TIME_US: u64 = 10_000_000;
+
+/// Where a login is offered, a peer that has neither logged in nor stored a pulse sends frames of at most
+/// [`Limits::frame_bytes`] divided by this.
+pub const UNAUTHENTICATED_FRAME_DIVISOR: u32 = 4;
 
 /// In this time, in microseconds, an address is forgiven one failed login, and one waiting login is
 /// judged.
@@ -167,6 +177,11 @@ pub const MAILBOX_SLOTS: usize = 4096;
 pub const KEEPALIVE_IDLE: Duration = seconds(300);
 pub const KEEPALIVE_INTERVAL: Duration = seconds(60);
 pub const KEEPALIVE_PROBES: u32 = 5;
+
+/// TCP_USER_TIMEOUT of accepted connections: how long an answer may stay unacknowledged by the peer's
+/// kernel. A host that is lost in that moment would otherwise keep its connection for 15 minutes; its
+/// client gives up after 11 s.
+pub const UNACKNOWLEDGED_TIME: Duration = seconds(60);
 
 /// Keys of the process that one scan for the admin page collects: what a browser can hold.
 pub const SCANNED_KEYS: usize = 200_000;

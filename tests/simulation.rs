@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
 use storm_pacemaker::limits::{Ageing, Limits};
-use storm_pacemaker::shard::{Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::shard::{Budget, Context, Incident, Incidents, Mailbox, Settings, Shard};
 use storm_pacemaker::wire::FrameReader;
 use storm_pacemaker::wire::message::{MessageType, encode_path, encode_plain, encode_pulse};
 use support::Random;
@@ -93,6 +93,7 @@ impl World {
                 expire_after: Duration::ZERO,
             },
             minimum_wait: Duration::from_millis(2),
+            buffers: Budget::new(1 << 30, count),
             connections: connections.clone(),
         };
         // Lanes that are full most of the time.

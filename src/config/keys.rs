@@ -60,6 +60,7 @@ settings! {
     OUTPUT: usize = Key::size("limits.output", limits::OUTPUT_BYTES);
     OUTPUT_DEADLINE: Duration = Key::time("limits.output_deadline", limits::OUTPUT_DEADLINE);
     BUFFERED: u64 = Key::size("limits.buffered", limits::BUFFERED_BYTES);
+    RECEIVE_RATE: u64 = Key::size("limits.receive_rate", limits::RECEIVE_RATE);
     HANDSHAKE_DEADLINE: Duration =
         Key::time("limits.handshake_deadline", limits::HANDSHAKE_DEADLINE);
     HANDSHAKE_SIZE: u64 = Key::size("limits.handshake_size", limits::HANDSHAKE_BYTES);

@@ -197,6 +197,7 @@ fn limits(resolved: &Resolved) -> Limits {
         output_bytes: resolved.get(&keys::OUTPUT),
         output_deadline: resolved.get(&keys::OUTPUT_DEADLINE),
         buffered_bytes: resolved.get(&keys::BUFFERED),
+        receive_rate: resolved.get(&keys::RECEIVE_RATE),
         stored_keys: resolved.get(&keys::STORED_KEYS),
         stored_bytes: resolved.get(&keys::STORED_BYTES),
         handshake_deadline: resolved.get(&keys::HANDSHAKE_DEADLINE),

@@ -2,8 +2,9 @@
 
 use super::Cores;
 use super::diagnostics::{ConfigError, Diagnostics, Location};
-use super::keys::{EXPIRE_AFTER, FRAME_SIZE, MAX_THREADS, OUTPUT, SHARDS};
+use super::keys::{BUFFERED, EXPIRE_AFTER, FRAME_SIZE, MAX_THREADS, OUTPUT, SHARDS};
 use super::resolve::Resolved;
+use super::setting::Setting;
 use super::value::SettingValue;
 use crate::limits;
 use crate::units::{Size, Time};
@@ -14,7 +15,12 @@ pub(super) fn derive(resolved: &mut Resolved, cores: &Cores, diagnostics: &mut D
         let (shards, rule) = automatic_shards(resolved.get(&MAX_THREADS), cores);
         resolved.compute(&SHARDS, SettingValue::Count(shards), rule);
     }
-    let errors = [check_expiry(resolved), fit_output(resolved)];
+    let (output, buffered) = (resolved.get(&OUTPUT) as u64, resolved.get(&BUFFERED));
+    let errors = [
+        check_expiry(resolved),
+        fit_frame(resolved, &OUTPUT, output),
+        fit_frame(resolved, &BUFFERED, buffered),
+    ];
     diagnostics.errors.extend(errors.into_iter().flatten());
 }
 
@@ -34,17 +40,19 @@ fn check_expiry(resolved: &Resolved) -> Option<ConfigError> {
     Some(resolved.error(&EXPIRE_AFTER, text))
 }
 
-/// A queue of answers must hold the largest one. Operators raise Storm's frame size alone, so the default
-/// output limit rises with it; a configured one must be large enough.
-fn fit_output(resolved: &mut Resolved) -> Option<ConfigError> {
-    let (frame, output) = (resolved.get(&FRAME_SIZE), resolved.get(&OUTPUT));
-    if output >= frame as usize {
+/// A limit that must hold one frame. Operators raise Storm's frame size alone, so the default rises with it;
+/// a configured limit must be large enough.
+fn fit_frame(resolved: &mut Resolved, setting: &Setting, bytes: u64) -> Option<ConfigError> {
+    let frame = u64::from(resolved.get(&FRAME_SIZE));
+    if bytes >= frame {
         return None;
     }
-    let (frame, output) = (u64::from(frame), Size(output as u64));
-    if let (Location::Default { .. }, _) = resolved.source_of(&OUTPUT) {
-        let rule = format!("raised to limits.frame_size; the default is {output}");
-        resolved.compute(&OUTPUT, SettingValue::Size(frame), rule);
+    if let (Location::Default { .. }, _) = resolved.source_of(setting) {
+        let rule = format!(
+            "raised to limits.frame_size; the default is {}",
+            Size(bytes)
+        );
+        resolved.compute(setting, SettingValue::Size(frame), rule);
         return None;
     }
     let (location, spelled) = resolved.source_of(&FRAME_SIZE);
@@ -53,10 +61,11 @@ fn fit_output(resolved: &mut Resolved) -> Option<ConfigError> {
         location => format!("from {location}"),
     };
     let text = format!(
-        "{output} is less than {spelled} ({}, {source}); it must hold one answer of that size",
+        "{} is less than {spelled} ({}, {source}); it must hold one request or answer of that size",
+        Size(bytes),
         Size(frame)
     );
-    Some(resolved.error(&OUTPUT, text))
+    Some(resolved.error(setting, text))
 }
 
 /// Storm's limit on threads, and at most one shard per core. 0 is no limit, as in Storm.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Names one connection of one event loop. Slots are small and reused; the generation tells the
 /// connections of a slot apart, so that a late answer never reaches the wrong peer.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionId {
     pub slot: u32,
     pub generation: u32,

@@ -12,7 +12,7 @@ use rustix::net::{
     socket_with, sockopt,
 };
 
-use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
+use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, UNACKNOWLEDGED_TIME};
 
 /// More than any kernel grants. The kernel caps the backlog at net.core.somaxconn, by which the operator
 /// chooses how many workers may dial in at once.
@@ -57,13 +57,16 @@ pub fn adopt_listener(socket: &OwnedFd) -> io::Result<()> {
     Ok(listen(socket, BACKLOG)?)
 }
 
+/// Options of connections; a listening socket hands them down.
 fn set_connection_options(socket: &OwnedFd) -> io::Result<()> {
     sockopt::set_socket_linger(socket, Some(Duration::ZERO))?;
     sockopt::set_tcp_nodelay(socket, true)?;
     sockopt::set_socket_keepalive(socket, true)?;
     sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE)?;
     sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL)?;
-    Ok(sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?)
+    sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
+    let milliseconds = UNACKNOWLEDGED_TIME.as_millis() as u32;
+    Ok(sockopt::set_tcp_user_timeout(socket, milliseconds)?)
 }
 
 /// Gives a connection the options that it did not inherit, because it arrived before its listening
@@ -201,4 +204,29 @@ fn open(address: SocketAddr) -> io::Result<OwnedFd> {
         SocketFlags::CLOEXEC,
         Some(ipproto::TCP),
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Linux hands the options of a listening socket down; without the time limit a host that is lost
+    /// while an answer is unacknowledged would keep its connection for 15 minutes.
+    #[test]
+    fn accepted_connections_inherit_the_options() {
+        let listener = listen_at((Ipv4Addr::LOCALHOST, 0).into(), false).unwrap();
+        let listener = TcpListener::from(listener);
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let milliseconds = sockopt::tcp_user_timeout(&accepted).unwrap();
+        assert_eq!(u128::from(milliseconds), UNACKNOWLEDGED_TIME.as_millis());
+        assert_eq!(
+            sockopt::socket_linger(&accepted).unwrap(),
+            Some(Duration::ZERO)
+        );
+        assert!(sockopt::tcp_nodelay(&accepted).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&accepted).unwrap(), KEEPALIVE_IDLE);
+    }
 }

@@ -30,7 +30,7 @@ use crate::admin::{self, Admin, Facts};
 use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
-use crate::shard::{Mailbox, Settings, Shard};
+use crate::shard::{Budget, Mailbox, Settings, Shard};
 use crate::units::Size;
 use incident_log::IncidentLog;
 use logging::Log;
@@ -223,6 +223,7 @@ fn settings(config: &Config, connections: u64) -> Settings {
         },
         ageing: config.ageing,
         minimum_wait: config.server.minimum_wait,
+        buffers: Budget::new(config.limits.buffered_bytes, config.server.shards.get()),
         connections: Arc::new(AtomicU64::new(0)),
     }
 }

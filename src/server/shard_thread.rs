@@ -166,7 +166,7 @@ impl ShardThread {
     // ── The end ──────────────────────────────────────────────────────────────────────────────────
 
     fn finish(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
-        self.read_the_last(ring)?;
+        self.read_the_last(ring, shutdown)?;
         ring.stop_listening()?;
         let mut commands = Commands::default();
         self.call(&mut commands, |shard, cx| shard.stop_reading(cx));
@@ -193,7 +193,7 @@ impl ShardThread {
     }
 
     /// Reads what peers sent before the signal: it is in flight, whether it was read or not.
-    fn read_the_last(&mut self, ring: &mut EventLoop) -> io::Result<()> {
+    fn read_the_last(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
         let last_reads = Instant::now() + LAST_READS;
         // The first turn accepts connections, the second reads from them.
         for _ in 0..2 {
@@ -201,7 +201,10 @@ impl ShardThread {
         }
         // A shard that others keep off its core loses time, but not its turns.
         let mut turns = 0;
-        while ring.has_unread() && (turns < LAST_TURNS || Instant::now() < last_reads) {
+        while ring.has_unread()
+            && !shutdown.is_past_deadline()
+            && (turns < LAST_TURNS || Instant::now() < last_reads)
+        {
             self.turn(ring, Duration::ZERO)?;
             turns += 1;
         }

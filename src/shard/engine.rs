@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ahash::RandomState;
 use bytes::Bytes;
 
+use super::ageing::AgeingClock;
 use super::answer;
 use super::counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes, RequestCounts};
 use super::histogram::Histogram;
@@ -32,6 +33,7 @@ pub(super) struct Engine {
     key_hasher: RandomState,
     pub(super) limits: Arc<Limits>,
     pub(super) ageing: Ageing,
+    pub(super) ageing_clock: AgeingClock,
     pub(super) store: Store,
     pub(super) mailbox: Mailbox,
     pub(super) scans: Scans,
@@ -65,6 +67,7 @@ impl Engine {
             key_hasher: settings.key_hasher,
             limits,
             ageing: settings.ageing,
+            ageing_clock: AgeingClock::default(),
             mailbox,
             scans: Scans::default(),
             part_limit_bytes,

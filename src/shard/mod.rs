@@ -7,6 +7,8 @@
 mod address_accounts;
 mod ageing;
 mod answer;
+mod budget;
+mod buffers;
 mod counters;
 mod engine;
 mod histogram;
@@ -23,6 +25,7 @@ mod settings;
 mod snapshot;
 mod work;
 
+pub use budget::Budget;
 pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
 pub use histogram::Histogram;
 #[cfg(test)]
@@ -98,7 +101,7 @@ impl Shard {
         let Shard { peers, engine } = self;
         engine.counters.connections_opened += 1;
         let slot = Slot {
-            reader: FrameReader::new(engine.limits.frame_bytes),
+            reader: FrameReader::new(engine.limits.frame_bytes), // `read` sets the limit
             peer: Peer::new(id, logins::canonical(address), peers.logins.new_session()),
         };
         let admitted = peers.open(slot, cx.now_us);
@@ -152,7 +155,7 @@ impl Shard {
         let slots = &self.peers.slots;
         self.engine
             .scans
-            .forget(id, &peer.scan, |id| slots.contains(id));
+            .forget(id, &peer.scan, |id| slots.get(id).is_some());
     }
 
     /// What is queued for a peer. It counts against the peer until `sent` reports it.
@@ -189,7 +192,7 @@ impl Shard {
         unacknowledged: impl FnMut(ConnectionId) -> usize,
     ) {
         self.end_slow_readers(cx, unacknowledged);
-        self.end_stalled(cx);
+        self.end_slow_frames(cx);
         self.tick_logins(cx);
         self.tick_ageing(cx);
     }

@@ -43,6 +43,8 @@ pub(super) struct Peer {
     pub(super) counts_as_unauthenticated: bool,
     /// When its login must be over. The shard's list may hold older deadlines; this one counts.
     pub(super) login_deadline_us: u64,
+    /// Set while a part of a frame has arrived, and its peer is read from.
+    pub(super) partial_frame: Option<PartialFrame>,
     /// Its share of the shard's buffered bytes, as last counted.
     pub(super) counted_bytes: usize,
 }
@@ -117,6 +119,15 @@ pub(super) struct Blocked {
     pub(super) unacknowledged_bytes: usize,
 }
 
+/// A frame that is not whole yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PartialFrame {
+    /// When its first byte arrived.
+    pub(super) begun_us: u64,
+    /// When we look at it again: its key in the shard's list.
+    pub(super) check_us: u64,
+}
+
 /// How much of a peer's limits must be free before its next request is taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Room {
@@ -143,6 +154,7 @@ impl Peer {
             blocked: None,
             counts_as_unauthenticated: false,
             login_deadline_us: 0,
+            partial_frame: None,
             counted_bytes: 0,
         }
     }

@@ -1,21 +1,26 @@
 //! The connections of a shard: the slab that holds them, their deadlines, and the memory that they
 //! make us hold. `serve` deals with their requests, and the engine with the keys.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::buffers::{BufferAccount, Full};
 use super::logins::Logins;
-use super::peer::{Blocked, Peer, Reading, Slot};
+use super::peer::{Blocked, PartialFrame, Peer, Reading, Slot};
 use super::{Context, Engine, Incident, Settings, Shard};
+use crate::access::account_of;
 use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::Fault;
-use crate::limits::{Limits, SMALL_BUFFER_BYTES, STALLED_US};
+use crate::limits::{FRAME_TIME_US, Limits};
 
 #[derive(Debug)]
 pub(super) struct Peers {
     pub(super) slots: Slots,
     pub(super) logins: Logins,
     pub(super) buffers: BufferAccount,
+    /// Peers that have sent a part of a frame, by the time at which we look at them again.
+    pub(super) partial_frames: BTreeSet<(u64, ConnectionId)>,
     /// Peers that did not take a send at once.
     blocked: Vec<ConnectionId>,
     /// The shard has stopped reading.
@@ -31,10 +36,8 @@ impl Peers {
         Peers {
             slots: Slots::default(),
             logins: Logins::new(shards, limits.clone()),
-            buffers: BufferAccount {
-                bytes: 0,
-                share_bytes: limits.buffered_bytes / shards,
-            },
+            buffers: BufferAccount::new(settings, &limits),
+            partial_frames: BTreeSet::new(),
             blocked: Vec::new(),
             stopping: false,
             limits,
@@ -59,6 +62,9 @@ impl Peers {
         let Slot { mut peer, .. } = *self.slots.remove(id)?;
         self.logins.forget(&mut peer);
         self.buffers.release(&mut peer);
+        if let Some(frame) = peer.partial_frame {
+            self.partial_frames.remove(&(frame.check_us, id));
+        }
         self.connections.fetch_sub(1, Ordering::Relaxed);
         Some(peer)
     }
@@ -124,22 +130,77 @@ impl Shard {
         });
     }
 
-    /// While buffers run short, ends peers that have sent half of a request and then nothing for
-    /// `STALLED_US`: they would hold their buffers for ever, and those who need one would be ended.
-    pub(super) fn end_stalled(&mut self, cx: &mut Context<'_>) {
+    /// Ends peers whose frame arrives more slowly than `limits.receive_rate`, once `FRAME_TIME_US` have
+    /// passed since its first byte: however they trickle, they hold its memory no longer.
+    pub(super) fn end_slow_frames(&mut self, cx: &mut Context<'_>) {
         let Shard { peers, engine } = self;
-        if !peers.buffers.is_half_full() {
-            return;
-        }
-        for Slot { reader, peer } in peers.slots.iter() {
-            let stalled = reader.buffered_bytes() > SMALL_BUFFER_BYTES
-                && matches!(peer.reading, Reading::Open | Reading::Finished)
-                && cx.now_us.saturating_sub(peer.received_us) >= STALLED_US;
-            if stalled {
-                end(peer, Fault::BuffersFull, engine, cx);
+        while let Some((check_us, id)) = peers.partial_frames.first().copied()
+            && check_us <= cx.now_us
+        {
+            peers.partial_frames.pop_first();
+            let Some(Slot { reader, peer }) = peers.slots.get_mut(id) else {
+                continue;
+            };
+            let Some(PartialFrame { begun_us, .. }) = peer.partial_frame else {
+                continue;
+            };
+            let deadline_us = frame_deadline_us(begun_us, reader.buffered_bytes(), &peers.limits);
+            if deadline_us <= cx.now_us {
+                peer.partial_frame = None;
+                let rate = peers.limits.receive_rate;
+                end(peer, Fault::FrameTooSlow(rate), engine, cx);
+            } else {
+                peer.partial_frame = Some(PartialFrame {
+                    begun_us,
+                    check_us: deadline_us,
+                });
+                peers.partial_frames.insert((deadline_us, id));
             }
         }
     }
+
+    /// Ends the peer that holds most, so that the one that asks for more can have it. The one that asks is
+    /// ended only if nobody else holds more than a small buffer.
+    pub(super) fn make_room(&mut self, asking: ConnectionId, full: Full, cx: &mut Context<'_>) {
+        let Shard { peers, engine } = self;
+        let slots = &peers.slots;
+        let address_of = |id| slots.get(id).map(|slot| account_of(slot.peer.address.ip()));
+        let largest = peers.buffers.largest_but(asking, full, address_of);
+        let victim = largest.unwrap_or(asking);
+        if let Some(slot) = peers.slots.get_mut(victim) {
+            peers.buffers.stop_watching(&slot.peer);
+            end(&slot.peer, Fault::BuffersFull, engine, cx);
+        }
+    }
+}
+
+impl Peers {
+    /// Remembers when a peer began to send the frame that is not whole yet, or that there is none.
+    pub(super) fn watch_frame(&mut self, id: ConnectionId, begins: bool, now_us: u64) {
+        let Some(Slot { reader, peer }) = self.slots.get_mut(id) else {
+            return;
+        };
+        let is_partial = reader.buffered_bytes() > 0 && peer.reading == Reading::Open;
+        if let Some(frame) = peer.partial_frame
+            && (begins || !is_partial)
+        {
+            self.partial_frames.remove(&(frame.check_us, id));
+            peer.partial_frame = None;
+        }
+        if is_partial && peer.partial_frame.is_none() {
+            let check_us = now_us + FRAME_TIME_US;
+            self.partial_frames.insert((check_us, id));
+            peer.partial_frame = Some(PartialFrame {
+                begun_us: now_us,
+                check_us,
+            });
+        }
+    }
+}
+
+/// When a frame that began at `begun_us`, and of which `bytes` have arrived, is too slow.
+fn frame_deadline_us(begun_us: u64, bytes: usize, limits: &Limits) -> u64 {
+    begun_us + FRAME_TIME_US + bytes as u64 * 1_000_000 / limits.receive_rate
 }
 
 /// All connections, by the slots of their ids.
@@ -163,9 +224,9 @@ impl Slots {
         (slot.peer.id == id).then_some(slot)
     }
 
-    pub(super) fn contains(&self, id: ConnectionId) -> bool {
-        let slot = self.0.get(id.slot as usize).and_then(Option::as_deref);
-        slot.is_some_and(|slot| slot.peer.id == id)
+    pub(super) fn get(&self, id: ConnectionId) -> Option<&Slot> {
+        let slot = self.0.get(id.slot as usize)?.as_deref()?;
+        (slot.peer.id == id).then_some(slot)
     }
 
     fn remove(&mut self, id: ConnectionId) -> Option<Box<Slot>> {
@@ -175,42 +236,5 @@ impl Slots {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
         self.0.iter().flatten().map(|slot| &**slot)
-    }
-}
-
-/// Half-received requests, unread answers, forwarded pulses and deferred logins of all peers.
-#[derive(Debug)]
-pub(super) struct BufferAccount {
-    bytes: usize,
-    /// This shard's share of `limits.buffered`.
-    share_bytes: u64,
-}
-
-impl BufferAccount {
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    fn is_half_full(&self) -> bool {
-        self.bytes as u64 >= self.share_bytes / 2
-    }
-
-    /// Counts what a peer makes us hold now.
-    ///
-    /// # Errors
-    /// The peer holds more than before, and all buffers together are full.
-    pub(super) fn recount(&mut self, slot: &mut Slot) -> Result<(), Fault> {
-        let bytes = slot.reader.buffered_bytes() + slot.peer.held_bytes();
-        let counted_bytes = std::mem::replace(&mut slot.peer.counted_bytes, bytes);
-        self.bytes = self.bytes - counted_bytes + bytes;
-        let full = self.bytes as u64 > self.share_bytes;
-        if bytes > counted_bytes && bytes > SMALL_BUFFER_BYTES && full {
-            return Err(Fault::BuffersFull);
-        }
-        Ok(())
-    }
-
-    fn release(&mut self, peer: &mut Peer) {
-        self.bytes -= std::mem::take(&mut peer.counted_bytes);
     }
 }

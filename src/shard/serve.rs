@@ -15,7 +15,7 @@ use super::{Context, Shard, peers};
 use crate::access::{self, RequestKind, Rules};
 use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::{Fault, Refusal};
-use crate::limits::{Limits, MAILBOX_BURST};
+use crate::limits::{Limits, MAILBOX_BURST, UNAUTHENTICATED_FRAME_DIVISOR};
 use crate::session::{Received, Request};
 use crate::wire::message;
 
@@ -32,12 +32,20 @@ impl Shard {
             return; // gone already
         };
         let was_reading = slot.peer.reading;
-        let outcome = read(slot, bytes, &mut peers.logins, engine, cx).and_then(|()| {
-            command(&slot.peer, was_reading, peers.stopping, cx);
-            peers.buffers.recount(slot)
-        });
-        if let Err(fault) = outcome {
-            peers::end(&slot.peer, fault, engine, cx);
+        let frames = match read(slot, bytes, &mut peers.logins, engine, cx) {
+            Ok(frames) => frames,
+            Err(fault) => {
+                peers::end(&slot.peer, fault, engine, cx);
+                return;
+            }
+        };
+        command(&slot.peer, was_reading, peers.stopping, cx);
+        let counted = peers.buffers.recount(slot);
+        if slot.peer.partial_frame.is_some() || slot.reader.buffered_bytes() > 0 {
+            peers.watch_frame(id, frames > 0, cx.now_us);
+        }
+        if let Err(full) = counted {
+            self.make_room(id, full, cx);
         }
     }
 
@@ -135,13 +143,13 @@ impl Shard {
 
     /// Puts what a scan holds on its peer's account.
     fn count_scan(&mut self, target: ScanTarget, bytes: usize, cx: &mut Context<'_>) {
-        let Shard { peers, engine } = self;
+        let peers = &mut self.peers;
         let Some(slot) = peers.slots.get_mut(target.id) else {
             return;
         };
         slot.peer.scan = ScanStage::UnderWay { bytes };
-        if let Err(fault) = peers.buffers.recount(slot) {
-            peers::end(&slot.peer, fault, engine, cx);
+        if let Err(full) = peers.buffers.recount(slot) {
+            self.make_room(target.id, full, cx);
         }
     }
 
@@ -162,39 +170,55 @@ impl Shard {
     }
 }
 
-/// Serves frame after frame, until none is whole or the peer has no room for another answer.
+/// Serves frame after frame, until none is whole or the peer has no room for another answer. Returns
+/// how many that were.
 fn read(
     slot: &mut Slot,
     mut bytes: &[u8],
     logins: &mut Logins,
     engine: &mut Engine,
     cx: &mut Context<'_>,
-) -> Result<(), Fault> {
+) -> Result<usize, Fault> {
     let Slot { reader, peer } = slot;
     match peer.reading {
-        Reading::Open if bytes.is_empty() => return Ok(()),
+        Reading::Open if bytes.is_empty() => return Ok(0),
         Reading::Open => {}
-        Reading::Finished => return Ok(()),
+        Reading::Finished => return Ok(0),
         Reading::Paused(_) | Reading::Draining(_) => {
             if peer.pause_reason(&engine.limits, Room::Half).is_some() {
                 reader.push(bytes);
-                return Ok(());
+                return Ok(0);
             }
         }
     }
+    let mut frames = 0;
     loop {
         if let Some(reason) = peer.pause_reason(&engine.limits, Room::Any) {
             reader.push(bytes);
             peer.reading = peer.reading.paused(reason);
-            return Ok(());
+            return Ok(frames);
         }
+        reader.set_max_body_bytes(max_frame_bytes(peer, &engine.limits));
         match reader.next_from(&mut bytes) {
-            Some(frame) => serve_frame(frame.map_err(Fault::Frame)?, peer, logins, engine, cx)?,
+            Some(frame) => {
+                serve_frame(frame.map_err(Fault::Frame)?, peer, logins, engine, cx)?;
+                frames += 1;
+            }
             None => {
                 peer.reading = peer.reading.resumed();
-                return Ok(());
+                return Ok(frames);
             }
         }
+    }
+}
+
+/// The largest frame that the peer may send, in bytes of its body. Where a login is offered it is smaller
+/// until the peer has logged in or stored a pulse.
+fn max_frame_bytes(peer: &Peer, limits: &Limits) -> u32 {
+    if peer.counts_as_unauthenticated {
+        limits.frame_bytes / UNAUTHENTICATED_FRAME_DIVISOR
+    } else {
+        limits.frame_bytes
     }
 }
 
@@ -223,7 +247,7 @@ pub(super) fn serve_frame(
     engine: &mut Engine,
     cx: &mut Context<'_>,
 ) -> Result<(), Fault> {
-    let message = message::decode(body).map_err(Fault::Decode)?;
+    let message = message::decode_request(body).map_err(Fault::Decode)?;
     if logins.must_defer(peer, &message, cx.now_us) {
         logins.defer_login(peer, body, cx.now_us)?;
         engine.counters.logins_deferred += 1;

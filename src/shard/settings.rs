@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ahash::RandomState;
 
+use super::Budget;
 use crate::limits::{Ageing, Limits};
 
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Settings {
     pub ageing: Ageing,
     /// See [`super::pace`].
     pub minimum_wait: Duration,
+    /// What is left of `limits.buffered`.
+    pub buffers: Arc<Budget>,
     /// Open connections of all shards.
     pub connections: Arc<AtomicU64>,
 }

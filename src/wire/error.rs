@@ -22,6 +22,8 @@ pub enum DecodeError {
     MissingPulseId,
     /// `HBMessageData`, a union, has no field.
     EmptyUnion,
+    /// A request carries `HBRecords` or `HBNodes`, which belong into answers.
+    ListInRequest,
     /// Storm's `ControlMessage` has no such code.
     UnknownControlCode(i16),
     /// The blob of a SASL message begins with this code instead of `SaslMessageToken.IDENTIFIER`.
@@ -45,6 +47,10 @@ impl fmt::Display for DecodeError {
             }
             Self::MissingPulseId => write!(out, "expected a pulse with an id, found none"),
             Self::EmptyUnion => write!(out, "expected one field in the message data, found none"),
+            Self::ListInRequest => write!(
+                out,
+                "expected the data of a request, found a list of records or names"
+            ),
             Self::UnknownControlCode(code) => {
                 write!(out, "expected one of Storm's control codes, found {code}")
             }

@@ -77,6 +77,11 @@ impl FrameReader {
         }
     }
 
+    /// Limits the body of later frames to this many bytes, instead of what `new` was told.
+    pub(crate) fn set_max_body_bytes(&mut self, max_body_bytes: u32) {
+        self.max_body_bytes = max_body_bytes;
+    }
+
     /// Keeps bytes for later calls of [`next`](Self::next). There is no limit: a caller that pushes
     /// without pulling must stop receiving.
     pub fn push(&mut self, bytes: &[u8]) {

@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use decode::decode;
+pub(crate) use decode::decode_request;
 pub use encode::{
     FRAME_PREFIX_BYTES, RECORD_TAIL, encode_blob, encode_bool, encode_nodes, encode_path,
     encode_plain, encode_pulse, encode_pulse_head, encode_pulse_tail, encode_record_head,

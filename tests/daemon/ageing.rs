@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use storm_pacemaker::connection::{Commands, ConnectionId};
 use storm_pacemaker::limits::{Ageing, Limits};
-use storm_pacemaker::shard::{Context, Counters, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::shard::{
+    Budget, Context, Counters, Incident, Incidents, Mailbox, Settings, Shard,
+};
 use storm_pacemaker::wire::message::{MessageType, encode_pulse};
 
 const SECOND_US: u64 = 1_000_000;
@@ -44,6 +46,7 @@ impl World {
                 expire_after,
             },
             minimum_wait: Duration::ZERO,
+            buffers: Budget::new(1 << 30, 1),
             connections: Arc::new(AtomicU64::new(0)),
         };
         let mailbox = Mailbox::for_shards(1).pop().expect("one");

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::super::thrift::{Cursor, code};
+use super::super::thrift::{Cursor, Field, code};
 use super::{Data, DecodeError, Message, MessageType, NO_ID, Pulse};
 
 /// Decodes a frame's body, which is the frame without its length prefix.
@@ -14,6 +14,34 @@ use super::{Data, DecodeError, Message, MessageType, NO_ID, Pulse};
 /// # Errors
 /// The body is not a message; the peer is at fault.
 pub fn decode(body: &[u8]) -> Result<Message<'_>, DecodeError> {
+    decode_with(body, read_data)
+}
+
+/// Decodes a frame's body that a client sent: as [`decode`], but without the lists that only answers
+/// carry. 10 MiB of empty names would be 100 MB of them.
+///
+/// # Errors
+/// The body is not a message, or carries a list; the peer is at fault.
+pub(crate) fn decode_request(body: &[u8]) -> Result<Message<'_>, DecodeError> {
+    decode_with(body, |cursor| {
+        let mut ahead = cursor.clone();
+        ahead.enter()?;
+        match ahead.field()? {
+            Some(field) if is_list(&field) => Err(DecodeError::ListInRequest),
+            _ => read_data(cursor),
+        }
+    })
+}
+
+/// `HBRecords` or `HBNodes` of the union.
+fn is_list(field: &Field) -> bool {
+    matches!((field.id, field.kind), (4 | 5, code::STRUCT))
+}
+
+fn decode_with<'a>(
+    body: &'a [u8],
+    read_data: impl Fn(&mut Cursor<'a>) -> Result<Option<Data<'a>>, DecodeError>,
+) -> Result<Message<'a>, DecodeError> {
     let mut cursor = Cursor::new(body);
     let mut number = None;
     let mut data = None;

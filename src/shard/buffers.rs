@@ -1,0 +1,134 @@
+//! The memory that peers make a shard hold besides what it stores: half-received requests, unread
+//! answers, forwarded pulses, deferred logins and scans.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+use super::Settings;
+use super::budget::Allowance;
+use super::peer::{Peer, Slot};
+use crate::access::account_of;
+use crate::connection::ConnectionId;
+use crate::limits::{Limits, SMALL_BUFFER_BYTES};
+
+#[derive(Debug)]
+pub(super) struct BufferAccount {
+    /// Our part of `limits.buffered`.
+    allowance: Allowance,
+    /// Peers that hold more than a small buffer, by what they hold.
+    holders: BTreeSet<(usize, ConnectionId)>,
+    /// What the holders of an address hold together.
+    by_address: HashMap<IpAddr, usize, RandomState>,
+    /// What the holders of one address may hold on this shard.
+    address_limit_bytes: usize,
+}
+
+/// What is full when a peer asks for more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Full {
+    /// `limits.buffered`.
+    All,
+    /// The part of it that one address may have.
+    Address(IpAddr),
+}
+
+impl BufferAccount {
+    pub(super) fn new(settings: &Settings, limits: &Arc<Limits>) -> BufferAccount {
+        let half_of_share = limits.buffered_bytes / 2 / settings.shards as u64;
+        let frames = 2 * u64::from(limits.frame_bytes);
+        BufferAccount {
+            allowance: Allowance::new(settings.buffers.clone()),
+            holders: BTreeSet::new(),
+            by_address: HashMap::default(),
+            address_limit_bytes: half_of_share.max(frames) as usize,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.allowance.used() as usize
+    }
+
+    /// Counts what a peer makes us hold now.
+    ///
+    /// # Errors
+    /// The peer holds more than before, and more than a small buffer, and what it names is full.
+    pub(super) fn recount(&mut self, slot: &mut Slot) -> Result<(), Full> {
+        let bytes = slot.reader.buffered_bytes() + slot.peer.held_bytes();
+        let old_bytes = std::mem::replace(&mut slot.peer.counted_bytes, bytes);
+        if bytes == old_bytes {
+            return Ok(());
+        }
+        let fits = self.set_total(old_bytes, bytes);
+        let address = account_of(slot.peer.address.ip());
+        let of_address = self.watch(slot.peer.id, address, old_bytes, bytes);
+        if bytes < old_bytes || bytes <= SMALL_BUFFER_BYTES {
+            Ok(())
+        } else if of_address > self.address_limit_bytes {
+            Err(Full::Address(address))
+        } else if fits {
+            Ok(())
+        } else {
+            Err(Full::All)
+        }
+    }
+
+    /// The peer is gone.
+    pub(super) fn release(&mut self, peer: &mut Peer) {
+        let bytes = std::mem::take(&mut peer.counted_bytes);
+        self.set_total(bytes, 0);
+        if bytes > SMALL_BUFFER_BYTES {
+            self.watch(peer.id, account_of(peer.address.ip()), bytes, 0);
+        }
+    }
+
+    fn set_total(&mut self, old_bytes: usize, bytes: usize) -> bool {
+        let total = self.allowance.used() - old_bytes as u64 + bytes as u64;
+        self.allowance.set(total)
+    }
+
+    /// Keeps the peers that hold much in order. Returns what those of its address hold.
+    fn watch(&mut self, id: ConnectionId, address: IpAddr, old: usize, new: usize) -> usize {
+        let counted = |bytes: usize| if bytes > SMALL_BUFFER_BYTES { bytes } else { 0 };
+        let (old, new) = (counted(old), counted(new));
+        if old > 0 {
+            self.holders.remove(&(old, id));
+        }
+        if new > 0 {
+            self.holders.insert((new, id));
+        }
+        if old == 0 && new == 0 {
+            return 0;
+        }
+        let of_address = self.by_address.entry(address).or_default();
+        *of_address = *of_address - old + new;
+        let total = *of_address;
+        if total == 0 {
+            self.by_address.remove(&address);
+        }
+        total
+    }
+
+    /// The peer that holds most of what is full, besides `asking`.
+    pub(super) fn largest_but(
+        &self,
+        asking: ConnectionId,
+        full: Full,
+        address_of: impl Fn(ConnectionId) -> Option<IpAddr>,
+    ) -> Option<ConnectionId> {
+        let others = self.holders.iter().rev().filter(|(_, id)| *id != asking);
+        let mut ids = others.map(|(_, id)| *id);
+        match full {
+            Full::All => ids.next(),
+            Full::Address(address) => ids.find(|id| address_of(*id) == Some(address)),
+        }
+    }
+
+    /// The peer is about to be closed: it is not chosen again meanwhile.
+    pub(super) fn stop_watching(&mut self, peer: &Peer) {
+        self.holders.remove(&(peer.counted_bytes, peer.id));
+    }
+}
