@@ -149,7 +149,11 @@ impl World {
             Command::Close(id, _) => {
                 if let Some(peer) = of(&mut self.peers, id) {
                     self.peers[peer].closed = true;
-                    assert!(!self.peers[peer].good, "a good peer was closed");
+                    assert!(
+                        !self.peers[peer].good,
+                        "a good peer was closed: {:?}",
+                        self.faults.0.last()
+                    );
                     self.call(shard, |shard, _| shard.closed(id, Closed::ByUs));
                 }
             }
@@ -252,7 +256,7 @@ impl World {
 
     /// Something happens.
     fn step(&mut self) -> Result<(), String> {
-        self.now_us += self.random.next_u64() % 1000;
+        self.now_us += self.random.next_u64() % 50;
         match self.random.below(8) {
             0..=2 => self.deliver_some(),
             3 | 4 => {

@@ -113,8 +113,17 @@ fn a_larger_frame_takes_the_default_output_with_it_but_not_a_chosen_one() {
     assert_eq!(
         errors.to_string(),
         "-c: limits.output: 1MiB is less than limits.frame_size (2MiB, from -c); it must hold one \
-         answer of that size"
+         request or answer of that size"
     );
+    let errors = with(&["limits.buffered=8MiB"]).unwrap_err().to_string();
+    for fact in [
+        "limits.buffered",
+        "8MiB",
+        "limits.frame_size (10MiB",
+        "the default",
+    ] {
+        assert!(errors.contains(fact), "{errors}");
+    }
 }
 
 #[test]
