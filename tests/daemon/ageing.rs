@@ -146,3 +146,18 @@ fn zero_keeps_them_for_ever() {
         (100, 0, 100)
     );
 }
+
+/// The process was stopped, or starved: pulses that would refresh the keys still wait in sockets.
+#[test]
+fn no_key_ages_right_after_a_gap() {
+    let mut world = World::new(Duration::from_secs(120));
+    world.put(0..100);
+    world.pass(5);
+    world.now_us += 500 * SECOND_US;
+    world.pass(30);
+    assert_eq!((world.keys(), world.shard.counters().expired_keys), (100, 0));
+    world.put(0..90);
+    world.pass(60);
+    let counters = world.pass(1);
+    assert_eq!((counters.expired_keys, world.keys()), (10, 90));
+}

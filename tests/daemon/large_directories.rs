@@ -1,7 +1,11 @@
-//! What a peer can make the daemon do about a large directory is bounded: requests that cost more
-//! than one key are done one after another, and paths cannot fill the memory beside the bound.
+//! What a peer can make the daemon do about a large directory is bounded: lists, records and deletions
+//! take turns with other requests, and paths cannot fill the memory beside the limit.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use support::frames::*;
 use support::{Client, Daemon};
@@ -42,6 +46,107 @@ fn many_lists_of_many_names_are_made_one_after_another() {
         }
         let grew = peak_bytes(&daemon) - before;
         assert!(grew < 64 << 20, "{shards} shards: {grew} bytes");
+        daemon.stop();
+    }
+}
+
+/// Stores `count` keys below /large.
+fn fill(server: SocketAddr, count: i32) {
+    let mut client = Client::connect(server);
+    for from in (0..count).step_by(1_000) {
+        let to = count.min(from + 1_000);
+        let pulses = (from..to).flat_map(|id| send(format!("/large/name-{id:08x}"), "", id));
+        client.send(&pulses.collect::<Vec<_>>());
+        client.read_frames((to - from) as usize);
+    }
+}
+
+/// Writes, reads and lists until `over`. Returns how often, and the slowest answer.
+fn work(server: SocketAddr, over: &AtomicBool) -> (u32, Duration) {
+    let mut client = Client::connect(server);
+    let (mut rounds, mut slowest) = (0, Duration::ZERO);
+    while !over.load(Ordering::Relaxed) {
+        let path = format!("/small/{}", rounds % 10);
+        for step in 0..3 {
+            let begun = Instant::now();
+            match step {
+                0 => client.put(&path, b"pulse"),
+                1 => assert_eq!(client.get(&path).as_deref(), Some(&b"pulse"[..])),
+                _ => assert!(!client.list("/small").is_empty()),
+            }
+            slowest = slowest.max(begun.elapsed());
+        }
+        rounds += 1;
+    }
+    (rounds, slowest)
+}
+
+/// Runs `attack` while an honest client works.
+fn beside(server: SocketAddr, attack: impl FnOnce()) -> (u32, Duration) {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let honest = scope.spawn(|| work(server, &over));
+        attack();
+        over.store(true, Ordering::Relaxed);
+        honest.join().expect("honest requests are served")
+    })
+}
+
+#[test]
+fn floods_of_lists_stay_within_the_memory_that_they_may_have() {
+    const NAMES: i32 = 90_000;
+    for shards in ["1", "3"] {
+        let bounds = ["-c", "limits.frame_size=4MiB", "-c", "limits.buffered=16MiB"];
+        let daemon = Daemon::start(&[&["--shards", shards], &bounds[..]].concat());
+        fill(daemon.address(), NAMES);
+        let before = peak_bytes(&daemon);
+        let (rounds, slowest) = beside(daemon.address(), || {
+            // 1.5 MB each, and nobody reads them.
+            let ask = about(GET_ALL_NODES, "/large", 1);
+            let idle: Vec<Client> = (0..50)
+                .map(|_| {
+                    let mut peer = Client::connect(daemon.address());
+                    peer.send(&ask);
+                    peer
+                })
+                .collect();
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(3) {
+                // Others ask, go away and come back.
+                let mut peers: Vec<Client> =
+                    (0..20).map(|_| Client::connect(daemon.address())).collect();
+                for peer in &mut peers {
+                    peer.try_send(&ask);
+                }
+                thread::sleep(Duration::from_millis(20));
+                peers.into_iter().for_each(Client::reset);
+            }
+            drop(idle);
+        });
+        let grew = peak_bytes(&daemon) - before;
+        assert!(grew < 64 << 20, "{shards} shards: {grew} bytes");
+        assert!(rounds > 5, "{rounds}");
+        assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_deletion_of_many_keys_takes_turns_with_other_requests() {
+    for shards in ["1", "2"] {
+        let daemon = Daemon::start(&["--shards", shards, "-c", "access.deletes_below="]);
+        fill(daemon.address(), 150_000);
+        let mut took = Duration::ZERO;
+        let (rounds, slowest) = beside(daemon.address(), || {
+            let mut client = Client::connect(daemon.address());
+            let begun = Instant::now();
+            client.delete_path("/large");
+            took = begun.elapsed();
+        });
+        assert!(rounds > 5, "{rounds} rounds in {took:?}");
+        assert!(slowest < took / 2, "{slowest:?} of {took:?}");
+        let mut client = Client::connect(daemon.address());
+        assert_eq!(client.list("/large"), [""; 0]);
         daemon.stop();
     }
 }

@@ -1,55 +1,93 @@
-//! Peers that send half of a request and then nothing do not hold the buffers for ever: when buffers
-//! run short they are ended, and those who send whole requests are not.
+//! Peers that send a part of a request and then nothing, or a byte now and then, do not hold buffers
+//! for ever, and never at the expense of those who send whole requests.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use support::client::assert_good_client_is_served;
 use support::frames::*;
 use support::{Client, Daemon};
 
-fn large() -> Vec<u8> {
-    send("/large", vec![b'x'; 200_000], 1)
-}
-
-/// Enough to take more than half of 1 MiB.
-fn stalled(daemon: &Daemon) -> Vec<Client> {
-    let half = &large()[..100_000];
-    let stall = |_| {
-        let mut peer = Client::connect(daemon.address());
-        peer.send(half);
-        peer
-    };
-    (0..7).map(stall).collect()
+/// Sends a byte now and then until the peer is closed or `over`.
+fn trickle(mut peer: Client, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) && peer.try_send(b"x") {
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
-fn half_requests_give_way_when_buffers_run_short() {
-    let daemon = Daemon::start(&["--shards", "1", "-c", "limits.buffered=1MiB"]);
-    let mut stalled = stalled(&daemon);
-    // Little is held for this one, so it may take its time.
+fn honest_requests_are_served_while_others_trickle_theirs() {
+    for shards in ["1", "4"] {
+        let bounds = ["-c", "limits.frame_size=1MiB", "-c", "limits.buffered=3MiB"];
+        let daemon = Daemon::start(&[&["--shards", shards], &bounds[..]].concat());
+        let whole = send("/large", vec![b'x'; 900_000], 1);
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            // Together they want more than there is.
+            for _ in 0..9 {
+                let mut peer = Client::connect(daemon.address());
+                peer.try_send(&whole[..450_000]);
+                scope.spawn(|| trickle(peer, &over));
+            }
+            let details = vec![b'y'; 70_000];
+            for worker in 0..25 {
+                let mut honest = Client::connect(daemon.address());
+                let path = format!("/w/t/{worker}");
+                honest.put(&path, &details);
+                assert_eq!(honest.get(&path).as_deref(), Some(&details[..]), "{path}");
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        assert_good_client_is_served(daemon.address());
+        let log = daemon.stop();
+        assert!(log.contains("reason=\"buffers_full\""), "{log}");
+    }
+}
+
+#[test]
+fn a_frame_has_a_time_however_it_trickles() {
+    let bounds = ["-c", "limits.receive_rate=1MiB"];
+    let daemon = Daemon::start(&[&["--shards", "1"], &bounds[..]].concat());
+    let whole = send("/large", vec![b'x'; 200_000], 1);
+    let begun = Instant::now();
+    let mut slow = Client::connect(daemon.address());
+    slow.send(&whole[..100_000]);
+    // Small and slow, but within its time.
     let mut patient = Client::connect(daemon.address());
     let small = send("/small", vec![b'x'; 10_000], 2);
     patient.send(&small[..9_000]);
-    for peer in &mut stalled {
-        peer.expect_reset();
+    // One request after another on one connection: each frame has its own time.
+    let mut busy = Client::connect(daemon.address());
+    while slow.try_send(b"x") && begun.elapsed() < Duration::from_secs(30) {
+        busy.put("/busy", b"pulse");
+        if begun.elapsed() > Duration::from_secs(6) && patient.exists("/small") {
+            patient.put("/small", b"again");
+        } else if begun.elapsed() > Duration::from_secs(5) {
+            patient.send(&small[9_000..]);
+            assert_eq!(patient.read_frame(), plain(answer_to(SEND_PULSE), 2));
+        }
+        thread::sleep(Duration::from_millis(200));
     }
-    patient.send(&small[9_000..]);
-    assert_eq!(patient.read_frame(), plain(answer_to(SEND_PULSE), 2));
-    assert_good_client_is_served(daemon.address());
+    slow.expect_reset();
+    let took = begun.elapsed();
+    assert!(
+        (Duration::from_secs(10)..Duration::from_secs(14)).contains(&took),
+        "{took:?}"
+    );
+    busy.put("/busy", b"pulse");
     let log = daemon.stop();
-    assert!(log.contains("reason=\"buffers_full\""), "{log}");
+    assert!(log.contains("reason=\"frame_too_slow\""), "{log}");
 }
 
 #[test]
 fn half_requests_may_wait_while_there_is_room() {
-    let daemon = Daemon::start(&["--shards", "1", "-c", "limits.buffered=4MiB"]);
-    let whole = large();
+    let daemon = Daemon::start(&["--shards", "1"]);
+    let whole = send("/large", vec![b'x'; 200_000], 1);
     let mut waiting = Client::connect(daemon.address());
     waiting.send(&whole[..100_000]);
-    // As long as it takes to end the others.
-    let crowded = Daemon::start(&["--shards", "1", "-c", "limits.buffered=1MiB"]);
-    let mut stalled = stalled(&crowded);
-    stalled.iter_mut().for_each(Client::expect_reset);
+    thread::sleep(Duration::from_secs(6));
     waiting.send(&whole[100_000..]);
     assert_eq!(waiting.read_frame(), plain(answer_to(SEND_PULSE), 1));
-    crowded.stop();
     daemon.stop();
 }

@@ -290,3 +290,17 @@ fn debug_shows_no_payload() {
     );
     assert_eq!(format!("{:?}", Data::Blob(b"SECRET")), "Blob(6 bytes)");
 }
+
+/// Lists belong into answers: a request with one is refused before it is built.
+#[test]
+fn a_request_with_a_list_is_not_decoded() {
+    let mut frame = Vec::new();
+    encode_nodes(&mut frame, MessageType::GetPulse, vec![""; 1000], 7);
+    let body = &frame[FRAME_PREFIX_BYTES..];
+    assert_eq!(decode_request(body), Err(DecodeError::ListInRequest));
+    assert!(decode(body).is_ok());
+    let mut frame = Vec::new();
+    encode_path(&mut frame, MessageType::GetPulse, "/w/t", 7);
+    let body = &frame[FRAME_PREFIX_BYTES..];
+    assert_eq!(decode_request(body), decode(body));
+}
