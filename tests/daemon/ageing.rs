@@ -155,7 +155,10 @@ fn no_key_ages_right_after_a_gap() {
     world.pass(5);
     world.now_us += 500 * SECOND_US;
     world.pass(30);
-    assert_eq!((world.keys(), world.shard.counters().expired_keys), (100, 0));
+    assert_eq!(
+        (world.keys(), world.shard.counters().expired_keys),
+        (100, 0)
+    );
     world.put(0..90);
     world.pass(60);
     let counters = world.pass(1);

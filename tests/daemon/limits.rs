@@ -245,7 +245,13 @@ fn stored_bytes() {
 
 #[test]
 fn buffered_bytes() {
-    let daemon = Daemon::start(&["--shards", "2", "-c", "limits.buffered=1MiB"]);
+    let bounds = [
+        "-c",
+        "limits.frame_size=512KiB",
+        "-c",
+        "limits.buffered=1MiB",
+    ];
+    let daemon = Daemon::start(&[&["--shards", "2"], &bounds[..]].concat());
     let half = send("/large", vec![b'x'; 200_000], 1)[..100_000].to_vec();
     let mut peers = Vec::new();
     for _ in 0..60 {
