@@ -30,7 +30,8 @@ fn honest_requests_are_served_while_others_trickle_theirs() {
                 peer.try_send(&whole[..450_000]);
                 scope.spawn(|| trickle(peer, &over));
             }
-            let details = vec![b'y'; 70_000];
+            // More than is left beside the holders.
+            let details = vec![b'y'; 700_000];
             for worker in 0..25 {
                 let mut honest = Client::connect(daemon.address());
                 let path = format!("/w/t/{worker}");
