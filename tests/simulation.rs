@@ -393,12 +393,14 @@ fn leave(world: &mut World) -> Result<(), String> {
     }
     let buffered: usize = world.shards.iter().map(Shard::buffered_bytes).sum();
     let open = world.common.connections.load(Ordering::Relaxed);
+    let counted = world.common.accounts.connections();
     let keys: u64 = world.shards.iter().map(|shard| shard.usage().keys).sum();
     let good = || world.peers.iter().filter(|peer| peer.good);
     let expected: usize = good().map(|peer| peer.keys.len()).sum();
-    if (buffered, open, keys) != (0, 0, expected as u64) {
+    if (buffered, open, counted, keys) != (0, 0, 0, expected as u64) {
         return Err(format!(
-            "left: {buffered} bytes, {open} connections, {keys} keys instead of {expected}"
+            "left: {buffered} bytes, {open} connections, {counted} of them on their address's account, \
+             {keys} keys instead of {expected}"
         ));
     }
     let settled = world.shards.iter().all(Shard::is_settled);

@@ -24,6 +24,7 @@ mod settings;
 mod snapshot;
 mod work;
 
+pub use address_accounts::AddressAccounts;
 pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
 pub use histogram::Histogram;
 #[cfg(test)]

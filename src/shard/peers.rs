@@ -34,7 +34,7 @@ impl Peers {
     pub(super) fn new(settings: &Settings, limits: Arc<Limits>) -> Peers {
         Peers {
             slots: Slots::default(),
-            logins: Logins::new(settings.shards as u64, limits.clone()),
+            logins: Logins::new(settings.common.accounts.clone(), limits.clone()),
             buffers: BufferAccount::new(settings, &limits),
             partial_frames: BTreeSet::new(),
             blocked: Vec::new(),

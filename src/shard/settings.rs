@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ahash::RandomState;
 
+use super::AddressAccounts;
 use crate::budget::Budget;
 use crate::limits::{Ageing, Limits};
 use crate::store::{StoreBudget, StoreLimits};
@@ -30,6 +31,7 @@ pub struct Common {
     pub buffers: Arc<Budget>,
     /// What is left of `limits.stored_keys` and `limits.stored_bytes`.
     pub stored: StoreBudget,
+    pub accounts: Arc<AddressAccounts>,
     /// Open connections of all shards.
     pub connections: Arc<AtomicU64>,
 }
@@ -43,6 +45,7 @@ impl Common {
         Common {
             buffers: Budget::new(limits.buffered_bytes, shards),
             stored: StoreBudget::new(stored, shards),
+            accounts: Arc::new(AddressAccounts::new(limits)),
             connections: Arc::new(AtomicU64::new(0)),
         }
     }
