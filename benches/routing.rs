@@ -3,15 +3,13 @@
 
 use std::hint::black_box;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ahash::RandomState;
 use criterion::{Criterion, criterion_group, criterion_main};
 use storm_pacemaker::connection::{Commands, ConnectionId};
 use storm_pacemaker::limits::{Ageing, Limits};
-use storm_pacemaker::shard::{Budget, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::shard::{Common, Context, Incident, Incidents, Mailbox, Settings, Shard};
 use storm_pacemaker::wire::MessageType;
 use storm_pacemaker::wire::message::encode_pulse;
 
@@ -46,8 +44,7 @@ impl World {
                 expire_after: Duration::ZERO,
             },
             minimum_wait: Duration::from_millis(5),
-            buffers: Budget::new(1 << 30, shards),
-            connections: Arc::new(AtomicU64::new(0)),
+            common: Common::new(&Limits::wide(), shards),
         };
         let mailboxes = Mailbox::for_shards(shards).into_iter().enumerate();
         World {

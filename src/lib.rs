@@ -10,6 +10,7 @@ pub mod access;
 mod admin;
 pub mod auth;
 pub mod blocking_client;
+mod budget;
 pub mod cli;
 pub mod client_login;
 mod commands;

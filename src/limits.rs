@@ -13,7 +13,7 @@ pub const GIB: u64 = 1024 * MIB;
 // ── What the configuration sets ──────────────────────────────────────────────────────────────────
 
 /// The limits of one process. The configuration fills them and every shard goes by them. Where a limit
-/// is for the whole process, each shard enforces an equal share.
+/// is for the whole process, it is met by all shards together.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of one frame's body. Storm's `pacemaker.thrift.message.size.max` is an `int`, and so is

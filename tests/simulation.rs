@@ -6,13 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId};
 use storm_pacemaker::limits::{Ageing, Limits};
-use storm_pacemaker::shard::{Budget, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::shard::{Common, Context, Incident, Incidents, Mailbox, Settings, Shard};
 use storm_pacemaker::wire::FrameReader;
 use storm_pacemaker::wire::message::{MessageType, encode_path, encode_plain, encode_pulse};
 use support::Random;
@@ -63,7 +62,7 @@ struct World {
     shards: Vec<Shard>,
     peers: Vec<Peer>,
     faults: Faults,
-    connections: Arc<AtomicU64>,
+    common: Common,
     now_us: u64,
     planted: Planted,
 }
@@ -77,24 +76,24 @@ impl World {
         } else {
             count
         };
-        let connections = Arc::new(AtomicU64::new(0));
+        let limits = Limits {
+            frame_bytes: FRAME_BYTES,
+            in_flight: 1 + random.below(20),
+            output_bytes: 64 * 1024 + random.below(64 * 1024),
+            output_deadline: Duration::from_secs(3600),
+            ..Limits::wide()
+        };
+        let common = Common::new(&limits, count);
         let settings = Settings {
             shards: count,
             key_hasher: ahash::RandomState::with_seeds(seed, 1, 2, 3),
-            limits: Limits {
-                frame_bytes: FRAME_BYTES,
-                in_flight: 1 + random.below(20),
-                output_bytes: 64 * 1024 + random.below(64 * 1024),
-                output_deadline: Duration::from_secs(3600),
-                ..Limits::wide()
-            },
+            limits,
             ageing: Ageing {
                 stale_after: Duration::from_secs(30),
                 expire_after: Duration::ZERO,
             },
             minimum_wait: Duration::from_millis(2),
-            buffers: Budget::new(1 << 30, count),
-            connections: connections.clone(),
+            common: common.clone(),
         };
         // Lanes that are full most of the time.
         let shards = Mailbox::with_slots(count, 1 + random.below(6))
@@ -107,7 +106,7 @@ impl World {
             shards,
             peers: Vec::new(),
             faults: Faults::default(),
-            connections,
+            common,
             now_us: 1,
             planted,
         }
@@ -393,13 +392,15 @@ fn leave(world: &mut World) -> Result<(), String> {
         }
     }
     let buffered: usize = world.shards.iter().map(Shard::buffered_bytes).sum();
-    let open = world.connections.load(Ordering::Relaxed);
+    let open = world.common.connections.load(Ordering::Relaxed);
+    let counted = world.common.accounts.connections();
     let keys: u64 = world.shards.iter().map(|shard| shard.usage().keys).sum();
     let good = || world.peers.iter().filter(|peer| peer.good);
     let expected: usize = good().map(|peer| peer.keys.len()).sum();
-    if (buffered, open, keys) != (0, 0, expected as u64) {
+    if (buffered, open, counted, keys) != (0, 0, 0, expected as u64) {
         return Err(format!(
-            "left: {buffered} bytes, {open} connections, {keys} keys instead of {expected}"
+            "left: {buffered} bytes, {open} connections, {counted} of them on their address's account, \
+             {keys} keys instead of {expected}"
         ));
     }
     let settled = world.shards.iter().all(Shard::is_settled);

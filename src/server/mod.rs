@@ -16,7 +16,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use ahash::RandomState;
@@ -30,7 +29,7 @@ use crate::admin::{self, Admin, Facts};
 use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
-use crate::shard::{Budget, Mailbox, Settings, Shard};
+use crate::shard::{Common, Mailbox, Settings, Shard};
 use crate::units::Size;
 use incident_log::IncidentLog;
 use logging::Log;
@@ -213,18 +212,19 @@ pub fn serve(
 }
 
 fn settings(config: &Config, connections: u64) -> Settings {
+    let shards = config.server.shards.get();
+    let limits = Limits {
+        connections,
+        ..config.limits.clone()
+    };
     Settings {
-        shards: config.server.shards.get(),
+        shards,
         // Random seeds from the operating system, so that peers cannot choose keys that collide.
         key_hasher: RandomState::new(),
-        limits: Limits {
-            connections,
-            ..config.limits.clone()
-        },
         ageing: config.ageing,
         minimum_wait: config.server.minimum_wait,
-        buffers: Budget::new(config.limits.buffered_bytes, config.server.shards.get()),
-        connections: Arc::new(AtomicU64::new(0)),
+        common: Common::new(&limits, shards),
+        limits,
     }
 }
 

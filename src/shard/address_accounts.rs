@@ -1,47 +1,70 @@
 //! What the peers of one address have together: connections, connections that have not shown who they
-//! are, and failed logins.
+//! are, and failed logins. All shards count in the same accounts, so a limit is met where it is stated,
+//! however the kernel spreads an address's connections.
 //!
-//! The counts are this shard's. The kernel spreads an address's connections over all shards, so each
-//! shard enforces an equal share of a limit.
+//! Accounts lie behind locks, by the address's hash. A lock is held for one look-up and one change: some
+//! tens of nanoseconds for each connection opened or closed and each login. Nothing may wait, log or
+//! call out under it.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::access::account_of;
-use crate::limits::LOGIN_FORGIVEN_US;
+use crate::limits::{LOGIN_FORGIVEN_US, Limits};
 
-/// From this many accounts on, those that count nothing are dropped.
-const MANY_ACCOUNTS: usize = 1024;
+/// Locks. Shards rarely meet at one of so many.
+const STRIPES: usize = 64;
 
+/// From this many accounts of one stripe on, those that count nothing are dropped.
+const MANY_ACCOUNTS: usize = 16;
+
+/// The accounts of a process.
 #[derive(Debug)]
-pub(super) struct AddressAccounts {
-    by_address: HashMap<IpAddr, Account, RandomState>,
+pub struct AddressAccounts {
+    stripes: [Mutex<Stripe>; STRIPES],
+    /// Chooses the stripe. Seeded anew for each process: peers cannot choose addresses that meet.
+    hasher: RandomState,
     limits: PerAddressLimits,
-    prune_at: usize,
 }
 
-/// Limits for one address on this shard.
+/// Limits for one address.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PerAddressLimits {
-    pub(super) connections: u64,
+struct PerAddressLimits {
+    connections: u64,
     /// Connections that have neither logged in nor stored a pulse.
-    pub(super) unauthenticated: u64,
+    unauthenticated: u64,
     /// Recent failed logins after which further logins are deferred; as many may be deferred.
-    pub(super) failed_logins: u64,
+    failed_logins: u64,
+}
+
+/// Some of the accounts, behind one lock. Aligned, so that no two locks share a cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Stripe {
+    by_address: HashMap<IpAddr, Account, RandomState>,
+    prune_at: usize,
 }
 
 #[derive(Debug, Default)]
 struct Account {
     connections: u64,
     unauthenticated: u64,
-    /// Logins that wait for their turn.
-    deferred: u64,
+    /// Logins that wait for their turn, the longest waiting first.
+    line: VecDeque<PlaceInLine>,
+    next_place: u64,
     /// When all failed logins are forgiven, one every `LOGIN_FORGIVEN_US`: the clock of a leaky
     /// bucket.
     forgiven_us: u64,
 }
+
+/// The place of a deferred login among those of its address, on all shards. Without an order, a shard
+/// that happens to look first each time would let its logins pass those of all others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct PlaceInLine(u64);
 
 /// The limit that a new connection exceeds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,23 +74,49 @@ pub(super) enum Excess {
 }
 
 impl AddressAccounts {
-    pub(super) fn new(limits: PerAddressLimits) -> AddressAccounts {
+    pub fn new(limits: &Limits) -> AddressAccounts {
+        AddressAccounts::with_limits(PerAddressLimits {
+            connections: limits.connections_per_address(),
+            unauthenticated: limits.unauthenticated_per_address,
+            failed_logins: limits.failed_logins,
+        })
+    }
+
+    fn with_limits(limits: PerAddressLimits) -> AddressAccounts {
+        let stripe = |_| {
+            Mutex::new(Stripe {
+                by_address: HashMap::default(),
+                prune_at: MANY_ACCOUNTS,
+            })
+        };
         AddressAccounts {
-            by_address: HashMap::default(),
+            stripes: std::array::from_fn(stripe),
+            hasher: RandomState::new(),
             limits,
-            prune_at: MANY_ACCOUNTS,
         }
+    }
+
+    /// Connections of all addresses that are open.
+    pub fn connections(&self) -> u64 {
+        let of_stripe = |stripe: &Mutex<Stripe>| {
+            let stripe = lock(stripe);
+            let accounts = stripe.by_address.values();
+            accounts.map(|account| account.connections).sum::<u64>()
+        };
+        self.stripes.iter().map(of_stripe).sum()
     }
 
     /// Counts a new connection until `closed`, even if it is refused.
     pub(super) fn opened(
-        &mut self,
+        &self,
         address: IpAddr,
         is_unauthenticated: bool,
         now_us: u64,
     ) -> Result<(), Excess> {
-        self.prune(now_us);
-        let account = self.by_address.entry(account_of(address)).or_default();
+        let address = account_of(address);
+        let mut stripe = self.stripe(address);
+        stripe.prune(now_us);
+        let account = stripe.by_address.entry(address).or_default();
         account.connections += 1;
         account.unauthenticated += u64::from(is_unauthenticated);
         if account.connections > self.limits.connections {
@@ -80,49 +129,86 @@ impl AddressAccounts {
     }
 
     /// A connection is gone.
-    pub(super) fn closed(&mut self, address: IpAddr) {
+    pub(super) fn closed(&self, address: IpAddr) {
         self.with(address, |account| account.connections -= 1);
     }
 
     /// A connection that counted as unauthenticated no longer does.
-    pub(super) fn authenticated(&mut self, address: IpAddr) {
+    pub(super) fn authenticated(&self, address: IpAddr) {
         self.with(address, |account| account.unauthenticated -= 1);
     }
 
-    /// Whether a login of this address may be judged now.
+    /// Whether a new login of this address may be judged now: none that waits has a better right.
+    ///
+    /// Two shards that ask at the same moment may both be told yes for the last place. Both failures are
+    /// charged, and later logins wait so much longer.
     pub(super) fn may_log_in(&self, address: IpAddr, now_us: u64) -> bool {
-        let Some(account) = self.by_address.get(&account_of(address)) else {
-            return true;
-        };
-        let unforgiven_us = account.forgiven_us.saturating_sub(now_us);
-        unforgiven_us.div_ceil(LOGIN_FORGIVEN_US) < self.limits.failed_logins
+        self.with(address, |account| {
+            (account.line.len() as u64) < self.limits.logins_now(account, now_us)
+        })
     }
 
-    /// Counts a login that is to wait. False if too many wait already.
-    pub(super) fn try_defer(&mut self, address: IpAddr) -> bool {
-        let limit = self.limits.failed_logins;
-        let account = self.by_address.entry(account_of(address)).or_default();
-        let has_room = account.deferred < limit;
-        account.deferred += u64::from(has_room);
-        has_room
+    /// Puts a login into its address's line. None if too many wait already.
+    pub(super) fn try_defer(&self, address: IpAddr) -> Option<PlaceInLine> {
+        self.with(address, |account| {
+            if account.line.len() as u64 >= self.limits.failed_logins {
+                return None;
+            }
+            let place = PlaceInLine(account.next_place);
+            account.next_place += 1;
+            account.line.push_back(place);
+            Some(place)
+        })
+    }
+
+    /// Whether the login at this place of the line may be judged now.
+    pub(super) fn is_its_turn(&self, address: IpAddr, place: PlaceInLine, now_us: u64) -> bool {
+        self.with(address, |account| {
+            let before = account.line.partition_point(|other| *other < place);
+            (before as u64) < self.limits.logins_now(account, now_us)
+        })
     }
 
     /// A deferred login no longer waits.
-    pub(super) fn undefer(&mut self, address: IpAddr) {
-        self.with(address, |account| account.deferred -= 1);
+    pub(super) fn undefer(&self, address: IpAddr, place: PlaceInLine) {
+        self.with(address, |account| {
+            if let Ok(index) = account.line.binary_search(&place) {
+                account.line.remove(index);
+            }
+        });
     }
 
     /// A login has failed.
-    pub(super) fn login_failed(&mut self, address: IpAddr, now_us: u64) {
-        let account = self.by_address.entry(account_of(address)).or_default();
-        account.forgiven_us = account.forgiven_us.max(now_us) + LOGIN_FORGIVEN_US;
+    pub(super) fn login_failed(&self, address: IpAddr, now_us: u64) {
+        self.with(address, |account| {
+            account.forgiven_us = account.forgiven_us.max(now_us) + LOGIN_FORGIVEN_US;
+        });
     }
 
-    fn with(&mut self, address: IpAddr, change: impl FnOnce(&mut Account)) {
-        let account = self.by_address.get_mut(&account_of(address));
-        change(account.expect("an account stays as long as it counts something"));
+    /// Works with the account of a connection that is open.
+    fn with<R>(&self, address: IpAddr, change: impl FnOnce(&mut Account) -> R) -> R {
+        let address = account_of(address);
+        let mut stripe = self.stripe(address);
+        let account = stripe.by_address.get_mut(&address);
+        change(account.expect("an account stays as long as it counts something"))
     }
 
+    fn stripe(&self, address: IpAddr) -> MutexGuard<'_, Stripe> {
+        let hash = self.hasher.hash_one(address);
+        lock(&self.stripes[hash as usize % STRIPES])
+    }
+}
+
+impl PerAddressLimits {
+    /// Logins of an address that may fail now before others must wait.
+    fn logins_now(&self, account: &Account, now_us: u64) -> u64 {
+        let unforgiven_us = account.forgiven_us.saturating_sub(now_us);
+        let unforgiven = unforgiven_us.div_ceil(LOGIN_FORGIVEN_US);
+        self.failed_logins.saturating_sub(unforgiven)
+    }
+}
+
+impl Stripe {
     fn prune(&mut self, now_us: u64) {
         if self.by_address.len() < self.prune_at {
             return;
@@ -133,6 +219,10 @@ impl AddressAccounts {
         // Doubling keeps the cost constant for each new account.
         self.prune_at = MANY_ACCOUNTS.max(self.by_address.len() * 2);
     }
+}
+
+fn lock(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
+    stripe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -151,7 +241,7 @@ mod tests {
 
     #[test]
     fn connections_are_bounded_by_address() {
-        let mut accounts = AddressAccounts::new(PerAddressLimits {
+        let accounts = AddressAccounts::with_limits(PerAddressLimits {
             connections: 2,
             ..LIMITS
         });
@@ -170,7 +260,7 @@ mod tests {
 
     #[test]
     fn unauthenticated_connections_are_bounded_by_address() {
-        let mut accounts = AddressAccounts::new(LIMITS);
+        let accounts = AddressAccounts::with_limits(LIMITS);
         for _ in 0..2 {
             assert_eq!(accounts.opened(address(1), true, 0), Ok(()));
         }
@@ -184,7 +274,9 @@ mod tests {
 
     #[test]
     fn only_failures_defer_logins_and_one_is_forgiven_each_second() {
-        let mut accounts = AddressAccounts::new(LIMITS);
+        let accounts = AddressAccounts::with_limits(LIMITS);
+        accounts.opened(address(1), false, 0).unwrap();
+        accounts.opened(address(2), false, 0).unwrap();
         let at = |seconds| seconds * LOGIN_FORGIVEN_US;
         for _ in 0..1000 {
             assert!(accounts.may_log_in(address(1), at(0)), "nothing has failed");
@@ -208,25 +300,77 @@ mod tests {
 
     #[test]
     fn as_many_logins_may_be_deferred_as_may_fail() {
-        let mut accounts = AddressAccounts::new(LIMITS);
+        let accounts = AddressAccounts::with_limits(LIMITS);
         accounts.opened(address(1), true, 0).unwrap();
+        let places: Vec<_> = (0..3)
+            .map(|_| accounts.try_defer(address(1)).unwrap())
+            .collect();
+        assert_eq!(accounts.try_defer(address(1)), None);
+        accounts.undefer(address(1), places[1]);
+        assert!(accounts.try_defer(address(1)).is_some());
+        assert_eq!(accounts.try_defer(address(1)), None);
+    }
+
+    #[test]
+    fn deferred_logins_take_turns_and_new_ones_come_last() {
+        let accounts = AddressAccounts::with_limits(LIMITS);
+        accounts.opened(address(1), true, 0).unwrap();
+        let at = |seconds| seconds * LOGIN_FORGIVEN_US;
         for _ in 0..3 {
-            assert!(accounts.try_defer(address(1)));
+            accounts.login_failed(address(1), at(0));
         }
-        assert!(!accounts.try_defer(address(1)));
-        accounts.undefer(address(1));
-        assert!(accounts.try_defer(address(1)));
+        let first = accounts.try_defer(address(1)).unwrap();
+        let second = accounts.try_defer(address(1)).unwrap();
+        let is_its_turn = |place, seconds| accounts.is_its_turn(address(1), place, at(seconds));
+        assert!(!is_its_turn(first, 0) && !is_its_turn(second, 0));
+        assert!(is_its_turn(first, 1) && !is_its_turn(second, 1));
+        assert!(!accounts.may_log_in(address(1), at(1)), "two are before it");
+        assert!(is_its_turn(second, 2), "two may be judged, in any order");
+        assert!(!accounts.may_log_in(address(1), at(2)));
+        assert!(accounts.may_log_in(address(1), at(3)));
+        accounts.undefer(address(1), first);
+        assert!(is_its_turn(second, 1));
+        accounts.login_failed(address(1), at(1));
+        assert!(!is_its_turn(second, 1) && is_its_turn(second, 2));
+    }
+
+    /// Connections of one address on several threads, as shards have them.
+    #[test]
+    fn a_limit_is_exact_however_many_shards_count() {
+        let limit = 1_000;
+        let accounts = AddressAccounts::with_limits(PerAddressLimits {
+            connections: limit,
+            ..LIMITS
+        });
+        let opened_by_shard = || {
+            let opened = |_: &u32| accounts.opened(address(1), false, 0).is_ok();
+            (0..400).filter(opened).count() as u64
+        };
+        let opened: u64 = std::thread::scope(|scope| {
+            let shards: Vec<_> = (0..4).map(|_| scope.spawn(opened_by_shard)).collect();
+            shards.into_iter().map(|shard| shard.join().unwrap()).sum()
+        });
+        assert_eq!(opened, limit);
+        assert_eq!(
+            accounts.connections(),
+            1_600,
+            "refused ones until they close"
+        );
     }
 
     #[test]
     fn accounts_that_count_nothing_are_dropped() {
-        let mut accounts = AddressAccounts::new(LIMITS);
+        let accounts = AddressAccounts::with_limits(LIMITS);
         for host in 0..100_000_u32 {
             let address = IpAddr::from(host.to_be_bytes());
             accounts.opened(address, true, 0).unwrap();
             accounts.authenticated(address);
             accounts.closed(address);
         }
-        assert!(accounts.by_address.len() <= MANY_ACCOUNTS);
+        let lengths = accounts
+            .stripes
+            .iter()
+            .map(|stripe| lock(stripe).by_address.len());
+        assert!(lengths.max() <= Some(MANY_ACCOUNTS));
     }
 }

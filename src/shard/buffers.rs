@@ -9,9 +9,9 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use super::Settings;
-use super::budget::Allowance;
 use super::peer::{Peer, Slot};
 use crate::access::account_of;
+use crate::budget::Allowance;
 use crate::connection::ConnectionId;
 use crate::limits::{Limits, SMALL_BUFFER_BYTES};
 
@@ -41,7 +41,7 @@ impl BufferAccount {
         let half_of_share = limits.buffered_bytes / 2 / settings.shards as u64;
         let frames = 2 * u64::from(limits.frame_bytes);
         BufferAccount {
-            allowance: Allowance::new(settings.buffers.clone()),
+            allowance: Allowance::new(settings.common.buffers.clone()),
             holders: BTreeSet::new(),
             by_address: HashMap::default(),
             address_limit_bytes: half_of_share.max(frames) as usize,

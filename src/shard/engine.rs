@@ -24,7 +24,7 @@ use crate::connection::ConnectionId;
 use crate::fault::Refusal;
 use crate::limits::{Ageing, Limits};
 use crate::session::Request;
-use crate::store::{Store, StoreLimits};
+use crate::store::Store;
 
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -56,14 +56,10 @@ impl Engine {
         let shards = settings.shards as u64;
         let part_limit_bytes = (limits.buffered_bytes / shards / 2) as usize;
         let part_limit_bytes = part_limit_bytes.max(2 * limits.frame_bytes as usize);
-        let store_limits = StoreLimits {
-            keys: limits.stored_keys.div_ceil(shards),
-            bytes: limits.stored_bytes.div_ceil(shards),
-        };
         Engine {
             index,
             shards: settings.shards,
-            store: Store::new(store_limits, settings.key_hasher.clone()),
+            store: Store::within(&settings.common.stored, settings.key_hasher.clone()),
             key_hasher: settings.key_hasher,
             limits,
             ageing: settings.ageing,

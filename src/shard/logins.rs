@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::address_accounts::{AddressAccounts, Excess, PerAddressLimits};
+use super::address_accounts::{AddressAccounts, Excess, PlaceInLine};
 use super::peer::{LoginStage, Peer, Slot};
 use super::{Context, Incident, Shard, peers, serve};
 use crate::access::Rules;
@@ -28,6 +28,7 @@ pub struct Policy {
 #[derive(Debug)]
 pub(super) struct DeferredLogin {
     body: Vec<u8>,
+    place: PlaceInLine,
     /// When it has waited too long.
     deadline_us: u64,
 }
@@ -41,7 +42,7 @@ impl DeferredLogin {
 #[derive(Debug)]
 pub(super) struct Logins {
     pub(super) policy: Policy,
-    accounts: AddressAccounts,
+    accounts: Arc<AddressAccounts>,
     /// When logins must be over, the next one first. Those that are over stay until then.
     deadlines: VecDeque<(ConnectionId, u64)>,
     /// Peers whose login waits for its turn.
@@ -53,14 +54,10 @@ pub(super) struct Logins {
 
 impl Logins {
     /// Lets everyone do everything until the policy is replaced.
-    pub(super) fn new(shards: u64, limits: Arc<Limits>) -> Logins {
+    pub(super) fn new(accounts: Arc<AddressAccounts>, limits: Arc<Limits>) -> Logins {
         Logins {
             policy: Policy::default(),
-            accounts: AddressAccounts::new(PerAddressLimits {
-                connections: limits.connections_per_address().div_ceil(shards),
-                unauthenticated: limits.unauthenticated_per_address.div_ceil(shards),
-                failed_logins: limits.failed_logins.div_ceil(shards),
-            }),
+            accounts,
             deadlines: VecDeque::new(),
             deferred: Vec::new(),
             defers: true,
@@ -136,11 +133,12 @@ impl Logins {
         if body.len() as u64 > self.limits.handshake_bytes {
             return Err(Fault::LoginTooLarge(self.limits.handshake_bytes));
         }
-        if !self.accounts.try_defer(peer.address.ip()) {
+        let Some(place) = self.accounts.try_defer(peer.address.ip()) else {
             return Err(Fault::LoginThrottled(self.limits.failed_logins));
-        }
+        };
         peer.login = LoginStage::Deferred(Box::new(DeferredLogin {
             body: body.to_vec(),
+            place,
             deadline_us: now_us + self.limits.handshake_deadline.as_micros() as u64,
         }));
         self.deferred.push(peer.id);
@@ -151,7 +149,7 @@ impl Logins {
     fn release(&mut self, peer: &mut Peer) -> Option<Box<DeferredLogin>> {
         match std::mem::replace(&mut peer.login, LoginStage::Judged) {
             LoginStage::Deferred(login) => {
-                self.accounts.undefer(peer.address.ip());
+                self.accounts.undefer(peer.address.ip(), login.place);
                 Some(login)
             }
             LoginStage::NoToken | LoginStage::Judged => None,
@@ -242,7 +240,8 @@ impl Shard {
         let LoginStage::Deferred(login) = &peer.login else {
             return;
         };
-        if logins.accounts.may_log_in(peer.address.ip(), cx.now_us) {
+        let address = peer.address.ip();
+        if logins.accounts.is_its_turn(address, login.place, cx.now_us) {
             let Some(login) = logins.release(peer) else {
                 return;
             };

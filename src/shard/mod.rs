@@ -7,7 +7,6 @@
 mod address_accounts;
 mod ageing;
 mod answer;
-mod budget;
 mod buffers;
 mod counters;
 mod engine;
@@ -25,7 +24,7 @@ mod settings;
 mod snapshot;
 mod work;
 
-pub use budget::Budget;
+pub use address_accounts::AddressAccounts;
 pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
 pub use histogram::Histogram;
 #[cfg(test)]
@@ -34,7 +33,7 @@ pub(crate) use key_scan::{KeyRow, KeyScan, ScanLimits, ScannedKeys};
 pub use latencies::{BOUNDS_US, RequestTimes};
 pub use logins::Policy;
 pub use mailbox::Mailbox;
-pub use settings::Settings;
+pub use settings::{Common, Settings};
 pub use snapshot::Snapshot;
 
 use std::net::SocketAddr;

@@ -32,16 +32,15 @@ pub(super) struct Peers {
 
 impl Peers {
     pub(super) fn new(settings: &Settings, limits: Arc<Limits>) -> Peers {
-        let shards = settings.shards as u64;
         Peers {
             slots: Slots::default(),
-            logins: Logins::new(shards, limits.clone()),
+            logins: Logins::new(settings.common.accounts.clone(), limits.clone()),
             buffers: BufferAccount::new(settings, &limits),
             partial_frames: BTreeSet::new(),
             blocked: Vec::new(),
             stopping: false,
             limits,
-            connections: settings.connections.clone(),
+            connections: settings.common.connections.clone(),
         }
     }
 

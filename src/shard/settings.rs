@@ -1,4 +1,4 @@
-//! What is the same for all shards of a process.
+//! What is the same for all shards of a process, and what they have in common.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use ahash::RandomState;
 
-use super::Budget;
+use super::AddressAccounts;
+use crate::budget::Budget;
 use crate::limits::{Ageing, Limits};
+use crate::store::{StoreBudget, StoreLimits};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -18,8 +20,33 @@ pub struct Settings {
     pub ageing: Ageing,
     /// See [`super::pace`].
     pub minimum_wait: Duration,
+    pub common: Common,
+}
+
+/// The accounts of the whole process. Every limit in them is met where it is stated, however the load
+/// is spread over the shards.
+#[derive(Clone, Debug)]
+pub struct Common {
     /// What is left of `limits.buffered`.
     pub buffers: Arc<Budget>,
+    /// What is left of `limits.stored_keys` and `limits.stored_bytes`.
+    pub stored: StoreBudget,
+    pub accounts: Arc<AddressAccounts>,
     /// Open connections of all shards.
     pub connections: Arc<AtomicU64>,
+}
+
+impl Common {
+    pub fn new(limits: &Limits, shards: usize) -> Common {
+        let stored = StoreLimits {
+            keys: limits.stored_keys,
+            bytes: limits.stored_bytes,
+        };
+        Common {
+            buffers: Budget::new(limits.buffered_bytes, shards),
+            stored: StoreBudget::new(stored, shards),
+            accounts: Arc::new(AddressAccounts::new(limits)),
+            connections: Arc::new(AtomicU64::new(0)),
+        }
+    }
 }

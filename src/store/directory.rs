@@ -52,11 +52,14 @@ impl Directory {
         self.nodes[node].pulse.as_mut()
     }
 
-    /// Whether [`Self::insert`] can add all segments of the key without exceeding `max_nodes`.
-    pub(super) fn has_room_for(&self, key: &str, max_nodes: usize) -> bool {
-        let segments = key.split(SEPARATOR).count();
-        self.nodes.live_count().saturating_add(segments) <= max_nodes
-            && self.nodes.has_room_for(segments)
+    /// Whether [`Self::insert`] can add this many segments.
+    pub(super) fn has_room_for(&self, segments: usize) -> bool {
+        self.nodes.has_room_for(segments)
+    }
+
+    /// The segments of all keys together, and the root.
+    pub(super) fn segment_count(&self) -> usize {
+        self.nodes.live_count()
     }
 
     /// Adds a key that is not stored.
@@ -293,6 +296,11 @@ fn key_table_hash(node: &Node) -> u64 {
             .expect("a key's node has a pulse")
             .key_hash,
     )
+}
+
+/// The segments of a key.
+pub(super) fn segments(key: &str) -> usize {
+    key.split(SEPARATOR).count()
 }
 
 /// Spreads a hash over all bits. All keys of a shard have those bits in common that chose the shard, and

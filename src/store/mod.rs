@@ -20,21 +20,13 @@ use std::fmt;
 use ahash::RandomState;
 use bytes::Bytes;
 
-pub use accounting::{StoreFull, StoreLimits, Usage};
+pub use accounting::{StoreBudget, StoreFull, StoreLimits, Usage};
 pub(crate) use key_scan::{ScanPosition, ScanProgress};
 pub use scan::{ListScan, RecordScan};
 
 use accounting::Accounting;
 use directory::Directory;
 use nodes::{NodeId, StoredPulse, WriteStamp};
-
-/// Bytes of memory that a segment takes besides its name, rounded up. The directory is limited to the
-/// segments that fit into [`StoreLimits::bytes`] at this rate, so paths with many short segments cannot
-/// make it take more memory than the pulses.
-const SEGMENT_BYTES: u64 = 128;
-
-/// Segments that even the smallest store may have.
-const MIN_SEGMENTS: usize = 4096;
 
 /// Whether [`Store::put`] stored a new key or an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +57,6 @@ pub(crate) struct AgeCutoffs {
 pub struct Store {
     directory: Directory,
     accounting: Accounting,
-    /// Segments of all paths together.
-    max_segments: usize,
     /// The slot at which [`Self::expire`] continues.
     next_slot: usize,
     /// Stale keys that the current pass of [`Self::expire`] has counted.
@@ -78,15 +68,17 @@ pub struct Store {
 }
 
 impl Store {
-    /// `hasher` hashes the segments of paths. Seed it with secret random numbers: peers that know the
-    /// seed can choose segments that collide.
+    /// A store that has these limits for itself. For `hasher` see [`Self::within`].
     pub fn new(limits: StoreLimits, hasher: RandomState) -> Self {
+        Self::within(&StoreBudget::new(limits, 1), hasher)
+    }
+
+    /// A store that keeps within a budget together with others. `hasher` hashes the segments of paths. Seed
+    /// it with secret random numbers: peers that know the seed can choose segments that collide.
+    pub fn within(budget: &StoreBudget, hasher: RandomState) -> Self {
         Self {
             directory: Directory::new(hasher),
-            accounting: Accounting::new(limits),
-            max_segments: usize::try_from(limits.bytes / SEGMENT_BYTES)
-                .unwrap_or(usize::MAX)
-                .max(MIN_SEGMENTS),
+            accounting: Accounting::new(budget),
             next_slot: 0,
             stale_so_far: 0,
             stale_keys: 0,
@@ -98,7 +90,7 @@ impl Store {
     /// call. The pulse's age counts from `now_ms`.
     ///
     /// # Errors
-    /// The store is full by the rules of [`StoreLimits`]. What was stored before stays.
+    /// The store, or its budget, is full by the rules of [`StoreLimits`]. What was stored before stays.
     pub fn put(
         &mut self,
         key: &str,
@@ -117,11 +109,12 @@ impl Store {
             return Ok(PutOutcome::Replaced);
         }
         let key_bytes = key.len() as u64;
-        self.accounting.admit_new(key_bytes, new_details)?;
-        if u32::try_from(key_bytes).is_err() || !self.directory.has_room_for(key, self.max_segments)
-        {
+        let segments = directory::segments(key);
+        if u32::try_from(key_bytes).is_err() || !self.directory.has_room_for(segments) {
             return Err(StoreFull::Bytes);
         }
+        self.accounting
+            .admit_new(key_bytes, new_details, segments as u64)?;
         let pulse = StoredPulse {
             details,
             key_hash: hash,
@@ -129,6 +122,7 @@ impl Store {
         };
         self.directory.insert(key, pulse);
         self.accounting.added(key_bytes, new_details);
+        self.count_segments();
         Ok(PutOutcome::Inserted)
     }
 
@@ -211,6 +205,12 @@ impl Store {
             self.accounting
                 .removed(key_bytes.into(), pulse.details.len() as u64);
         }
+        self.count_segments();
+    }
+
+    fn count_segments(&mut self) {
+        let segments = self.directory.segment_count() as u64;
+        self.accounting.set_segments(segments);
     }
 
     fn shrink_if_sparse(&mut self) {

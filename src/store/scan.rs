@@ -120,6 +120,7 @@ impl Store {
             .remove_below(top, most, &mut |key_bytes, pulse| {
                 accounting.removed(key_bytes.into(), pulse.details.len() as u64);
             });
+        self.count_segments();
         self.shrink_if_sparse();
         !finished
     }

@@ -2,14 +2,12 @@
 //! no waiting.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use storm_pacemaker::connection::{Commands, ConnectionId};
 use storm_pacemaker::limits::{Ageing, Limits};
 use storm_pacemaker::shard::{
-    Budget, Context, Counters, Incident, Incidents, Mailbox, Settings, Shard,
+    Common, Context, Counters, Incident, Incidents, Mailbox, Settings, Shard,
 };
 use storm_pacemaker::wire::message::{MessageType, encode_pulse};
 
@@ -46,8 +44,7 @@ impl World {
                 expire_after,
             },
             minimum_wait: Duration::ZERO,
-            buffers: Budget::new(1 << 30, 1),
-            connections: Arc::new(AtomicU64::new(0)),
+            common: Common::new(&Limits::wide(), 1),
         };
         let mailbox = Mailbox::for_shards(1).pop().expect("one");
         let mut world = World {

@@ -196,16 +196,59 @@ fn stored_keys() {
     assert!(log.contains("limits.stored_keys"), "{log}");
 }
 
+/// The limit is one of the process: how keys are spread over shards makes no difference.
 #[test]
 fn stored_keys_of_several_shards() {
-    let daemon = Daemon::start(&["--shards", "4", "-c", "limits.stored_keys=2000"]);
+    let daemon = Daemon::start(&["--shards", "6", "-c", "limits.stored_keys=1200"]);
     let mut client = Client::connect(daemon.address());
-    let taken = (0..3_000)
-        .filter(|number| client.try_put(&format!("/w/{number}"), b"") == answer_to(SEND_PULSE))
+    let put = |client: &mut Client, number: usize| client.try_put(&format!("/w/{number}"), b"");
+    for number in 0..1_200 {
+        let answer = put(&mut client, number);
+        assert_eq!(answer, answer_to(SEND_PULSE), "key {number}");
+    }
+    for number in 1_200..1_250 {
+        assert_eq!(put(&mut client, number), NOT_AUTHORIZED, "key {number}");
+    }
+    // What one shard gives back, another one may use.
+    for number in 0..30 {
+        client.delete(&format!("/w/{number}"));
+    }
+    for number in 1_200..1_230 {
+        let answer = put(&mut client, number);
+        assert_eq!(answer, answer_to(SEND_PULSE), "key {number}");
+    }
+    assert_eq!(put(&mut client, 0), NOT_AUTHORIZED);
+    assert_eq!(client.list("/w").len(), 1_200);
+    daemon.stop();
+}
+
+#[test]
+fn stored_bytes_of_several_shards() {
+    let daemon = Daemon::start(&["--shards", "5", "-c", "limits.stored_bytes=2MiB"]);
+    let mut client = Client::connect(daemon.address());
+    let pulse = vec![b'x'; 9_000];
+    let path = |number| format!("/w/{number:03}");
+    let limit = 2 << 20;
+    let for_new_keys = limit - limit / 16;
+    let fit = (0..)
+        .take_while(|number| client.try_put(&path(*number), &pulse) != NOT_AUTHORIZED)
         .count();
-    // Each shard polices its share, and keys are not spread quite evenly while there is room.
-    assert!((1_900..=2_000).contains(&taken), "{taken} keys taken");
-    assert_eq!(client.list("/w").len(), taken);
+    let bytes = fit * (path(0).len() + pulse.len());
+    assert!(bytes <= for_new_keys, "{bytes} bytes");
+    assert!(bytes * 100 >= for_new_keys * 98, "{bytes} bytes");
+    // Updates may use the rest, and lose nothing when it is full.
+    let larger = vec![b'y'; 10_000];
+    let grown = (0..fit)
+        .take_while(|number| client.try_put(&path(*number), &larger) != NOT_AUTHORIZED)
+        .count();
+    let bytes = bytes + grown * 1_000;
+    assert!(grown < fit && bytes <= limit, "{bytes} bytes");
+    assert!(bytes * 100 >= limit * 98, "{bytes} bytes");
+    assert_eq!(client.get(&path(grown)).as_ref(), Some(&pulse));
+    client.delete_path("/w");
+    for number in 0..fit {
+        client.put(&path(number), &pulse);
+    }
     daemon.stop();
 }
 

@@ -2,9 +2,12 @@
 //! failed ones are slowed by address, unauthenticated connections are bounded by address.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use support::login::{DigestFiles, PASSWORD, USER, ask_for_token, response_to, token, token_of};
+use support::metrics::Scrape;
 use support::{Client, Ended, wait_until};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -257,6 +260,104 @@ fn unauthenticated_connections_are_bounded_by_address() {
     }
     let log = daemon.stop();
     assert!(log.contains("reason=\"too_many_unauthenticated\""), "{log}");
+}
+
+/// All that one address may have are served, however the kernel spreads them over the shards.
+#[test]
+fn unauthenticated_connections_of_many_shards_are_bounded_exactly() {
+    let files = DigestFiles::new();
+    let daemon = files.daemon(&[
+        "--shards",
+        "12",
+        "-c",
+        "limits.unauthenticated_per_address=150",
+    ]);
+    let to = daemon.address();
+    let mut begun: Vec<Client> = (0..150).map(|_| half_logged_in(address(1), to)).collect();
+    for client in &mut begun {
+        token_of(&client.read_frame());
+    }
+    for _ in 0..5 {
+        Client::connect_from(address(1), to).expect_reset();
+    }
+    Client::connect_from(address(2), to).log_in();
+    // Those that write no longer count.
+    for client in &mut begun {
+        client.put("/w/1", b"x");
+    }
+    wait_until("there is room again", || {
+        Client::connect_from(address(1), to)
+            .try_log_in(PASSWORD)
+            .is_ok()
+    });
+    let log = daemon.stop();
+    assert!(log.contains("reason=\"too_many_unauthenticated\""), "{log}");
+}
+
+#[test]
+fn connections_of_an_address_to_many_shards_are_bounded_exactly() {
+    let daemon =
+        support::Daemon::start(&["--shards", "10", "-c", "limits.connections_per_address=130"]);
+    let connect = || Client::connect_from(address(1), daemon.address());
+    let mut many: Vec<Client> = (0..130).map(|_| connect()).collect();
+    for client in &mut many {
+        client.put("/w/1", b"x");
+    }
+    for _ in 0..5 {
+        connect().expect_reset();
+    }
+    Client::connect_from(address(2), daemon.address()).put("/w/2", b"x");
+    drop(many.pop());
+    wait_until("there is room again", || {
+        let mut client = connect();
+        client.try_send(&support::frames::get("/w/1", 1)) && client.frame_or_end().is_ok()
+    });
+    daemon.stop();
+}
+
+#[test]
+fn failed_logins_of_an_address_count_together_on_all_shards() {
+    let files = DigestFiles::new();
+    let daemon = files.daemon(&["--shards", "8", "-c", "limits.failed_logins=16"]);
+    let guess = || responded(address(1), daemon.address(), "a guess").expect_reset();
+    let start = Instant::now();
+    (0..16).for_each(|_| guess());
+    assert!(start.elapsed() < SECOND, "none of them waits");
+    guess();
+    assert!(start.elapsed() >= SECOND, "this one does");
+    daemon.stop();
+}
+
+/// A client with a wrong password that dials again and again, on whatever shard.
+#[test]
+fn a_right_password_gets_its_turn_among_wrong_ones_of_other_shards() {
+    let files = DigestFiles::new();
+    let daemon = files.daemon(&["--shards", "8", "-c", "limits.failed_logins=4"]);
+    let to = daemon.address();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Bounded, so that it ends even if the other side fails.
+            for _ in 0..30 {
+                if ended.load(Ordering::Relaxed) {
+                    break;
+                }
+                let mut client = Client::connect_from(address(1), to);
+                assert_eq!(client.try_log_in("a guess"), Err(Ended::Reset));
+            }
+        });
+        wait_until("logins wait", || {
+            let scrape = Scrape::of(daemon.admin());
+            scrape.sum("pacemaker_logins_deferred_total", &[]) > 0.0
+        });
+        for _ in 0..2 {
+            let start = Instant::now();
+            Client::connect_from(address(1), to).log_in();
+            assert!(start.elapsed() < 4 * SECOND, "{:?}", start.elapsed());
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+    daemon.stop();
 }
 
 /// At the default bounds most of such a flood from one address is refused at once.

@@ -1,19 +1,25 @@
-//! Limits of the whole process that all shards share. A shard takes what it needs from a common
+//! Limits of the whole process that all shards share. A holder takes what it needs from a common
 //! atomic in lots, and gives lots back: so the limit is met where it is stated, however unevenly
 //! the load is spread, and few operations touch the atomic.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Lots in one holder's equal share of a limit.
+const LOTS_IN_SHARE: u64 = 256;
+
 /// What is left of a limit of the process.
 #[derive(Debug)]
 pub struct Budget {
     left: AtomicU64,
-    /// How much a shard takes at a time.
+    /// How much a holder takes at a time.
     lot: u64,
+    /// How much a holder keeps beyond what it uses, so that it does not take and give back the same
+    /// lot again and again.
+    kept: u64,
 }
 
-/// One shard's part of a budget.
+/// One holder's part of a budget.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     budget: Arc<Budget>,
@@ -22,12 +28,19 @@ pub(crate) struct Allowance {
 }
 
 impl Budget {
-    /// Lots are a 64th of each shard's equal share, so that idle shards keep a few percent at most.
-    pub fn new(limit: u64, shards: usize) -> Arc<Budget> {
+    /// Each of `holders` keeps fewer than three lots that it does not use: little more than one
+    /// percent of the limit, all together. Of a small limit they keep nothing.
+    pub fn new(limit: u64, holders: usize) -> Arc<Budget> {
+        let lot = limit / holders as u64 / LOTS_IN_SHARE;
         Arc::new(Budget {
             left: AtomicU64::new(limit),
-            lot: (limit / shards as u64 / 64).max(1),
+            lot: lot.max(1),
+            kept: if lot > 1 { 2 * lot } else { 0 },
         })
+    }
+
+    fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// Takes up to `wanted`, but at least `least` or nothing at all.
@@ -54,7 +67,8 @@ impl Allowance {
         self.used
     }
 
-    /// Whether `more` can be used beyond what is used now. Takes a lot from the budget if needed.
+    /// Whether `more` can be used beyond what is used now. Takes a lot from the budget if needed; a
+    /// caller that does not use it then calls `set` with what it uses.
     pub(crate) fn has_room_for(&mut self, more: u64) -> bool {
         let needed = self.used + more;
         if needed > self.granted {
@@ -62,6 +76,13 @@ impl Allowance {
             self.granted += self.budget.take(least, least.max(self.budget.lot));
         }
         needed <= self.granted
+    }
+
+    /// Whether `more` can be used such that `reserve` of the whole limit stays unused. What other
+    /// holders were granted counts as used.
+    pub(crate) fn has_room_before(&mut self, reserve: u64, more: u64) -> bool {
+        let unused = self.budget.left() + self.granted.saturating_sub(self.used);
+        unused >= more.saturating_add(reserve) && self.has_room_for(more)
     }
 
     /// Uses `used` from now on. False if that exceeds the limit; it is counted all the same.
@@ -72,10 +93,9 @@ impl Allowance {
             return fits;
         }
         self.used = used;
-        // Two lots stay, so that a shard does not take and give back the same lot again and again.
-        let lot = self.budget.lot;
-        if self.granted >= used + 3 * lot {
-            let back = self.granted - used - 2 * lot;
+        let Budget { lot, kept, .. } = *self.budget;
+        if self.granted >= used + kept + lot {
+            let back = self.granted - used - kept;
             self.granted -= back;
             self.budget.left.fetch_add(back, Ordering::Relaxed);
         }
@@ -86,10 +106,6 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn left(budget: &Budget) -> u64 {
-        budget.left.load(Ordering::Relaxed)
-    }
 
     #[test]
     fn one_shard_may_use_nearly_all_of_a_limit() {
@@ -112,13 +128,13 @@ mod tests {
         let budget = Budget::new(1 << 20, 2);
         let mut first = Allowance::new(budget.clone());
         assert!(first.set(1 << 20));
-        assert_eq!(left(&budget), 0);
+        assert_eq!(budget.left(), 0);
         let mut second = Allowance::new(budget.clone());
         assert!(!second.has_room_for(1));
         assert!(first.set(0));
         assert!(second.has_room_for(1 << 19));
         first.set(0);
-        assert!(left(&budget) <= 1 << 20);
+        assert!(budget.left() <= 1 << 20);
     }
 
     /// Seeded: sums never exceed the limit, and nothing is lost.
@@ -139,7 +155,53 @@ mod tests {
                 shards[shard].set(before.min(to));
             }
             let granted: u64 = shards.iter().map(|shard| shard.granted).sum();
-            assert_eq!(granted + left(&budget), limit);
+            assert_eq!(granted + budget.left(), limit);
         }
+    }
+
+    #[test]
+    fn all_but_two_percent_can_be_used_whatever_idle_holders_keep() {
+        for (limit, holders) in [(1, 1), (10, 4), (1_000, 8), (5_000, 3), (1 << 20, 16)] {
+            let budget = Budget::new(limit, holders);
+            let mut shards: Vec<_> = (0..holders)
+                .map(|_| Allowance::new(budget.clone()))
+                .collect();
+            // All have used their share, and one after the other has given it back in small steps.
+            for shard in &mut shards {
+                shard.set(limit / holders as u64);
+            }
+            for shard in &mut shards {
+                for used in (0..shard.used()).rev() {
+                    shard.set(used);
+                }
+            }
+            let busy = &mut shards[0];
+            let mut used = 0;
+            while busy.has_room_for(1) {
+                used += 1;
+                busy.set(used);
+            }
+            assert!(used <= limit, "{used} of {limit}");
+            assert!(used * 100 >= limit * 98, "{used} of {limit}");
+        }
+    }
+
+    #[test]
+    fn a_reserve_is_one_of_the_whole_limit() {
+        let budget = Budget::new(1_600, 2);
+        let mut first = Allowance::new(budget.clone());
+        let mut second = Allowance::new(budget);
+        assert!(first.set(1_000));
+        assert!(!second.has_room_before(100, 501));
+        let mut used = 0;
+        while second.has_room_before(100, 1) {
+            used += 1;
+            second.set(used);
+        }
+        assert!((490..=500).contains(&used), "{used}");
+        assert!(second.set(590), "the reserve itself can be used");
+        assert!(!first.has_room_before(100, 1));
+        second.set(0);
+        assert!(first.has_room_before(100, 480));
     }
 }
