@@ -8,6 +8,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -102,14 +104,11 @@ pub(super) async fn serve(listener: TcpListener, routes: Arc<Routes>) {
 
 /// Serves one request. Errors concern only the peer, so they are ignored.
 async fn connection(stream: TcpStream, routes: Arc<Routes>) {
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         let routes = routes.clone();
         async move {
-            Ok::<_, Infallible>(
-                routes
-                    .answer(request.method(), request.uri(), request.headers())
-                    .await,
-            )
+            let (head, _unread_body) = request.into_parts();
+            Ok::<_, Infallible>(routes.answer(&head).await)
         }
     });
     let served = http1::Builder::new()

@@ -75,6 +75,7 @@ settings! {
 
     ADMIN_ADDRESS: Option<SocketAddr> = Key::listen("admin.address");
     ADMIN_PAGE: bool = Key::choice("admin.page");
+    ADMIN_HOSTS: Vec<String> = Key::host_names("admin.hosts");
 
     LOG_LEVEL: Level = Key::choice("log.level").reloadable();
     LOG_FORMAT: LogFormat = Key::choice("log.format");

@@ -110,6 +110,9 @@ pub struct AdminConfig {
     pub address: Option<SocketAddr>,
     /// Whether to serve the page and its data.
     pub page: bool,
+    /// Names of the endpoint in requests, besides localhost and the machine's own: lower case, without a
+    /// dot at the end.
+    pub hosts: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -148,6 +151,7 @@ impl Config {
             admin: AdminConfig {
                 address: resolved.get(&keys::ADMIN_ADDRESS),
                 page: resolved.get(&keys::ADMIN_PAGE),
+                hosts: resolved.get(&keys::ADMIN_HOSTS),
             },
             log: LogConfig {
                 level: resolved.get(&keys::LOG_LEVEL),
