@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
+use crate::access::PageRule;
 use crate::limits::{Ageing, Limits};
 use board::Board;
 use routes::Routes;
@@ -46,8 +47,8 @@ pub(crate) struct Facts {
     pub(crate) ageing: Ageing,
     /// Settings without secrets, with their values: `/status` shows them.
     pub(crate) settings: Vec<(&'static str, String)>,
-    /// Whether the page and its data are served.
-    pub(crate) page: bool,
+    /// Who sees the page, its data and `/status`.
+    pub(crate) page: PageRule,
     /// Names of the endpoint in requests, besides localhost and the machine's own.
     pub(crate) hosts: Vec<String>,
 }

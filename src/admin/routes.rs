@@ -1,5 +1,6 @@
 //! Which path serves what.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::hosts::{Hosts, WrongHost};
 use super::metrics::{Format, Metrics};
 use super::page::Page;
 use super::{health, status};
+use crate::access::PageRule;
 
 /// The age up to which an answer is used again. Shards publish every 250 ms.
 const MAX_AGE: Duration = Duration::from_millis(200);
@@ -52,8 +54,7 @@ struct Answer {
 impl Routes {
     pub(super) fn new(facts: Facts, board: Arc<Board>) -> Routes {
         let facts = Arc::new(facts);
-        let page = facts
-            .page
+        let page = (facts.page != PageRule::Off)
             .then(|| (Page::new(), Cluster::new(facts.ageing, board.clone())));
         Routes {
             metrics: Metrics::new(facts.clone(), board.clone()),
@@ -73,7 +74,7 @@ impl Routes {
         }
     }
 
-    pub(super) async fn answer(&self, request: &Parts) -> Response<Full<Bytes>> {
+    pub(super) async fn answer(&self, peer: IpAddr, request: &Parts) -> Response<Full<Bytes>> {
         let path = request.uri.path();
         // Probes may name any host, and the answers to them tell nothing of the cluster.
         let is_probe = matches!(path, "/healthz" | "/readyz");
@@ -89,11 +90,16 @@ impl Routes {
             response.headers_mut().insert(ALLOW, allow);
             return response;
         }
+        let rule = self.facts.page;
         match (path, &self.page) {
             ("/metrics", _) => respond(self.metrics(&request.headers)),
             ("/healthz", _) => respond(verdict(health::health(&self.board))),
             ("/readyz", _) => respond(verdict(health::readiness(&self.board))),
+            ("/status", _) if !rule.shows_status_to(peer) => respond(not_for_this_peer()),
             ("/status", _) => respond(self.status()),
+            ("/" | "/cluster.json", Some(_)) if !rule.shows_page_to(peer) => {
+                respond(not_for_this_peer())
+            }
             ("/cluster.json", Some((_, cluster))) => respond(Answer {
                 status: StatusCode::OK,
                 content_type: JSON,
@@ -147,6 +153,14 @@ fn wrong_host(wrong: &WrongHost) -> Answer {
              admin.hosts\n",
         ),
     }
+}
+
+fn not_for_this_peer() -> Answer {
+    plain(
+        StatusCode::FORBIDDEN,
+        "forbidden: admin.page shows this to peers on the daemon's own host only; ask there (kubectl \
+         port-forward does), or set admin.page to on\n",
+    )
 }
 
 fn verdict(verdict: Result<&'static str, String>) -> Answer {
@@ -204,7 +218,9 @@ mod tests {
     use super::*;
     use crate::limits::{Ageing, Limits};
 
-    fn routes() -> Routes {
+    const POD: &str = "10.1.2.3";
+
+    fn routes(page: PageRule) -> Routes {
         let facts = Facts {
             address: ([127, 0, 0, 1], 6699).into(),
             started: SystemTime::now(),
@@ -217,27 +233,60 @@ mod tests {
                 expire_after: Duration::ZERO,
             },
             settings: Vec::new(),
-            page: true,
+            page,
             hosts: Vec::new(),
         };
         // Without shards the table waits for nobody.
         Routes::new(facts, Arc::new(Board::new(0)))
     }
 
-    fn status(routes: &Routes, host: &str, path: &str) -> u16 {
+    fn status(routes: &Routes, peer: &str, host: &str, path: &str) -> u16 {
         let request = Request::get(path).header("host", host).body(()).unwrap();
         let (head, ()) = request.into_parts();
         let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let answer = routes.answer(&head);
+        let answer = routes.answer(peer.parse().unwrap(), &head);
         runtime.unwrap().block_on(answer).status().as_u16()
     }
 
     #[test]
-    fn a_refused_request_does_not_make_shards_scan() {
-        let routes = routes();
-        assert_eq!(status(&routes, "evil.example", "/cluster.json"), 421);
+    fn the_rule_decides_which_peers_see_the_cluster() {
+        use PageRule::{Local, Off, On};
+        let loopback = ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"];
+        let others = [POD, "::ffff:10.1.2.3", "fd00::1", "0.0.0.0", "::"];
+        for (rule, peers, page, state) in [
+            (On, &loopback[..], 200, 200),
+            (On, &others, 200, 200),
+            (Local, &loopback, 200, 200),
+            (Local, &others, 403, 403),
+            (Off, &loopback, 404, 200),
+            (Off, &others, 404, 403),
+        ] {
+            let routes = routes(rule);
+            for peer in peers {
+                let status = |path| status(&routes, peer, "localhost", path);
+                assert_eq!(status("/"), page, "{rule:?} {peer}");
+                assert_eq!(status("/cluster.json"), page, "{rule:?} {peer}");
+                assert_eq!(status("/status"), state, "{rule:?} {peer}");
+                for open in ["/metrics", "/healthz", "/readyz"] {
+                    assert_eq!(status(open), 200, "{rule:?} {peer} {open}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_peer_does_not_make_shards_scan() {
+        let routes = routes(PageRule::Local);
+        assert_eq!(status(&routes, POD, "localhost", "/cluster.json"), 403);
+        assert_eq!(
+            status(&routes, "127.0.0.1", "evil.example", "/cluster.json"),
+            421
+        );
         assert!(!routes.board.is_watched_now());
-        assert_eq!(status(&routes, "localhost", "/cluster.json"), 200);
+        assert_eq!(
+            status(&routes, "127.0.0.1", "localhost", "/cluster.json"),
+            200
+        );
         assert!(routes.board.is_watched_now());
     }
 }

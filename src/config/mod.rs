@@ -36,7 +36,7 @@ pub use report::write_report;
 pub use resolve::EffectiveSetting;
 pub use setting::Setting;
 
-use crate::access::Rules;
+use crate::access::{PageRule, Rules};
 use crate::auth::Credentials;
 use crate::limits::{Ageing, Limits};
 
@@ -108,8 +108,8 @@ pub struct KerberosConfig {
 pub struct AdminConfig {
     /// Where to serve metrics, health and the page. `None`: nowhere.
     pub address: Option<SocketAddr>,
-    /// Whether to serve the page and its data.
-    pub page: bool,
+    /// Who sees the page and its data.
+    pub page: PageRule,
     /// Names of the endpoint in requests, besides localhost and the machine's own: lower case, without a
     /// dot at the end.
     pub hosts: Vec<String>,

@@ -1,6 +1,9 @@
-//! The admin endpoint answers requests that name it by one of its own names.
+//! Who may see the cluster over HTTP: requests that name the endpoint by one of its own names, from peers
+//! that `admin.page` allows. Everyone may ask for metrics and health.
 
-use support::http::{Response, request};
+use std::net::{IpAddr, UdpSocket};
+
+use support::http::{Response, get, request};
 use support::{Client, Daemon, wait_until};
 
 const PROTECTED: [&str; 5] = ["/", "/cluster.json", "/status", "/metrics", "/nothing"];
@@ -126,4 +129,36 @@ fn probes_may_name_any_host() {
         assert_eq!(request(daemon.admin(), &without).status, 200, "{path}");
     }
     daemon.stop();
+}
+
+/// An address of this machine that other hosts can reach. Nothing is sent.
+fn outward_address() -> IpAddr {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    socket.connect("192.0.2.1:9").expect("a route");
+    let address = socket.local_addr().expect("an address").ip();
+    assert!(!address.is_loopback(), "{address}");
+    address
+}
+
+#[test]
+#[ignore = "needs an address besides loopback"]
+fn peers_of_elsewhere_see_metrics_and_health_only() {
+    let listen = format!("admin.address={}:0", outward_address());
+    for (page, seen) in [("", 403), ("admin.page=local", 403), ("admin.page=on", 200)] {
+        let mut arguments = vec!["--shards", "1", "-c", &listen];
+        if !page.is_empty() {
+            arguments.extend(["-c", page]);
+        }
+        let daemon = daemon_with_a_worker(&arguments);
+        for path in ["/", "/cluster.json", "/status"] {
+            let response = get(daemon.admin(), path);
+            assert_eq!(response.status, seen, "{path} {page}");
+            assert!(seen == 200 || response.body.contains("admin.page"));
+            assert!(seen == 200 || !response.body.contains(TOPOLOGY));
+        }
+        for path in ["/metrics", "/healthz", "/readyz"] {
+            assert_eq!(get(daemon.admin(), path).status, 200, "{path} {page}");
+        }
+        daemon.stop();
+    }
 }
