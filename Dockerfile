@@ -5,10 +5,11 @@
 #   docker run --security-opt seccomp=packaging/seccomp.json --ulimit nofile=131072 \
 #       --read-only --cap-drop ALL --security-opt no-new-privileges -v /var/tmp \
 #       -v /etc/storm/storm.yaml:/conf/storm.yaml:ro -p 6699:6699 -p 127.0.0.1:6698:6698 \
-#       storm-pacemaker serve -c admin.address=0.0.0.0:6698
+#       storm-pacemaker serve -c admin.address=0.0.0.0:6698 -c admin.page=on
 #
 # By default the page and the metrics listen on 127.0.0.1, which is the container's own loopback, so the
-# command sets admin.address. They have no login, so -p publishes them on the host's loopback only.
+# command sets admin.address. They have no login, so -p publishes them on the host's loopback only. The host is
+# not the container's loopback, so the page needs admin.page=on.
 #
 # Docker's default seccomp profile forbids io_uring. packaging/seccomp.json is that profile plus io_uring's three
 # calls. Without it the daemon says what is forbidden and exits with code 1.

@@ -117,6 +117,17 @@ pub enum Need {
     Authenticated,
 }
 
+/// Who sees the admin endpoint's page, its data and `/status` (`admin.page`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageRule {
+    /// Every peer.
+    On,
+    /// Peers on this host.
+    Local,
+    /// Nobody. Peers on this host still see `/status`.
+    Off,
+}
+
 /// Networks in CIDR notation. An empty list includes every address.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Addresses(pub(crate) Vec<IpNet>);
@@ -134,6 +145,28 @@ impl Default for Rules {
             deletes_below: "/".to_owned(),
         }
     }
+}
+
+impl PageRule {
+    pub(crate) fn shows_page_to(self, peer: IpAddr) -> bool {
+        match self {
+            PageRule::On => true,
+            PageRule::Local => is_on_this_host(peer),
+            PageRule::Off => false,
+        }
+    }
+
+    pub(crate) fn shows_status_to(self, peer: IpAddr) -> bool {
+        match self {
+            PageRule::On => true,
+            PageRule::Local | PageRule::Off => is_on_this_host(peer),
+        }
+    }
+}
+
+/// Whether the peer came over loopback. An IPv6 socket shows IPv4 peers as mapped addresses.
+fn is_on_this_host(peer: IpAddr) -> bool {
+    peer.to_canonical().is_loopback()
 }
 
 impl Addresses {

@@ -4,10 +4,12 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -79,7 +81,7 @@ pub(super) async fn serve(listener: TcpListener, routes: Arc<Routes>) {
     let mut window_ends = Instant::now() + ACCEPT_WINDOW;
     let mut accepts = 0;
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
@@ -90,7 +92,7 @@ pub(super) async fn serve(listener: TcpListener, routes: Arc<Routes>) {
             }
         }
         let routes = routes.clone();
-        connections.push_back(tokio::spawn(connection(stream, routes)).abort_handle());
+        connections.push_back(tokio::spawn(connection(stream, peer.ip(), routes)).abort_handle());
         accepts += 1;
         if Instant::now() >= window_ends {
             (accepts, window_ends) = (1, Instant::now() + ACCEPT_WINDOW);
@@ -101,15 +103,12 @@ pub(super) async fn serve(listener: TcpListener, routes: Arc<Routes>) {
 }
 
 /// Serves one request. Errors concern only the peer, so they are ignored.
-async fn connection(stream: TcpStream, routes: Arc<Routes>) {
-    let service = service_fn(|request| {
+async fn connection(stream: TcpStream, peer: IpAddr, routes: Arc<Routes>) {
+    let service = service_fn(|request: Request<Incoming>| {
         let routes = routes.clone();
         async move {
-            Ok::<_, Infallible>(
-                routes
-                    .answer(request.method(), request.uri(), request.headers())
-                    .await,
-            )
+            let (head, _unread_body) = request.into_parts();
+            Ok::<_, Infallible>(routes.answer(peer, &head).await)
         }
     });
     let served = http1::Builder::new()

@@ -6,6 +6,7 @@ pub(crate) mod board;
 mod cache;
 mod cluster;
 mod health;
+mod hosts;
 mod http;
 mod metrics;
 mod page;
@@ -21,6 +22,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
+use crate::access::PageRule;
 use crate::limits::{Ageing, Limits};
 use board::Board;
 use routes::Routes;
@@ -45,8 +47,10 @@ pub(crate) struct Facts {
     pub(crate) ageing: Ageing,
     /// Settings without secrets, with their values: `/status` shows them.
     pub(crate) settings: Vec<(&'static str, String)>,
-    /// Whether the page and its data are served.
-    pub(crate) page: bool,
+    /// Who sees the page, its data and `/status`.
+    pub(crate) page: PageRule,
+    /// Names of the endpoint in requests, besides localhost and the machine's own.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// The running endpoint.
@@ -79,7 +83,7 @@ impl Admin {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let routes = Arc::new(Routes::new(facts, board, address.ip().is_loopback()));
+        let routes = Arc::new(Routes::new(facts, board));
         let (end, ended) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("admin".to_owned())

@@ -1,24 +1,27 @@
 //! Which path serves what.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap,
-    HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use hyper::{Method, Response, StatusCode, Uri};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
 
 use super::Facts;
 use super::board::Board;
 use super::cache::Cache;
 use super::cluster::Cluster;
+use super::hosts::{Hosts, WrongHost};
 use super::metrics::{Format, Metrics};
 use super::page::Page;
 use super::{health, status};
+use crate::access::PageRule;
 
 /// The age up to which an answer is used again. Shards publish every 250 ms.
 const MAX_AGE: Duration = Duration::from_millis(200);
@@ -38,8 +41,7 @@ pub(super) struct Routes {
     status_json: Cache,
     /// `None`: switched off.
     page: Option<(Page, Cluster)>,
-    /// Whether only this host can reach the endpoint.
-    is_loopback: bool,
+    hosts: Hosts,
 }
 
 /// An answer without the headers that all answers share.
@@ -50,17 +52,16 @@ struct Answer {
 }
 
 impl Routes {
-    pub(super) fn new(facts: Facts, board: Arc<Board>, is_loopback: bool) -> Routes {
+    pub(super) fn new(facts: Facts, board: Arc<Board>) -> Routes {
         let facts = Arc::new(facts);
-        let page = facts
-            .page
+        let page = (facts.page != PageRule::Off)
             .then(|| (Page::new(), Cluster::new(facts.ageing, board.clone())));
         Routes {
             metrics: Metrics::new(facts.clone(), board.clone()),
             metrics_text: Default::default(),
             status_json: Cache::default(),
             page,
-            is_loopback,
+            hosts: Hosts::new(&facts.hosts),
             facts,
             board,
         }
@@ -73,22 +74,14 @@ impl Routes {
         }
     }
 
-    pub(super) async fn answer(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Response<Full<Bytes>> {
-        let names_the_cluster = matches!(uri.path(), "/" | "/cluster.json" | "/status");
-        let names_another_host = headers.get(HOST).is_some_and(|host| !names_this_host(host));
-        if self.is_loopback && names_the_cluster && names_another_host {
-            // Otherwise a web page whose own name resolves to loopback could read this one (DNS
-            // rebinding).
-            let why =
-                "misdirected request: on loopback, use localhost or an IP address as the host\n";
-            return respond(plain(StatusCode::MISDIRECTED_REQUEST, why));
+    pub(super) async fn answer(&self, peer: IpAddr, request: &Parts) -> Response<Full<Bytes>> {
+        let path = request.uri.path();
+        // Probes may name any host, and the answers to them tell nothing of the cluster.
+        let is_probe = matches!(path, "/healthz" | "/readyz");
+        if !is_probe && let Err(wrong) = self.hosts.check(request) {
+            return respond(wrong_host(&wrong));
         }
-        if method != Method::GET && method != Method::HEAD {
+        if request.method != Method::GET && request.method != Method::HEAD {
             let mut response = respond(plain(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method not allowed: use GET or HEAD\n",
@@ -97,11 +90,16 @@ impl Routes {
             response.headers_mut().insert(ALLOW, allow);
             return response;
         }
-        match (uri.path(), &self.page) {
-            ("/metrics", _) => respond(self.metrics(headers)),
+        let rule = self.facts.page;
+        match (path, &self.page) {
+            ("/metrics", _) => respond(self.metrics(&request.headers)),
             ("/healthz", _) => respond(verdict(health::health(&self.board))),
             ("/readyz", _) => respond(verdict(health::readiness(&self.board))),
+            ("/status", _) if !rule.shows_status_to(peer) => respond(not_for_this_peer()),
             ("/status", _) => respond(self.status()),
+            ("/" | "/cluster.json", Some(_)) if !rule.shows_page_to(peer) => {
+                respond(not_for_this_peer())
+            }
             ("/cluster.json", Some((_, cluster))) => respond(Answer {
                 status: StatusCode::OK,
                 content_type: JSON,
@@ -143,18 +141,26 @@ impl Routes {
     }
 }
 
-/// Whether a Host header is localhost or an IP address, with a port or without.
-fn names_this_host(host: &HeaderValue) -> bool {
-    let Ok(host) = host.to_str() else {
-        return false;
-    };
-    let is_address =
-        |text: &str| text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    name.eq_ignore_ascii_case("localhost") || is_address(host) || bracketed.is_some_and(is_address)
+fn wrong_host(wrong: &WrongHost) -> Answer {
+    match wrong {
+        WrongHost::NotOne => plain(
+            StatusCode::BAD_REQUEST,
+            "bad request: send one Host header\n",
+        ),
+        WrongHost::Unknown => plain(
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected request: use localhost or an IP address as the host, or add the host's name to \
+             admin.hosts\n",
+        ),
+    }
+}
+
+fn not_for_this_peer() -> Answer {
+    plain(
+        StatusCode::FORBIDDEN,
+        "forbidden: admin.page shows this to peers on the daemon's own host only; ask there (kubectl \
+         port-forward does), or set admin.page to on\n",
+    )
 }
 
 fn verdict(verdict: Result<&'static str, String>) -> Answer {
@@ -201,4 +207,86 @@ fn page_response(page: &Page) -> Response<Full<Bytes>> {
         .headers_mut()
         .insert(CONTENT_SECURITY_POLICY, policy);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use hyper::Request;
+
+    use super::*;
+    use crate::limits::{Ageing, Limits};
+
+    const POD: &str = "10.1.2.3";
+
+    fn routes(page: PageRule) -> Routes {
+        let facts = Facts {
+            address: ([127, 0, 0, 1], 6699).into(),
+            started: SystemTime::now(),
+            kernel: String::new(),
+            cores: vec![0],
+            login_method: "NONE",
+            limits: Limits::wide(),
+            ageing: Ageing {
+                stale_after: Duration::from_secs(30),
+                expire_after: Duration::ZERO,
+            },
+            settings: Vec::new(),
+            page,
+            hosts: Vec::new(),
+        };
+        // Without shards the table waits for nobody.
+        Routes::new(facts, Arc::new(Board::new(0)))
+    }
+
+    fn status(routes: &Routes, peer: &str, host: &str, path: &str) -> u16 {
+        let request = Request::get(path).header("host", host).body(()).unwrap();
+        let (head, ()) = request.into_parts();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let answer = routes.answer(peer.parse().unwrap(), &head);
+        runtime.unwrap().block_on(answer).status().as_u16()
+    }
+
+    #[test]
+    fn the_rule_decides_which_peers_see_the_cluster() {
+        use PageRule::{Local, Off, On};
+        let loopback = ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"];
+        let others = [POD, "::ffff:10.1.2.3", "fd00::1", "0.0.0.0", "::"];
+        for (rule, peers, page, state) in [
+            (On, &loopback[..], 200, 200),
+            (On, &others, 200, 200),
+            (Local, &loopback, 200, 200),
+            (Local, &others, 403, 403),
+            (Off, &loopback, 404, 200),
+            (Off, &others, 404, 403),
+        ] {
+            let routes = routes(rule);
+            for peer in peers {
+                let status = |path| status(&routes, peer, "localhost", path);
+                assert_eq!(status("/"), page, "{rule:?} {peer}");
+                assert_eq!(status("/cluster.json"), page, "{rule:?} {peer}");
+                assert_eq!(status("/status"), state, "{rule:?} {peer}");
+                for open in ["/metrics", "/healthz", "/readyz"] {
+                    assert_eq!(status(open), 200, "{rule:?} {peer} {open}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_peer_does_not_make_shards_scan() {
+        let routes = routes(PageRule::Local);
+        assert_eq!(status(&routes, POD, "localhost", "/cluster.json"), 403);
+        assert_eq!(
+            status(&routes, "127.0.0.1", "evil.example", "/cluster.json"),
+            421
+        );
+        assert!(!routes.board.is_watched_now());
+        assert_eq!(
+            status(&routes, "127.0.0.1", "localhost", "/cluster.json"),
+            200
+        );
+        assert!(routes.board.is_watched_now());
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use crate::access::{Addresses, Need};
+use crate::access::{Addresses, Need, PageRule};
 use crate::limits;
 
 use super::setting::{Choice, Key, Setting};
@@ -74,7 +74,8 @@ settings! {
     STALE_AFTER: Duration = Key::time("expire.stale_after", limits::STALE_AFTER);
 
     ADMIN_ADDRESS: Option<SocketAddr> = Key::listen("admin.address");
-    ADMIN_PAGE: bool = Key::choice("admin.page");
+    ADMIN_PAGE: PageRule = Key::choice("admin.page");
+    ADMIN_HOSTS: Vec<String> = Key::host_names("admin.hosts");
 
     LOG_LEVEL: Level = Key::choice("log.level").reloadable();
     LOG_FORMAT: LogFormat = Key::choice("log.format");
@@ -105,9 +106,13 @@ impl Choice for Need {
         &[("open", Need::Open), ("authenticated", Need::Authenticated)];
 }
 
-impl Choice for bool {
-    const WHAT: &'static str = "a switch";
-    const CHOICES: &'static [(&'static str, bool)] = &[("on", true), ("off", false)];
+impl Choice for PageRule {
+    const WHAT: &'static str = "a rule for the page";
+    const CHOICES: &'static [(&'static str, PageRule)] = &[
+        ("on", PageRule::On),
+        ("local", PageRule::Local),
+        ("off", PageRule::Off),
+    ];
 }
 
 impl Choice for Level {

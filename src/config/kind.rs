@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Directory,
     /// A list of text, none of it empty.
     Texts,
+    /// A list of DNS names.
+    HostNames,
     /// A list of networks and single addresses.
     Networks,
 }
@@ -106,6 +108,11 @@ impl Kind {
                 let texts = list::texts(&items).map_err(Refusal::Items)?;
                 Ok(SettingValue::Texts(texts))
             }
+            Kind::HostNames => {
+                let items = list::items(raw).ok_or(Refusal::WrongType)?;
+                let names = list::host_names(&items).map_err(Refusal::Items)?;
+                Ok(SettingValue::Texts(names))
+            }
             Kind::Networks => {
                 let items = list::items(raw).ok_or(Refusal::WrongType)?;
                 let networks = list::networks(&items).map_err(Refusal::Items)?;
@@ -145,6 +152,10 @@ impl Kind {
             Kind::Texts => (
                 "a list of text",
                 "a list such as [\"one\", \"two\"]".to_owned(),
+            ),
+            Kind::HostNames => (
+                "a list of host names",
+                "a list such as [\"pacemaker.example.com\"]".to_owned(),
             ),
             Kind::Networks => (
                 "a list of networks",

@@ -1,4 +1,4 @@
-//! Lists: of text, and of networks in CIDR notation. Pure.
+//! Lists: of text, of DNS names, and of networks in CIDR notation. Pure.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
@@ -48,6 +48,23 @@ pub(super) fn texts(items: &[RawValue]) -> Result<Vec<String>, String> {
 }
 
 /// # Errors
+/// A sentence about every item that is not a DNS name.
+pub(super) fn host_names(items: &[RawValue]) -> Result<Vec<String>, String> {
+    each(items, |item| {
+        let name = match item {
+            RawValue::Text(text) => host_name(text),
+            _ => None,
+        };
+        name.ok_or_else(|| {
+            format!(
+                "{item} is not a host name (allowed: a name such as pacemaker.example.com, without \
+                 scheme and port)"
+            )
+        })
+    })
+}
+
+/// # Errors
 /// A sentence about every item that is not a network.
 pub(super) fn networks(items: &[RawValue]) -> Result<Addresses, String> {
     each(items, |item| match item {
@@ -75,6 +92,22 @@ fn each<T>(
         Err(wrong.join("; "))
     }
 }
+
+/// A DNS name in lower case, without the dot at its end. Compose allows an underscore in a service's name.
+fn host_name(text: &str) -> Option<String> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        let mut bytes = label.bytes();
+        (1..=LABEL_BYTES).contains(&label.len())
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let is_name = name.len() <= HOST_NAME_BYTES && name.split('.').all(is_label);
+    is_name.then(|| name.to_ascii_lowercase())
+}
+
+/// The longest DNS name as text, and the longest part between its dots (RFC 1035, 2.3.4).
+const HOST_NAME_BYTES: usize = 253;
+const LABEL_BYTES: usize = 63;
 
 fn network(text: &str) -> Result<IpNet, String> {
     let Some(network) = parse(text) else {
@@ -197,6 +230,38 @@ mod tests {
             Kind::Networks.read(&RawValue::Integer(10)).unwrap_err(),
             "10 is not a list of networks (allowed: a list such as [\"10.0.0.0/8\", \"192.168.1.1\"])"
         );
+    }
+
+    #[test]
+    fn host_names_have_no_scheme_no_port_and_no_wildcard() {
+        let read = Kind::HostNames.read(&list(&["Pacemaker.Example.COM.", "storm_pacemaker"]));
+        assert_eq!(
+            read.unwrap().to_string(),
+            r#"["pacemaker.example.com", "storm_pacemaker"]"#
+        );
+        assert_eq!(
+            Kind::HostNames.read(&list(&["a:6698", "b"])).unwrap_err(),
+            "\"a:6698\" is not a host name (allowed: a name such as pacemaker.example.com, without \
+             scheme and port)"
+        );
+        let (long_label, long_name) = ("a".repeat(64), "a.".repeat(127) + "a");
+        for wrong in [
+            "",
+            ".",
+            "a..b",
+            "*",
+            "*.b",
+            "http://a",
+            "a/b",
+            "[::1]",
+            "a b",
+            "ä",
+            &long_label,
+            &long_name,
+        ] {
+            let error = Kind::HostNames.read(&list(&[wrong])).unwrap_err();
+            assert!(error.contains("is not a host name"), "{wrong}: {error}");
+        }
     }
 
     #[test]

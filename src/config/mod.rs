@@ -36,7 +36,7 @@ pub use report::write_report;
 pub use resolve::EffectiveSetting;
 pub use setting::Setting;
 
-use crate::access::Rules;
+use crate::access::{PageRule, Rules};
 use crate::auth::Credentials;
 use crate::limits::{Ageing, Limits};
 
@@ -108,8 +108,11 @@ pub struct KerberosConfig {
 pub struct AdminConfig {
     /// Where to serve metrics, health and the page. `None`: nowhere.
     pub address: Option<SocketAddr>,
-    /// Whether to serve the page and its data.
-    pub page: bool,
+    /// Who sees the page and its data.
+    pub page: PageRule,
+    /// Names of the endpoint in requests, besides localhost and the machine's own: lower case, without a
+    /// dot at the end.
+    pub hosts: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -148,6 +151,7 @@ impl Config {
             admin: AdminConfig {
                 address: resolved.get(&keys::ADMIN_ADDRESS),
                 page: resolved.get(&keys::ADMIN_PAGE),
+                hosts: resolved.get(&keys::ADMIN_HOSTS),
             },
             log: LogConfig {
                 level: resolved.get(&keys::LOG_LEVEL),

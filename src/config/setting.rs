@@ -112,6 +112,7 @@ constructors! {
     Option<String>: text => Kind::Text;
     Option<String>: directory => Kind::Directory;
     Vec<String>: texts => Kind::Texts;
+    Vec<String>: host_names => Kind::HostNames;
     Addresses: networks => Kind::Networks;
 }
 

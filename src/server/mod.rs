@@ -249,6 +249,7 @@ fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str
             .map(|setting| (setting.key, setting.value.clone()))
             .collect(),
         page: config.admin.page,
+        hosts: config.admin.hosts.clone(),
     }
 }
 

@@ -203,41 +203,6 @@ fn a_port_that_is_taken_is_an_error_at_start_that_names_the_key() {
     assert!(output.stdout.is_empty(), "it was never ready");
 }
 
-/// A page of the internet can have its own name resolve to loopback; then the browser says that name.
-#[test]
-fn on_loopback_names_of_elsewhere_are_not_shown_the_cluster() {
-    let daemon = Daemon::start(&["--shards", "1"]);
-    let port = daemon.admin().port();
-    let status = |path: &str, host: &str| {
-        let bytes = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        request(daemon.admin(), &bytes).status
-    };
-    for path in ["/", "/cluster.json", "/status"] {
-        for host in [
-            "localhost",
-            "LOCALHOST:6698",
-            "127.0.0.1",
-            "[::1]:6698",
-            "[::1]",
-        ] {
-            assert_eq!(status(path, host), 200, "{path} {host}");
-        }
-        assert_eq!(status(path, &format!("127.0.0.1:{port}")), 200);
-        for host in [
-            "evil.example",
-            "evil.example:6698",
-            "localhost.evil.example",
-            "",
-        ] {
-            assert_eq!(status(path, host), 421, "{path} {host}");
-        }
-    }
-    for path in ["/metrics", "/healthz", "/readyz"] {
-        assert_eq!(status(path, "pacemaker.example"), 200, "{path}");
-    }
-    daemon.stop();
-}
-
 /// Keys as long and as costly as they can be, and readers that ask and do not read.
 #[test]
 fn the_table_is_bounded_in_bytes() {

@@ -3,6 +3,7 @@
 
 mod access_rules;
 mod admin;
+mod admin_hosts;
 mod ageing;
 mod architecture;
 mod closing;

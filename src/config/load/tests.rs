@@ -2,6 +2,7 @@ use std::num::NonZeroUsize;
 
 use super::super::{AuthMethod, keys};
 use super::*;
+use crate::access::PageRule;
 
 fn sources() -> Sources {
     Sources {
@@ -55,6 +56,7 @@ fn the_defaults_set_every_key_and_nothing_else() {
     assert_eq!(config.auth.login_config, None);
     assert_eq!(config.limits.frame_bytes, 10_485_760);
     assert_eq!(config.limits.stored_bytes, 4 * crate::limits::GIB);
+    assert_eq!(config.admin.page, PageRule::Local);
     assert_eq!(config.log.level, tracing::Level::INFO);
 }
 
