@@ -208,6 +208,7 @@ fn a_login_that_is_never_answered_is_given_up_as_storms_client_does() {
     }
 }
 
+#[cfg(feature = "kerberos")]
 #[test]
 #[ignore = "needs a KDC: tools/setup test"]
 fn all_log_in_with_kerberos() {
