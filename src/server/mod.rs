@@ -167,7 +167,7 @@ pub fn serve(
         stored_bytes = %Size(config.limits.stored_bytes),
         frame_size = %Size(config.limits.frame_bytes.into()),
         minimum_wait = ?config.server.minimum_wait,
-        login = config.auth.method.name(),
+        login = %config.auth.method.name(),
         "storm-pacemaker {} serves on {address}",
         env!("CARGO_PKG_VERSION"),
     );
