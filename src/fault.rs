@@ -50,7 +50,7 @@ pub enum Fault {
     /// This many connections of the peer's address are open, as many as
     /// `limits.connections_per_address` allows.
     TooManyOfAddress(u64),
-    /// This many connections of the peer's address have neither logged in nor stored a pulse, as many
+    /// This many connections of the peer's address have neither logged in nor sent an allowed pulse, as many
     /// as `limits.unauthenticated_per_address` allows.
     TooManyUnauthenticated(u64),
 }
@@ -193,7 +193,7 @@ impl fmt::Display for Fault {
             ),
             Fault::TooManyUnauthenticated(limit) => write!(
                 f,
-                "{limit} connections of its address have neither logged in nor stored a pulse \
+                "{limit} connections of its address have neither logged in nor sent an allowed pulse \
                  (limits.unauthenticated_per_address)"
             ),
         }

@@ -53,7 +53,8 @@ pub struct Limits {
     /// Bytes of all messages of one login. DIGEST needs less than 1 KiB; a Kerberos ticket that carries
     /// a user's groups can have 48 KiB.
     pub handshake_bytes: u64,
-    /// Connections of one address that have not logged in, where a login method is set. The workers of
+    /// Connections of one address that have neither logged in nor sent a pulse that was allowed, where a
+    /// login method is set. The workers of
     /// a host never log in, and a gateway may stand for many hosts.
     pub unauthenticated_per_address: u64,
     /// Logins of one address that fail or are under way before further ones wait.
@@ -152,8 +153,8 @@ pub const SMALL_BUFFER_BYTES: usize = 16 * KIB as usize;
 /// take longer, at [`Limits::receive_rate`].
 pub const FRAME_TIME_US: u64 = 10_000_000;
 
-/// Where a login is offered, a peer that has neither logged in nor stored a pulse sends frames of at most
-/// [`Limits::frame_bytes`] divided by this.
+/// Where a login is offered, a peer that has neither logged in nor sent a pulse that was allowed sends
+/// frames of at most [`Limits::frame_bytes`] divided by this.
 pub const UNAUTHENTICATED_FRAME_DIVISOR: u32 = 4;
 
 /// In this time, in microseconds, an address is forgiven one failed login, and one waiting login is

@@ -44,7 +44,7 @@ SLOWEST is the highest average time of a stream: to complete for a spout, to pro
 are sums over all streams since the executor started; --json shows each stream and window.
 
 Exit codes: 0 done; 1 nothing is stored there, it is not a heartbeat, or the server does not answer; 2 \
-wrong usage.
+wrong usage or configuration.
 
 Examples:
   storm-pacemaker get --decode /workerbeats/wordcount-1-1764115200/4c1b0a6e-6700

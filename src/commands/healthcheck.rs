@@ -1,5 +1,5 @@
-//! `healthcheck`: whether a server answers. Its request needs no login and changes nothing, so neither
-//! the server's log nor its store shows it.
+//! `healthcheck`: whether a server answers. Its request needs no login and changes nothing. The server logs it
+//! only if its access rules refuse it.
 
 use std::io::Write;
 use std::time::Instant;
@@ -21,8 +21,8 @@ pub(crate) struct Healthcheck {
 }
 
 const HELP: &str = "\
-Sends CREATE_PATH, which stores nothing, needs no login and leaves nothing in the server's log, and waits \
-for the answer. With --server and without --auth it reads no file. Otherwise it ignores a wrong \
+Sends CREATE_PATH, which stores nothing and needs no login, and waits for the answer. The server logs it \
+only if its access rules refuse it. With --server and without --auth it reads no file. Otherwise it ignores a wrong \
 configuration, since a running server does not depend on it, and asks 127.0.0.1:6699.
 
 Exit codes: 0 the server answers; 1 it does not; 2 wrong usage.

@@ -36,7 +36,7 @@ const HELP: &str = "\
 -l receives everything that is stored below the path in order to measure it: the protocol has no request \
 for sizes.
 
-Exit codes: 0 done, even if nothing is there; 1 the server does not answer; 2 wrong usage.
+Exit codes: 0 done, even if nothing is there; 1 the server does not answer; 2 wrong usage or configuration.
 
 Examples:
   storm-pacemaker ls                                   # topologies

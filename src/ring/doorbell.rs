@@ -2,8 +2,8 @@
 //! loop sleeps. A doorbell carries nothing; the messages are in the mailbox.
 //!
 //! No wake is lost, because both sides have a sequentially consistent fence between two steps. A
-//! sender puts its message down, then looks whether the owner sleeps. An owner says that it sleeps,
-//! then looks for messages. At least one of them sees the other.
+//! sender enqueues its message, then checks whether the owner is asleep. The owner marks itself asleep,
+//! then checks for messages. At least one of them sees the other.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -50,17 +50,17 @@ impl Bells {
     }
 
     /// From here on a message rings. The owner must look for messages once more before it sleeps.
-    pub(super) fn fall_asleep(&self, owner: usize) {
+    pub(super) fn mark_asleep(&self, owner: usize) {
         self.bells[owner].asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
     }
 
-    pub(super) fn wake_up(&self, owner: usize) {
+    pub(super) fn mark_awake(&self, owner: usize) {
         self.bells[owner].asleep.store(false, Ordering::SeqCst);
     }
 
     /// The doorbell of `entry_if_asleep` did not reach the owner: the next sender must ring again.
-    pub(super) fn failed(&self, owner: usize) {
+    pub(super) fn ring_failed(&self, owner: usize) {
         self.bells[owner].asleep.store(true, Ordering::SeqCst);
     }
 

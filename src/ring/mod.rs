@@ -41,9 +41,9 @@ const SUBMISSIONS: u32 = 2048;
 /// Entries of the completion queue. What does not fit waits in the kernel (IORING_FEAT_NODROP).
 const COMPLETIONS: u32 = 16_384;
 
-/// The logic that an event loop serves. The loop calls it on its own thread.
+/// The logic that an event loop drives. The loop calls it on its own thread.
 pub trait Handler {
-    /// The loop has woken up; the completions follow. The time to read the clock.
+    /// The loop has woken up; the completions follow. Read the clock here.
     fn woke(&mut self);
     /// A connection is open: accepted, or dialled before. Bytes are read from it unless the
     /// handler pauses or closes it.
@@ -182,7 +182,7 @@ impl EventLoop {
     ///
     /// An error is one of the ring itself; it never stems from a peer.
     pub fn turn(&mut self, handler: &mut impl Handler, plan: SleepPlan) -> io::Result<usize> {
-        self.wake_accept(Instant::now())?;
+        self.rearm_paused_accepts(Instant::now())?;
         self.prepare_sends(handler)?;
         self.sleep(handler, plan)?;
         handler.woke();
@@ -200,7 +200,7 @@ impl EventLoop {
     // ── Sleeping ─────────────────────────────────────────────────────────────────────────────────
 
     fn sleep(&mut self, handler: &impl Handler, plan: SleepPlan) -> io::Result<()> {
-        self.bells.fall_asleep(self.index);
+        self.bells.mark_asleep(self.index);
         let awake = !self.pending_send.is_empty() || handler.has_messages();
         let at_most = if awake { Duration::ZERO } else { plan.at_most };
         // Below the kernel's microsecond there is no minimum, and it would wait for the count. It
@@ -210,7 +210,7 @@ impl EventLoop {
             self.can_batch && !awake && sound
         });
         let outcome = self.submit_and_sleep(at_most, batching);
-        self.bells.wake_up(self.index);
+        self.bells.mark_awake(self.index);
         outcome
     }
 
@@ -282,7 +282,7 @@ impl EventLoop {
             Operation::Rung => Ok(()),
             Operation::Ring => {
                 let owner = data.slot() as usize;
-                self.bells.failed(owner);
+                self.bells.ring_failed(owner);
                 self.ring_bell(owner)
             }
         }

@@ -95,7 +95,7 @@ impl EventLoop {
         self.push(&entry)
     }
 
-    pub(super) fn wake_accept(&mut self, now: Instant) -> io::Result<()> {
+    pub(super) fn rearm_paused_accepts(&mut self, now: Instant) -> io::Result<()> {
         for index in 0..self.listeners.len() {
             if let Some(listener) = &self.listeners[index]
                 && let Accept::PausedUntil(then) = listener.state

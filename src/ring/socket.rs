@@ -188,7 +188,7 @@ pub(super) fn peer_address(socket: &OwnedFd) -> io::Result<SocketAddr> {
 
 /// Ends the connection with a FIN when it is closed, not with a RST.
 pub(super) fn close_with_fin(socket: &OwnedFd) {
-    // If it cannot be set then the peer gets a RST, which it stands as well.
+    // If it cannot be set then the peer gets a RST, which it tolerates, too.
     let _ = sockopt::set_socket_linger(socket, None);
 }
 

@@ -2,6 +2,7 @@
 //! end. Only this module starts threads for shards and signals.
 
 mod incident_log;
+mod lifecycle;
 mod listeners;
 mod logging;
 mod policy_mailbox;
@@ -9,7 +10,7 @@ mod preflight;
 mod publisher;
 mod reload;
 mod shard_thread;
-mod shutdown;
+
 mod systemd;
 
 use std::fmt;
@@ -32,11 +33,11 @@ use crate::ring::{Bells, Ringer};
 use crate::shard::{Common, Mailbox, Settings, Shard};
 use crate::units::Size;
 use incident_log::IncidentLog;
+use lifecycle::{Lifecycle, StartReport};
 use logging::Log;
 use policy_mailbox::PolicyMailbox;
 use reload::Reloader;
 use shard_thread::{ShardThread, Shared};
-use shutdown::{Shutdown, StartReport};
 
 /// The smallest values that glommio accepts: it does no I/O here.
 const EXECUTOR_IO_MEMORY_BYTES: usize = 64 * 1024;
@@ -116,7 +117,7 @@ pub fn serve(
     };
     let board = Arc::new(Board::new(shards));
     let bells = Arc::new(Bells::new(shards));
-    let shutdown = Arc::new(Shutdown::new(shards, config.server.shutdown_deadline));
+    let lifecycle = Arc::new(Lifecycle::new(shards, config.server.shutdown_deadline));
     let settings = settings(&config, preflight.connections);
     let facts = facts(
         &config,
@@ -132,12 +133,12 @@ pub fn serve(
         policies: policy_mailbox.clone(),
         board: board.clone(),
         incidents: IncidentLog::default(),
-        shutdown: shutdown.clone(),
+        lifecycle: lifecycle.clone(),
     };
     let parts = Mailbox::for_shards(shards).into_iter().zip(policies);
     for (index, (mailbox, policy)) in parts.enumerate() {
         let (settings, shared) = (settings.clone(), shared.clone());
-        let start_report = StartReport::new(shutdown.clone());
+        let start_report = StartReport::new(lifecycle.clone());
         let core = config.server.cores[index % config.server.cores.len()];
         let thread = executor(index, core)
             .spawn(move || async move {
@@ -148,7 +149,7 @@ pub fn serve(
             .map_err(internal("starting a shard"))?;
         threads.push(thread);
     }
-    if let Err(error) = shutdown.wait_until_serving() {
+    if let Err(error) = lifecycle.wait_until_serving() {
         // A shard may still be about to duplicate these sockets, so they must stay open. They close
         // when the process exits, which is next.
         std::mem::forget(listeners.sockets);
@@ -165,7 +166,7 @@ pub fn serve(
         stored_bytes = %Size(config.limits.stored_bytes),
         frame_size = %Size(config.limits.frame_bytes.into()),
         minimum_wait = ?config.server.minimum_wait,
-        login = ?config.auth.method,
+        login = %config.auth.method.name(),
         "storm-pacemaker {} serves on {address}",
         env!("CARGO_PKG_VERSION"),
     );
@@ -201,7 +202,7 @@ pub fn serve(
     }
     systemd::notify_stopping();
     board.stop();
-    shutdown.begin();
+    lifecycle.begin();
     ring_all(&bells, shards);
     join(threads)?;
     if let Some(admin) = admin {

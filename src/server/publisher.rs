@@ -1,4 +1,4 @@
-//! Publishes a shard's state on the board: signs of life and counters a few times a second, and the keys
+//! Publishes a shard's state on the board: the time of its report and counters a few times a second, and the keys
 //! while somebody watches them. It never waits for the admin thread: if a slot of the board is locked, the
 //! publisher tries again at the next wake.
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::incident_log::IncidentLog;
+use super::lifecycle::{Lifecycle, StartReport};
 use super::listeners::SharedListeners;
 use super::policy_mailbox::PolicyMailbox;
 use super::publisher::{Publisher, SLICE_EVERY_US};
-use super::shutdown::{Shutdown, StartReport};
 use crate::admin::board::Board;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use crate::ring::{Bells, EventLoop, Handler};
@@ -38,7 +38,7 @@ pub(super) struct ShardThread {
     index: usize,
     shard: Shard,
     started: Instant,
-    /// Microseconds since the start, read once a wake.
+    /// Microseconds since the start, read once per wake.
     now_us: u64,
     next_tick_us: u64,
     incidents: IncidentLog,
@@ -55,7 +55,7 @@ pub(super) struct Shared {
     pub(super) policies: Arc<PolicyMailbox>,
     pub(super) board: Arc<Board>,
     pub(super) incidents: IncidentLog,
-    pub(super) shutdown: Arc<Shutdown>,
+    pub(super) lifecycle: Arc<Lifecycle>,
 }
 
 impl ShardThread {
@@ -66,8 +66,8 @@ impl ShardThread {
         shared: Shared,
         start_report: StartReport,
     ) -> io::Result<()> {
-        let shutdown = shared.shutdown.clone();
-        let mut ring = match open_ring(shared.bells, index, &shared.listeners, &shutdown) {
+        let lifecycle = shared.lifecycle.clone();
+        let mut ring = match open_ring(shared.bells, index, &shared.listeners, &lifecycle) {
             Ok(ring) => ring,
             Err(error) => {
                 start_report.send(Err(error));
@@ -89,8 +89,8 @@ impl ShardThread {
         thread.woke();
         thread.publisher.begin(thread.now_us);
         start_report.send(Ok(()));
-        let outcome = match thread.serve(&mut ring, &shutdown).await {
-            Ok(()) => thread.finish(&mut ring, &shutdown),
+        let outcome = match thread.serve(&mut ring, &lifecycle).await {
+            Ok(()) => thread.finish(&mut ring, &lifecycle),
             Err(error) => Err(error),
         };
         if let Err(error) = &outcome {
@@ -102,9 +102,9 @@ impl ShardThread {
         outcome
     }
 
-    async fn serve(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
+    async fn serve(&mut self, ring: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
         let mut next_yield_us = 0;
-        while !shutdown.has_begun() {
+        while !lifecycle.has_begun() {
             self.turn(ring, Duration::MAX)?;
             if self.now_us >= next_yield_us {
                 next_yield_us = self.now_us + YIELD_EVERY_US;
@@ -165,8 +165,8 @@ impl ShardThread {
 
     // ── The end ──────────────────────────────────────────────────────────────────────────────────
 
-    fn finish(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
-        self.read_the_last(ring, shutdown)?;
+    fn finish(&mut self, ring: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
+        self.read_the_last(ring, lifecycle)?;
         ring.stop_listening()?;
         let mut commands = Commands::default();
         self.call(&mut commands, |shard, cx| shard.stop_reading(cx));
@@ -176,7 +176,7 @@ impl ShardThread {
             connections = ring.connections(),
             "stopped accepting; answering the requests in flight"
         );
-        self.answer_the_last(ring, shutdown)?;
+        self.answer_the_last(ring, lifecycle)?;
         let counters = self.shard.counters();
         let mut commands = Commands::default();
         for id in self.shard.connections() {
@@ -184,7 +184,7 @@ impl ShardThread {
         }
         let reset = self.shard.connections().count();
         ring.apply_commands(self, &mut commands)?;
-        while ring.connections() > 0 && !shutdown.is_past_deadline() {
+        while ring.connections() > 0 && !lifecycle.is_past_deadline() {
             self.turn(ring, SHUTDOWN_SLEEP)?;
         }
         info!(shard = self.index, "reset {reset} connections");
@@ -192,8 +192,9 @@ impl ShardThread {
         Ok(())
     }
 
-    /// Reads what peers sent before the signal: it is in flight, whether it was read or not.
-    fn read_the_last(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
+    /// Reads what peers sent before the signal: bytes sent before the signal count as in flight, even if
+    /// unread.
+    fn read_the_last(&mut self, ring: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
         let last_reads = Instant::now() + LAST_READS;
         // The first turn accepts connections, the second reads from them.
         for _ in 0..2 {
@@ -202,7 +203,7 @@ impl ShardThread {
         // A shard that others keep off its core loses time, but not its turns.
         let mut turns = 0;
         while ring.has_unread()
-            && !shutdown.is_past_deadline()
+            && !lifecycle.is_past_deadline()
             && (turns < LAST_TURNS || Instant::now() < last_reads)
         {
             self.turn(ring, Duration::ZERO)?;
@@ -212,15 +213,15 @@ impl ShardThread {
     }
 
     /// Answers what is in flight, and stays for the others' messages until all shards owe nothing.
-    fn answer_the_last(&mut self, ring: &mut EventLoop, shutdown: &Shutdown) -> io::Result<()> {
+    fn answer_the_last(&mut self, ring: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
         let mut settled = false;
-        while !shutdown.all_shards_done() && !shutdown.is_past_deadline() {
+        while !lifecycle.all_shards_done() && !lifecycle.is_past_deadline() {
             self.turn(ring, SHUTDOWN_SLEEP)?;
             let owes_nothing =
                 !ring.is_reading() && self.shard.is_settled() && ring.all_delivered();
             if owes_nothing && !settled {
                 settled = true;
-                shutdown.report_shard_done();
+                lifecycle.report_shard_done();
             }
         }
         if !settled {
@@ -240,10 +241,10 @@ fn open_ring(
     bells: Arc<Bells>,
     index: usize,
     listeners: &SharedListeners,
-    shutdown: &Shutdown,
+    lifecycle: &Lifecycle,
 ) -> Result<EventLoop, String> {
     let mut ring = EventLoop::new(bells, index).map_err(|error| error.to_string())?;
-    shutdown.wait_for_all_rings()?;
+    lifecycle.wait_for_all_rings()?;
     listeners
         .take(index, &mut ring)
         .map_err(|error| error.to_string())?;

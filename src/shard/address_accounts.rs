@@ -134,7 +134,7 @@ impl AddressAccounts {
     }
 
     /// A connection that counted as unauthenticated no longer does.
-    pub(super) fn authenticated(&self, address: IpAddr) {
+    pub(super) fn note_trusted(&self, address: IpAddr) {
         self.with(address, |account| account.unauthenticated -= 1);
     }
 
@@ -267,8 +267,8 @@ mod tests {
         let third = accounts.opened(address(1), true, 0);
         assert_eq!(third, Err(Excess::Unauthenticated));
         assert_eq!(accounts.opened(address(1), false, 0), Ok(()));
-        accounts.authenticated(address(1));
-        accounts.authenticated(address(1));
+        accounts.note_trusted(address(1));
+        accounts.note_trusted(address(1));
         assert_eq!(accounts.opened(address(1), true, 0), Ok(()));
     }
 
@@ -364,7 +364,7 @@ mod tests {
         for host in 0..100_000_u32 {
             let address = IpAddr::from(host.to_be_bytes());
             accounts.opened(address, true, 0).unwrap();
-            accounts.authenticated(address);
+            accounts.note_trusted(address);
             accounts.closed(address);
         }
         let lengths = accounts

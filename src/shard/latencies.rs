@@ -1,6 +1,6 @@
 //! How long requests are in the server: from the wake that brought the last of a request's bytes to
 //! the moment at which its answer is handed over to be sent, visits to other shards included. The
-//! clock is read once a wake, not once a request. The time that a request waits in its socket before
+//! clock is read once per wake, not per request. The time that a request waits in its socket before
 //! the wake is not counted: up to `server.minimum_wait` while pulses are batched.
 
 use super::histogram::Histogram;

@@ -96,16 +96,17 @@ impl Logins {
         }
     }
 
-    /// The peer has logged in or stored a pulse: it no longer counts as unauthenticated.
-    pub(super) fn authenticated(&mut self, peer: &mut Peer) {
+    /// The peer has logged in, or may write pulses and has sent one: it no longer counts as
+    /// unauthenticated.
+    pub(super) fn note_trusted(&mut self, peer: &mut Peer) {
         if std::mem::take(&mut peer.counts_as_unauthenticated) {
-            self.accounts.authenticated(peer.address.ip());
+            self.accounts.note_trusted(peer.address.ip());
         }
     }
 
     /// The peer is gone: takes it off its address's account.
     pub(super) fn forget(&mut self, peer: &mut Peer) {
-        self.authenticated(peer);
+        self.note_trusted(peer);
         self.release(peer);
         self.accounts.closed(peer.address.ip());
     }
@@ -184,7 +185,7 @@ impl Logins {
     }
 
     pub(super) fn logged_in(&mut self, peer: &mut Peer, who: Identity, cx: &mut Context<'_>) {
-        self.authenticated(peer);
+        self.note_trusted(peer);
         cx.incidents.report(peer.address, Incident::LoggedIn(who));
     }
 

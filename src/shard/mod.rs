@@ -100,7 +100,7 @@ impl Shard {
         let Shard { peers, engine } = self;
         engine.counters.connections_opened += 1;
         let slot = Slot {
-            reader: FrameReader::new(engine.limits.frame_bytes), // `read` sets the limit
+            reader: FrameReader::new(engine.limits.frame_bytes), // `serve_frames` sets the limit
             peer: Peer::new(id, logins::canonical(address), peers.logins.new_session()),
         };
         let admitted = peers.open(slot, cx.now_us);
@@ -109,7 +109,7 @@ impl Shard {
         }
     }
 
-    /// Bytes from a peer, in any cut.
+    /// Bytes from a peer, split at arbitrary points.
     pub fn received(&mut self, id: ConnectionId, bytes: &[u8], cx: &mut Context<'_>) {
         self.engine.counters.received_bytes += bytes.len() as u64;
         if let Some(Slot { peer, .. }) = self.peers.slots.get_mut(id) {

@@ -1,7 +1,7 @@
 //! The way of a pulse: bytes → frame → message → request → allowed? → owner → store → answer.
 //!
 //! `serve_frame` is that way, from top to bottom. `advance` is around it: which frames are served
-//! now, and what the event loop has to do afterwards.
+//! now (`serve_frames`), and what the event loop has to do afterwards (`push_commands`).
 
 use std::sync::Arc;
 
@@ -32,14 +32,14 @@ impl Shard {
             return; // gone already
         };
         let was_reading = slot.peer.reading;
-        let frames = match read(slot, bytes, &mut peers.logins, engine, cx) {
+        let frames = match serve_frames(slot, bytes, &mut peers.logins, engine, cx) {
             Ok(frames) => frames,
             Err(fault) => {
                 peers::end(&slot.peer, fault, engine, cx);
                 return;
             }
         };
-        command(&slot.peer, was_reading, peers.stopping, cx);
+        push_commands(&slot.peer, was_reading, peers.stopping, cx);
         let counted = peers.buffers.recount(slot);
         if slot.peer.partial_frame.is_some() || slot.reader.buffered_bytes() > 0 {
             peers.watch_frame(id, frames > 0, cx.now_us);
@@ -172,7 +172,7 @@ impl Shard {
 
 /// Serves frame after frame, until none is whole or the peer has no room for another answer. Returns
 /// how many that were.
-fn read(
+fn serve_frames(
     slot: &mut Slot,
     mut bytes: &[u8],
     logins: &mut Logins,
@@ -213,7 +213,7 @@ fn read(
 }
 
 /// The largest frame that the peer may send, in bytes of its body. Where a login is offered it is smaller
-/// until the peer has logged in or stored a pulse.
+/// until the peer has logged in or sent a pulse that the rules allow.
 fn max_frame_bytes(peer: &Peer, limits: &Limits) -> u32 {
     if peer.counts_as_unauthenticated {
         limits.frame_bytes / UNAUTHENTICATED_FRAME_DIVISOR
@@ -223,7 +223,7 @@ fn max_frame_bytes(peer: &Peer, limits: &Limits) -> u32 {
 }
 
 /// What the event loop has to do for the peer.
-fn command(peer: &Peer, was_reading: Reading, stopping: bool, cx: &mut Context<'_>) {
+fn push_commands(peer: &Peer, was_reading: Reading, stopping: bool, cx: &mut Context<'_>) {
     match (was_reading, peer.reading) {
         (Reading::Open, Reading::Paused(_)) => cx.commands.push(Command::Pause(peer.id)),
         (Reading::Paused(_), Reading::Open) if !stopping => {
@@ -277,7 +277,7 @@ pub(super) fn serve_frame(
         return Ok(());
     }
     if request.kind == RequestKind::SendPulse {
-        logins.authenticated(peer);
+        logins.note_trusted(peer);
     }
     match engine.route(&request) {
         Route::Nothing => {

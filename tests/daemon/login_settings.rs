@@ -29,6 +29,7 @@ fn private(files: &Files, name: &str, content: &str) -> std::path::PathBuf {
 }
 
 /// A keytab with one key of the principal in `SERVER`: MIT's file format, version 2.
+#[cfg(feature = "kerberos")]
 fn keytab_of_pacemaker() -> Vec<u8> {
     let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
     let entry = [

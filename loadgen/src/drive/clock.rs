@@ -1,4 +1,4 @@
-//! The time of the run: microseconds since the begin of the plan, the same on all threads.
+//! The time of the run: microseconds since the start of the plan, the same on all threads.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The driving threads: started, given the begin of the plan, joined.
+//! The driving threads: started, given the start of the plan, joined.
 
 use std::io;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::settings::Nimbus;
 
 pub(super) struct Crew {
     threads: Vec<JoinHandle<io::Result<Record>>>,
-    /// Sends each thread the begin of the plan. A finished thread stays until its sender is dropped, so that its
+    /// Sends each thread the start of the plan. A finished thread stays until its sender is dropped, so that its
     /// CPU time can be read.
     begin: Vec<Sender<Instant>>,
     /// Kernel ids of the workers' threads, in the order of their cores.
@@ -139,7 +139,7 @@ fn make_ring() -> Result<EventLoop, String> {
         .map_err(|error| format!("cannot make an io_uring, which needs Linux 6.1: {error}"))
 }
 
-/// Waits for the begin of the plan, drives, and stays until the sender of `wait` is dropped.
+/// Waits for the start of the plan, drives, and stays until the sender of `wait` is dropped.
 fn play(
     stage: &Stage,
     wait: &Receiver<Instant>,

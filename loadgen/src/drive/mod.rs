@@ -1,4 +1,4 @@
-//! Drives a plan: one thread a core for the workers, one for Nimbus's reads, and the calling thread, which
+//! Drives a plan: one thread per core for the workers, one for Nimbus's reads, and the calling thread, which
 //! watches the time, the server process and the progress. Threads share nothing but the stage.
 
 mod clock;
@@ -38,7 +38,7 @@ pub(crate) use slices::Slice;
 pub(crate) use stage::Stage;
 pub(crate) use watch::{Measured, ServerUse, ThreadUse};
 
-/// From the moment when all threads are ready to the begin of the plan.
+/// From the moment when all threads are ready to the start of the plan.
 const LEAD: Duration = Duration::from_millis(20);
 
 /// Drives the plan to its end. `log` receives the histograms of each second. Errors are those of this

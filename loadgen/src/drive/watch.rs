@@ -19,7 +19,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub record: Record,
-    /// The real length of the measured window: from the sample at its begin to the one at its end.
+    /// The real length of the measured window: from the sample at its start to the one at its end.
     pub window_us: u64,
     pub threads: Vec<ThreadUse>,
     pub server: Option<ServerUse>,

@@ -7,7 +7,7 @@ use super::Summary;
 /// One second of the run, including the warm-up. Times are those of the answers that came in it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Second {
-    /// Counted from the begin of the plan.
+    /// Counted from the start of the plan.
     pub second: u32,
     pub pulse: Option<Summary>,
     pub get: Option<Summary>,

@@ -37,7 +37,7 @@ pub(crate) struct Report {
     pub generator: Vec<ThreadSummary>,
     pub server: Option<ServerSummary>,
     pub limits: Vec<Verdict>,
-    /// From the begin of the plan to its end.
+    /// From the start of the plan to its end.
     pub seconds: Vec<Second>,
     #[serde(rename = "origin")]
     pub provenance: Provenance,

@@ -2,17 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
-use daemon_tests::kdc::{Kdc, SERVICE};
 use storm_pacemaker::wire::MessageType;
 use tempfile::TempDir;
 
 use crate::support::daemon::{self, Daemon};
-use crate::support::{
-    Outcome, Reply, Request, Store, Stub, loadgen, loadgen_in, side_by_side, until_valid,
-};
+use crate::support::{Outcome, Reply, Request, Store, Stub, loadgen, side_by_side, until_valid};
 
 const PLAN: &str = "--supervisors 10 --topologies 3 --interval 500ms --warmup 0s --duration 2s \
                     --nimbus continuous";
@@ -209,52 +205,6 @@ fn a_login_that_is_never_answered_is_given_up_as_storms_client_does() {
 }
 
 #[test]
-#[ignore = "needs a KDC: tools/setup test"]
-fn all_log_in_with_kerberos() {
-    let kdc = Kdc::start();
-    let keytab = kdc.add_with_keytab(SERVICE, "pacemaker.keytab");
-    let nimbus = kdc.add_with_keytab("nimbus", "nimbus.keytab");
-    let cache = kdc.log_in("nimbus", &nimbus, "nimbus.cache", &[]);
-    let jaas = kdc.path("jaas.conf");
-    let module = format!(
-        "PacemakerServer {{ com.sun.security.auth.module.Krb5LoginModule required \
-         keyTab=\"{}\" principal=\"{SERVICE}@STORM.TEST\"; }};\n",
-        keytab.display()
-    );
-    fs::write(&jaas, module).expect("it is writable");
-    let this = std::env::current_exe().expect("this program");
-    let daemon = Daemon::start_by(
-        kdc.command(this.to_str().expect("text")),
-        &[
-            "auth.method=KERBEROS",
-            "auth.nimbus_user=nimbus",
-            &format!("auth.login_config={}", jaas.display()),
-            "access.writes=authenticated",
-        ],
-    );
-    let port = daemon.address().port();
-    let run = |cache: PathBuf, line: &str| {
-        let mut command: Command = kdc.command(env!("CARGO_BIN_EXE_loadgen"));
-        command.env("KRB5CCNAME", cache);
-        loadgen_in(
-            command,
-            &format!("--json {PLAN} --worker-auth kerberos {line}"),
-        )
-    };
-    // The host as it is given makes the service's name.
-    let usual = format!("--target localhost:{port} --auth kerberos");
-    let (_, outcome) = until_valid(|| ((), run(cache.clone(), &usual)));
-    all_log_in(&outcome);
-    let named = format!("--target 127.0.0.1:{port} --auth kerberos --service {SERVICE}@STORM.TEST");
-    let (_, outcome) = until_valid(|| ((), run(cache.clone(), &named)));
-    all_log_in(&outcome);
-    let outcome = run(kdc.path("no.cache"), &usual);
-    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
-    assert!(outcome.stderr.contains("no.cache"), "{outcome:#?}");
-    assert_eq!(outcome.stdout, "");
-}
-
-#[test]
 fn a_scenario_may_log_in_and_logins_are_counted_by_themselves() {
     let (directory, jaas) = jaas("a password");
     let daemon = Daemon::with_digest(&jaas, &["server.shards=2"]);
@@ -282,4 +232,61 @@ fn a_scenario_may_log_in_and_logins_are_counted_by_themselves() {
     );
     assert_eq!(outcome.report().at("/refused"), true);
     assert!(outcome.report().at("/login").is_null());
+}
+
+#[cfg(feature = "kerberos")]
+mod kerberos {
+    use std::process::Command;
+
+    use daemon_tests::kdc::{Kdc, SERVICE};
+
+    use super::*;
+    use crate::support::loadgen_in;
+
+    #[test]
+    #[ignore = "needs a KDC: tools/setup test"]
+    fn all_log_in_with_kerberos() {
+        let kdc = Kdc::start();
+        let keytab = kdc.add_with_keytab(SERVICE, "pacemaker.keytab");
+        let nimbus = kdc.add_with_keytab("nimbus", "nimbus.keytab");
+        let cache = kdc.log_in("nimbus", &nimbus, "nimbus.cache", &[]);
+        let jaas = kdc.path("jaas.conf");
+        let module = format!(
+            "PacemakerServer {{ com.sun.security.auth.module.Krb5LoginModule required \
+             keyTab=\"{}\" principal=\"{SERVICE}@STORM.TEST\"; }};\n",
+            keytab.display()
+        );
+        fs::write(&jaas, module).expect("it is writable");
+        let this = std::env::current_exe().expect("this program");
+        let daemon = Daemon::start_by(
+            kdc.command(this.to_str().expect("text")),
+            &[
+                "auth.method=KERBEROS",
+                "auth.nimbus_user=nimbus",
+                &format!("auth.login_config={}", jaas.display()),
+                "access.writes=authenticated",
+            ],
+        );
+        let port = daemon.address().port();
+        let run = |cache: PathBuf, line: &str| {
+            let mut command: Command = kdc.command(env!("CARGO_BIN_EXE_loadgen"));
+            command.env("KRB5CCNAME", cache);
+            loadgen_in(
+                command,
+                &format!("--json {PLAN} --worker-auth kerberos {line}"),
+            )
+        };
+        // The host as it is given makes the service's name.
+        let usual = format!("--target localhost:{port} --auth kerberos");
+        let (_, outcome) = until_valid(|| ((), run(cache.clone(), &usual)));
+        all_log_in(&outcome);
+        let named =
+            format!("--target 127.0.0.1:{port} --auth kerberos --service {SERVICE}@STORM.TEST");
+        let (_, outcome) = until_valid(|| ((), run(cache.clone(), &named)));
+        all_log_in(&outcome);
+        let outcome = run(kdc.path("no.cache"), &usual);
+        assert_eq!(outcome.code, Some(1), "{outcome:#?}");
+        assert!(outcome.stderr.contains("no.cache"), "{outcome:#?}");
+        assert_eq!(outcome.stdout, "");
+    }
 }

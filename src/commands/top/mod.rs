@@ -62,7 +62,7 @@ for a topology that does not fit into one message. --max-rate limits this, and m
 
 Keys: q or Ctrl-C quits; arrows, j, k, space, b and g scroll.
 
-Exit codes: 0 done; 1 the server does not answer; 2 wrong usage.
+Exit codes: 0 done; 1 the server does not answer; 2 wrong usage or configuration.
 
 Examples:
   storm-pacemaker top

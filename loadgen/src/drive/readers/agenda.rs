@@ -92,7 +92,7 @@ impl Agenda {
     }
 
     /// The request is answered or given up. After the last one of a pass or a page, returns what to time, and
-    /// its begin.
+    /// its start.
     pub(super) fn done(&mut self, now_us: u64) -> Option<(Timed, u64)> {
         self.target += 1;
         if self.target < self.targets {
@@ -107,7 +107,7 @@ impl Agenda {
         Some((self.timed(), self.begun_us))
     }
 
-    /// The pass or page under way, and its begin.
+    /// The pass or page under way, and its start.
     pub(super) fn unfinished(&self) -> Option<(Timed, u64)> {
         (self.position < self.tasks.len()).then(|| (self.timed(), self.begun_us))
     }

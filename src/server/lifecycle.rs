@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::StartError;
 
 #[derive(Debug)]
-pub(super) struct Shutdown {
+pub(super) struct Lifecycle {
     shards: usize,
     deadline_after: Duration,
     has_begun: AtomicBool,
@@ -25,14 +25,14 @@ pub(super) struct Shutdown {
 /// A shard's report of how its start went. A shard that drops it unsent has failed to start.
 #[derive(Debug)]
 pub(super) struct StartReport {
-    shutdown: Arc<Shutdown>,
+    lifecycle: Arc<Lifecycle>,
     is_sent: bool,
 }
 
 impl StartReport {
-    pub(super) fn new(shutdown: Arc<Shutdown>) -> StartReport {
+    pub(super) fn new(lifecycle: Arc<Lifecycle>) -> StartReport {
         StartReport {
-            shutdown,
+            lifecycle,
             is_sent: false,
         }
     }
@@ -40,7 +40,7 @@ impl StartReport {
     /// The shard serves, or why it cannot.
     pub(super) fn send(mut self, outcome: Result<(), String>) {
         self.is_sent = true;
-        self.shutdown.report_start(outcome);
+        self.lifecycle.report_start(outcome);
     }
 }
 
@@ -49,7 +49,7 @@ impl Drop for StartReport {
         if !self.is_sent {
             let why = "its executor did not start (out of memory, out of file descriptors, or its core \
                        is offline)";
-            self.shutdown.report_start(Err(why.to_owned()));
+            self.lifecycle.report_start(Err(why.to_owned()));
         }
     }
 }
@@ -63,9 +63,9 @@ struct StartProgress {
     failure: Option<String>,
 }
 
-impl Shutdown {
-    pub(super) fn new(shards: usize, deadline_after: Duration) -> Shutdown {
-        Shutdown {
+impl Lifecycle {
+    pub(super) fn new(shards: usize, deadline_after: Duration) -> Lifecycle {
+        Lifecycle {
             shards,
             deadline_after,
             has_begun: AtomicBool::new(false),
