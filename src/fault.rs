@@ -29,7 +29,7 @@ pub enum Fault {
     /// A frame is not whole after 10 s, and arrives at fewer bytes a second than this.
     FrameTooSlow(u64),
     /// Half-received requests and unread answers fill `limits.buffered`, or the part of it that one address
-    /// may have, and this connection held the most.
+    /// may have, and this connection held most for longest.
     BuffersFull,
     /// This many connections are open, as many as `limits.connections` allows.
     TooManyConnections(u64),
@@ -159,7 +159,7 @@ impl fmt::Display for Fault {
             Fault::BuffersFull => write!(
                 f,
                 "half-received requests and unread answers fill limits.buffered, or the half of it \
-                 that one address may have, and this connection held the most"
+                 that one address may have, and this connection held most for longest"
             ),
             Fault::TooManyConnections(limit) => {
                 write!(f, "{limit} connections are open (limits.connections)")

@@ -15,12 +15,16 @@ use crate::budget::Allowance;
 use crate::connection::ConnectionId;
 use crate::limits::{Limits, SMALL_BUFFER_BYTES};
 
+/// How many of the largest and of the oldest holders are looked at to choose the one that is ended.
+const CANDIDATES: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct BufferAccount {
     /// Our part of `limits.buffered`.
     allowance: Allowance,
-    /// Peers that hold more than a small buffer, by what they hold.
-    holders: BTreeSet<(usize, ConnectionId)>,
+    /// Peers that hold more than a small buffer, by what they hold, and by since when.
+    by_size: BTreeSet<(usize, ConnectionId)>,
+    by_age: BTreeSet<(u64, ConnectionId)>,
     /// What the holders of an address hold together.
     by_address: HashMap<IpAddr, usize, RandomState>,
     /// What the holders of one address may hold on this shard.
@@ -42,7 +46,8 @@ impl BufferAccount {
         let frames = 2 * u64::from(limits.frame_bytes);
         BufferAccount {
             allowance: Allowance::new(settings.common.buffers.clone()),
-            holders: BTreeSet::new(),
+            by_size: BTreeSet::new(),
+            by_age: BTreeSet::new(),
             by_address: HashMap::default(),
             address_limit_bytes: half_of_share.max(frames) as usize,
         }
@@ -56,19 +61,18 @@ impl BufferAccount {
     ///
     /// # Errors
     /// The peer holds more than before, and more than a small buffer, and what it names is full.
-    pub(super) fn recount(&mut self, slot: &mut Slot) -> Result<(), Full> {
+    pub(super) fn recount(&mut self, slot: &mut Slot, now_us: u64) -> Result<(), Full> {
         let bytes = slot.reader.buffered_bytes() + slot.peer.held_bytes();
         let old_bytes = std::mem::replace(&mut slot.peer.counted_bytes, bytes);
         if bytes == old_bytes {
             return Ok(());
         }
         let fits = self.set_total(old_bytes, bytes);
-        let address = account_of(slot.peer.address.ip());
-        let of_address = self.watch(slot.peer.id, address, old_bytes, bytes);
+        let of_address = self.watch(&mut slot.peer, old_bytes, bytes, now_us);
         if bytes < old_bytes || bytes <= SMALL_BUFFER_BYTES {
             Ok(())
         } else if of_address > self.address_limit_bytes {
-            Err(Full::Address(address))
+            Err(Full::Address(account_of(slot.peer.address.ip())))
         } else if fits {
             Ok(())
         } else {
@@ -80,9 +84,7 @@ impl BufferAccount {
     pub(super) fn release(&mut self, peer: &mut Peer) {
         let bytes = std::mem::take(&mut peer.counted_bytes);
         self.set_total(bytes, 0);
-        if bytes > SMALL_BUFFER_BYTES {
-            self.watch(peer.id, account_of(peer.address.ip()), bytes, 0);
-        }
+        self.watch(peer, bytes, 0, 0);
     }
 
     fn set_total(&mut self, old_bytes: usize, bytes: usize) -> bool {
@@ -91,18 +93,23 @@ impl BufferAccount {
     }
 
     /// Keeps the peers that hold much in order. Returns what those of its address hold.
-    fn watch(&mut self, id: ConnectionId, address: IpAddr, old: usize, new: usize) -> usize {
+    fn watch(&mut self, peer: &mut Peer, old: usize, new: usize, now_us: u64) -> usize {
         let counted = |bytes: usize| if bytes > SMALL_BUFFER_BYTES { bytes } else { 0 };
         let (old, new) = (counted(old), counted(new));
-        if old > 0 {
-            self.holders.remove(&(old, id));
-        }
-        if new > 0 {
-            self.holders.insert((new, id));
-        }
         if old == 0 && new == 0 {
             return 0;
         }
+        self.by_size.remove(&(old, peer.id));
+        if new == 0 {
+            if let Some(since_us) = peer.holds_since_us.take() {
+                self.by_age.remove(&(since_us, peer.id));
+            }
+        } else {
+            self.by_size.insert((new, peer.id));
+            let since_us = *peer.holds_since_us.get_or_insert(now_us);
+            self.by_age.insert((since_us, peer.id));
+        }
+        let address = account_of(peer.address.ip());
         let of_address = self.by_address.entry(address).or_default();
         *of_address = *of_address - old + new;
         let total = *of_address;
@@ -112,23 +119,20 @@ impl BufferAccount {
         total
     }
 
-    /// The peer that holds most of what is full, besides `asking`.
-    pub(super) fn largest_but(
-        &self,
-        asking: ConnectionId,
-        full: Full,
-        address_of: impl Fn(ConnectionId) -> Option<IpAddr>,
-    ) -> Option<ConnectionId> {
-        let others = self.holders.iter().rev().filter(|(_, id)| *id != asking);
-        let mut ids = others.map(|(_, id)| *id);
-        match full {
-            Full::All => ids.next(),
-            Full::Address(address) => ids.find(|id| address_of(*id) == Some(address)),
-        }
+    /// The peers among which the one is that holds most for longest, besides `asking`: the largest
+    /// and the oldest ones.
+    pub(super) fn candidates(&self, asking: ConnectionId) -> impl Iterator<Item = ConnectionId> {
+        let by_size = self.by_size.iter().rev().take(CANDIDATES);
+        let by_age = self.by_age.iter().take(CANDIDATES);
+        let ids = by_size.map(|(_, id)| *id).chain(by_age.map(|(_, id)| *id));
+        ids.filter(move |id| *id != asking)
     }
 
     /// The peer is about to be closed: it is not chosen again meanwhile.
-    pub(super) fn stop_watching(&mut self, peer: &Peer) {
-        self.holders.remove(&(peer.counted_bytes, peer.id));
+    pub(super) fn stop_watching(&mut self, peer: &mut Peer) {
+        self.by_size.remove(&(peer.counted_bytes, peer.id));
+        if let Some(since_us) = peer.holds_since_us {
+            self.by_age.remove(&(since_us, peer.id));
+        }
     }
 }

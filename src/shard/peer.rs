@@ -45,6 +45,8 @@ pub(super) struct Peer {
     pub(super) login_deadline_us: u64,
     /// Set while a part of a frame has arrived, and its peer is read from.
     pub(super) partial_frame: Option<PartialFrame>,
+    /// Since when it holds more than a small buffer.
+    pub(super) holds_since_us: Option<u64>,
     /// Its share of the shard's buffered bytes, as last counted.
     pub(super) counted_bytes: usize,
 }
@@ -155,6 +157,7 @@ impl Peer {
             counts_as_unauthenticated: false,
             login_deadline_us: 0,
             partial_frame: None,
+            holds_since_us: None,
             counted_bytes: 0,
         }
     }

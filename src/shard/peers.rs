@@ -158,16 +158,26 @@ impl Shard {
         }
     }
 
-    /// Ends the peer that holds most, so that the one that asks for more can have it. The one that asks is
-    /// ended only if nobody else holds more than a small buffer.
+    /// Ends the peer that holds most for longest, so that the one that asks for more can have it: bytes
+    /// times seconds, because a large request that arrives at once does no harm. The one that asks
+    /// is ended only if nobody else holds more than a small buffer.
     pub(super) fn make_room(&mut self, asking: ConnectionId, full: Full, cx: &mut Context<'_>) {
         let Shard { peers, engine } = self;
         let slots = &peers.slots;
-        let address_of = |id| slots.get(id).map(|slot| account_of(slot.peer.address.ip()));
-        let largest = peers.buffers.largest_but(asking, full, address_of);
-        let victim = largest.unwrap_or(asking);
+        let cost = |id: &ConnectionId| {
+            let peer = &slots.get(*id)?.peer;
+            let of_full = match full {
+                Full::All => true,
+                Full::Address(address) => account_of(peer.address.ip()) == address,
+            };
+            let held_us = cx.now_us.saturating_sub(peer.holds_since_us?);
+            of_full.then_some(peer.counted_bytes as u64 * (held_us / 1000 + 1))
+        };
+        let candidates = peers.buffers.candidates(asking);
+        let costly = candidates.filter_map(|id| Some((cost(&id)?, id))).max();
+        let victim = costly.map_or(asking, |(_, id)| id);
         if let Some(slot) = peers.slots.get_mut(victim) {
-            peers.buffers.stop_watching(&slot.peer);
+            peers.buffers.stop_watching(&mut slot.peer);
             end(&slot.peer, Fault::BuffersFull, engine, cx);
         }
     }

@@ -40,7 +40,7 @@ impl Shard {
             }
         };
         push_commands(&slot.peer, was_reading, peers.stopping, cx);
-        let counted = peers.buffers.recount(slot);
+        let counted = peers.buffers.recount(slot, cx.now_us);
         if slot.peer.partial_frame.is_some() || slot.reader.buffered_bytes() > 0 {
             peers.watch_frame(id, frames > 0, cx.now_us);
         }
@@ -148,7 +148,7 @@ impl Shard {
             return;
         };
         slot.peer.scan = ScanStage::UnderWay { bytes };
-        if let Err(full) = peers.buffers.recount(slot) {
+        if let Err(full) = peers.buffers.recount(slot, cx.now_us) {
             self.make_room(target.id, full, cx);
         }
     }
