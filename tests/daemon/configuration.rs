@@ -355,7 +355,7 @@ fn values_must_agree_with_each_other() {
     let toml = files.write("mine.toml", "[limits]\noutput = \"1MiB\"\n");
     check(&["--config", text(&toml)]).fails_with(&[&format!(
         "{}:2: limits.output: 1MiB is less than limits.frame_size (10MiB, the default); it must hold \
-         one answer of that size",
+         one request or answer of that size",
         text(&toml)
     )]);
 }

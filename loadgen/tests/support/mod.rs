@@ -6,7 +6,9 @@ pub mod generator;
 pub mod store;
 pub mod stub;
 
-pub use generator::{Outcome, Report, loadgen, loadgen_in, play, side_by_side, until_valid};
+#[cfg(feature = "kerberos")]
+pub use generator::loadgen_in;
+pub use generator::{Outcome, Report, loadgen, play, side_by_side, until_valid};
 pub use store::{Reply, Request, Store};
 pub use stub::{Door, Stub};
 
