@@ -3,7 +3,7 @@
 //! the load is spread, and few operations touch the atomic.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Lots in one holder's equal share of a limit.
 const LOTS_IN_SHARE: u64 = 256;
@@ -17,6 +17,8 @@ pub struct Budget {
     /// How much a holder keeps beyond what it uses, so that it does not take and give back the same
     /// lot again and again.
     kept: u64,
+    /// Some holder uses more than it could be granted.
+    overdrawn: AtomicBool,
 }
 
 /// One holder's part of a budget.
@@ -36,6 +38,7 @@ impl Budget {
             left: AtomicU64::new(limit),
             lot: lot.max(1),
             kept: if lot > 1 { 2 * lot } else { 0 },
+            overdrawn: AtomicBool::new(false),
         })
     }
 
@@ -78,6 +81,13 @@ impl Allowance {
         needed <= self.granted
     }
 
+    /// Whether some holder has used more than it could be granted since this was last asked, by
+    /// anyone: a holder that asks should give something up.
+    pub(crate) fn take_overdraft(&self) -> bool {
+        let overdrawn = &self.budget.overdrawn;
+        overdrawn.load(Ordering::Relaxed) && overdrawn.swap(false, Ordering::Relaxed)
+    }
+
     /// Whether `more` can be used such that `reserve` of the whole limit stays unused. What other
     /// holders were granted counts as used.
     pub(crate) fn has_room_before(&mut self, reserve: u64, more: u64) -> bool {
@@ -90,6 +100,9 @@ impl Allowance {
         if used > self.used {
             let fits = self.has_room_for(used - self.used);
             self.used = used;
+            if !fits {
+                self.budget.overdrawn.store(true, Ordering::Relaxed);
+            }
             return fits;
         }
         self.used = used;

@@ -29,6 +29,9 @@ pub(super) struct BufferAccount {
     by_address: HashMap<IpAddr, usize, RandomState>,
     /// What the holders of one address may hold on this shard.
     address_limit_bytes: usize,
+    /// What this shard may use however much the others do: its equal share, and at least a frame. It
+    /// then overdraws the limit, and a shard that uses more than its own gives way.
+    guaranteed_bytes: u64,
 }
 
 /// What is full when a peer asks for more.
@@ -50,6 +53,7 @@ impl BufferAccount {
             by_age: BTreeSet::new(),
             by_address: HashMap::default(),
             address_limit_bytes: half_of_share.max(frames) as usize,
+            guaranteed_bytes: (2 * half_of_share).max(frames),
         }
     }
 
@@ -73,11 +77,17 @@ impl BufferAccount {
             Ok(())
         } else if of_address > self.address_limit_bytes {
             Err(Full::Address(account_of(slot.peer.address.ip())))
-        } else if fits {
+        } else if fits || self.allowance.used() <= self.guaranteed_bytes {
             Ok(())
         } else {
             Err(Full::All)
         }
+    }
+
+    /// Whether this shard should end a holder, because another one has overdrawn the limit to have what
+    /// it is guaranteed.
+    pub(super) fn must_give_way(&self) -> bool {
+        self.allowance.used() > self.guaranteed_bytes && self.allowance.take_overdraft()
     }
 
     /// The peer is gone.
@@ -121,11 +131,14 @@ impl BufferAccount {
 
     /// The peers among which the one is that holds most for longest, besides `asking`: the largest
     /// and the oldest ones.
-    pub(super) fn candidates(&self, asking: ConnectionId) -> impl Iterator<Item = ConnectionId> {
+    pub(super) fn candidates(
+        &self,
+        asking: Option<ConnectionId>,
+    ) -> impl Iterator<Item = ConnectionId> {
         let by_size = self.by_size.iter().rev().take(CANDIDATES);
         let by_age = self.by_age.iter().take(CANDIDATES);
         let ids = by_size.map(|(_, id)| *id).chain(by_age.map(|(_, id)| *id));
-        ids.filter(move |id| *id != asking)
+        ids.filter(move |id| Some(*id) != asking)
     }
 
     /// The peer is about to be closed: it is not chosen again meanwhile.

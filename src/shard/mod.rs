@@ -192,6 +192,7 @@ impl Shard {
     ) {
         self.end_slow_readers(cx, unacknowledged);
         self.end_slow_frames(cx);
+        self.give_way(cx);
         self.tick_logins(cx);
         self.tick_ageing(cx);
     }

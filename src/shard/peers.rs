@@ -162,20 +162,42 @@ impl Shard {
     /// times seconds, because a large request that arrives at once does no harm. The one that asks
     /// is ended only if nobody else holds more than a small buffer.
     pub(super) fn make_room(&mut self, asking: ConnectionId, full: Full, cx: &mut Context<'_>) {
-        let Shard { peers, engine } = self;
-        let slots = &peers.slots;
-        let cost = |id: &ConnectionId| {
-            let peer = &slots.get(*id)?.peer;
+        let victim = self.costliest(Some(asking), full, cx.now_us);
+        self.end_holder(victim.unwrap_or(asking), cx);
+    }
+
+    /// Ends a holder if another shard needs its guaranteed part of `limits.buffered`.
+    pub(super) fn give_way(&mut self, cx: &mut Context<'_>) {
+        if self.peers.buffers.must_give_way()
+            && let Some(victim) = self.costliest(None, Full::All, cx.now_us)
+        {
+            self.end_holder(victim, cx);
+        }
+    }
+
+    /// The peer that holds most for longest of what is full, besides `asking`.
+    fn costliest(
+        &self,
+        asking: Option<ConnectionId>,
+        full: Full,
+        now_us: u64,
+    ) -> Option<ConnectionId> {
+        let cost = |id: ConnectionId| {
+            let peer = &self.peers.slots.get(id)?.peer;
             let of_full = match full {
                 Full::All => true,
                 Full::Address(address) => account_of(peer.address.ip()) == address,
             };
-            let held_us = cx.now_us.saturating_sub(peer.holds_since_us?);
+            let held_us = now_us.saturating_sub(peer.holds_since_us?);
             of_full.then_some(peer.counted_bytes as u64 * (held_us / 1000 + 1))
         };
-        let candidates = peers.buffers.candidates(asking);
-        let costly = candidates.filter_map(|id| Some((cost(&id)?, id))).max();
-        let victim = costly.map_or(asking, |(_, id)| id);
+        let candidates = self.peers.buffers.candidates(asking);
+        let costs = candidates.filter_map(|id| Some((cost(id)?, id)));
+        costs.max().map(|(_, id)| id)
+    }
+
+    fn end_holder(&mut self, victim: ConnectionId, cx: &mut Context<'_>) {
+        let Shard { peers, engine } = self;
         if let Some(slot) = peers.slots.get_mut(victim) {
             peers.buffers.stop_watching(&mut slot.peer);
             end(&slot.peer, Fault::BuffersFull, engine, cx);

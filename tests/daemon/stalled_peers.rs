@@ -42,7 +42,10 @@ fn honest_requests_are_served_while_others_trickle_theirs() {
         });
         assert_good_client_is_served(daemon.address());
         let log = daemon.stop();
-        assert!(log.contains("reason=\"buffers_full\""), "{log}");
+        // With more shards each has its own guaranteed part.
+        if shards == "1" {
+            assert!(log.contains("reason=\"buffers_full\""), "{log}");
+        }
     }
 }
 
