@@ -110,7 +110,7 @@ pub struct Rules {
 
 /// What a peer needs in order to write or to delete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Need {
+pub(crate) enum Need {
     /// Nothing, as in Storm's daemon.
     Open,
     /// A login.

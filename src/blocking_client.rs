@@ -185,7 +185,7 @@ impl BlockingClient {
     // ── The connection ───────────────────────────────────────────────────────────────────────────
 
     /// All bytes that have come on this connection.
-    pub fn received_bytes(&self) -> u64 {
+    pub(crate) fn received_bytes(&self) -> u64 {
         self.received_bytes
     }
 

@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub const KIB: u64 = 1024;
-pub const MIB: u64 = 1024 * KIB;
-pub const GIB: u64 = 1024 * MIB;
+pub(crate) const MIB: u64 = 1024 * KIB;
+pub(crate) const GIB: u64 = 1024 * MIB;
 
 // ── What the configuration sets ──────────────────────────────────────────────────────────────────
 
@@ -103,29 +103,29 @@ pub struct Ageing {
 
 // The ranges of `Limits`. Each has the name of its field, which gives unit and reason.
 pub const FRAME_BYTES: RangeInclusive<u64> = KIB..=i32::MAX as u64;
-pub const PATH_BYTES: RangeInclusive<u64> = 128..=64 * KIB;
-pub const PATH_DEPTH: RangeInclusive<u64> = 4..=1024;
+pub(crate) const PATH_BYTES: RangeInclusive<u64> = 128..=64 * KIB;
+pub(crate) const PATH_DEPTH: RangeInclusive<u64> = 4..=1024;
 pub const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
-pub const IN_FLIGHT: RangeInclusive<u64> = 1..=65_536;
-pub const OUTPUT_BYTES: RangeInclusive<u64> = 4 * KIB..=4 * GIB;
-pub const OUTPUT_DEADLINE: RangeInclusive<Duration> = seconds(1)..=seconds(3600);
-pub const RECEIVE_RATE: RangeInclusive<u64> = 64..=GIB;
-pub const BUFFERED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
-pub const STORED_KEYS: RangeInclusive<u64> = 1..=100_000_000;
-pub const STORED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
-pub const HANDSHAKE_DEADLINE: RangeInclusive<Duration> = seconds(1)..=seconds(300);
-pub const HANDSHAKE_BYTES: RangeInclusive<u64> = 4 * KIB..=MIB;
-pub const UNAUTHENTICATED_PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
-pub const FAILED_LOGINS: RangeInclusive<u64> = 1..=10_000;
+pub(crate) const IN_FLIGHT: RangeInclusive<u64> = 1..=65_536;
+pub(crate) const OUTPUT_BYTES: RangeInclusive<u64> = 4 * KIB..=4 * GIB;
+pub(crate) const OUTPUT_DEADLINE: RangeInclusive<Duration> = seconds(1)..=seconds(3600);
+pub(crate) const RECEIVE_RATE: RangeInclusive<u64> = 64..=GIB;
+pub(crate) const BUFFERED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
+pub(crate) const STORED_KEYS: RangeInclusive<u64> = 1..=100_000_000;
+pub(crate) const STORED_BYTES: RangeInclusive<u64> = MIB..=1024 * GIB;
+pub(crate) const HANDSHAKE_DEADLINE: RangeInclusive<Duration> = seconds(1)..=seconds(300);
+pub(crate) const HANDSHAKE_BYTES: RangeInclusive<u64> = 4 * KIB..=MIB;
+pub(crate) const UNAUTHENTICATED_PER_ADDRESS: RangeInclusive<u64> = 1..=1_000_000;
+pub(crate) const FAILED_LOGINS: RangeInclusive<u64> = 1..=10_000;
 
 /// [`Ageing::expire_after`]. Above zero, less than [`LEAST_EXPIRE_AFTER`] is refused: Nimbus gives a
 /// worker 30 s, and a worker that misses a few pulses is not dead.
 pub const EXPIRE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=seconds(24 * 3600);
-pub const LEAST_EXPIRE_AFTER: Duration = seconds(60);
-pub const STALE_AFTER: RangeInclusive<Duration> = seconds(1)..=seconds(3600);
+pub(crate) const LEAST_EXPIRE_AFTER: Duration = seconds(60);
+pub(crate) const STALE_AFTER: RangeInclusive<Duration> = seconds(1)..=seconds(3600);
 
 /// How long a shutdown may take to answer what is in flight.
-pub const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=seconds(60);
+pub(crate) const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=seconds(60);
 
 /// How long a pulse may wait for others (see `shard::pace`).
 pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_millis(100);
@@ -134,7 +134,7 @@ pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::fr
 pub const SHARDS: RangeInclusive<u64> = 1..=256;
 
 /// `server.max_threads`. Storm's key is an `int`, and 0 lets Netty choose there.
-pub const MAX_THREADS: RangeInclusive<u64> = 0..=i32::MAX as u64;
+pub(crate) const MAX_THREADS: RangeInclusive<u64> = 0..=i32::MAX as u64;
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -147,102 +147,102 @@ const LEAST_PER_ADDRESS: u64 = 1000;
 
 /// Bytes that one connection may buffer even when all buffers together are full: a request that comes
 /// in two pieces is no offence.
-pub const SMALL_BUFFER_BYTES: usize = 16 * KIB as usize;
+pub(crate) const SMALL_BUFFER_BYTES: usize = 16 * KIB as usize;
 
 /// The time that any frame may take from its first byte to its last, in microseconds. A larger one may
 /// take longer, at [`Limits::receive_rate`].
-pub const FRAME_TIME_US: u64 = 10_000_000;
+pub(crate) const FRAME_TIME_US: u64 = 10_000_000;
 
 /// Where a login is offered, a peer that has neither logged in nor sent a pulse that was allowed sends
 /// frames of at most [`Limits::frame_bytes`] divided by this.
-pub const UNAUTHENTICATED_FRAME_DIVISOR: u32 = 4;
+pub(crate) const UNAUTHENTICATED_FRAME_DIVISOR: u32 = 4;
 
 /// In this time, in microseconds, an address is forgiven one failed login, and one waiting login is
 /// judged.
-pub const LOGIN_FORGIVEN_US: u64 = 1_000_000;
+pub(crate) const LOGIN_FORGIVEN_US: u64 = 1_000_000;
 
 /// Bytes of one configuration file: far more than any has, and few enough to read while the daemon
 /// runs.
-pub const CONFIG_FILE_BYTES: u64 = 4 * MIB;
+pub(crate) const CONFIG_FILE_BYTES: u64 = 4 * MIB;
 
 /// Nesting of Thrift structs and containers in one message. A real message nests four deep; Java's
 /// reader overflows its stack at 200 000.
-pub const THRIFT_DEPTH: u32 = 64;
+pub(crate) const THRIFT_DEPTH: u32 = 64;
 
 /// Requests, or answers, that wait in one shard's mailbox. The rest stays with the sender, in a queue
 /// that [`Limits::in_flight`] keeps short.
-pub const MAILBOX_SLOTS: usize = 4096;
+pub(crate) const MAILBOX_SLOTS: usize = 4096;
 
 /// TCP keep-alive of accepted connections. A host that loses power sends no FIN, and the server never
 /// speaks first: keep-alive finds such a connection after ten minutes. A healthy idle one stays.
-pub const KEEPALIVE_IDLE: Duration = seconds(300);
-pub const KEEPALIVE_INTERVAL: Duration = seconds(60);
-pub const KEEPALIVE_PROBES: u32 = 5;
+pub(crate) const KEEPALIVE_IDLE: Duration = seconds(300);
+pub(crate) const KEEPALIVE_INTERVAL: Duration = seconds(60);
+pub(crate) const KEEPALIVE_PROBES: u32 = 5;
 
 /// TCP_USER_TIMEOUT of accepted connections: how long an answer may stay unacknowledged by the peer's
 /// kernel. A host that is lost in that moment would otherwise keep its connection for 15 minutes; its
 /// client gives up after 11 s.
-pub const UNACKNOWLEDGED_TIME: Duration = seconds(60);
+pub(crate) const UNACKNOWLEDGED_TIME: Duration = seconds(60);
 
 /// Keys of the process that one scan for the admin page collects: what a browser can hold.
-pub const SCANNED_KEYS: usize = 200_000;
+pub(crate) const SCANNED_KEYS: usize = 200_000;
 
 /// Bytes of memory that the keys of one scan take, in all: the text of the paths, and what is kept
 /// beside each. It is enough for `SCANNED_KEYS` keys of 130 bytes; a worker's key has 80 to 110.
-pub const SCANNED_BYTES: usize = 32 * MIB as usize;
+pub(crate) const SCANNED_BYTES: usize = 32 * MIB as usize;
 
 /// Bytes of `/cluster.json`. Peers choose the keys, and a control character takes six bytes in JSON.
-pub const CLUSTER_JSON_BYTES: usize = 32 * MIB as usize;
+pub(crate) const CLUSTER_JSON_BYTES: usize = 32 * MIB as usize;
 
 /// Messages that a shard takes from its mailbox before it looks at its sockets again.
-pub const MAILBOX_BURST: usize = 1024;
+pub(crate) const MAILBOX_BURST: usize = 1024;
 
 /// Lists, records and deletions of a path that one shard has under way for its peers, in all and for
 /// one address. The others wait. One answer has at most [`Limits::frame_bytes`], and it exists twice
 /// while it is assembled.
-pub const SCANS_UNDER_WAY: usize = 4;
-pub const SCANS_OF_ADDRESS: usize = 2;
+pub(crate) const SCANS_UNDER_WAY: usize = 4;
+pub(crate) const SCANS_OF_ADDRESS: usize = 2;
 
 /// Nodes of the directory, and bytes of their names, that one slice of a scan looks at: a few tenths of
 /// a millisecond.
-pub const SLICE_NODES: usize = 1024;
-pub const SLICE_BYTES: usize = 64 * KIB as usize;
+pub(crate) const SLICE_NODES: usize = 1024;
+pub(crate) const SLICE_BYTES: usize = 64 * KIB as usize;
 
 /// Bytes of one receive buffer: a 4 KiB pulse and its key fit.
-pub const RECEIVE_BUFFER_BYTES: usize = 8 * KIB as usize;
+pub(crate) const RECEIVE_BUFFER_BYTES: usize = 8 * KIB as usize;
 
 /// Receive buffers of a shard, a power of two; 4 MiB in all. A buffer is in use only while its
 /// completion is being processed.
-pub const RECEIVE_BUFFERS: u16 = 512;
+pub(crate) const RECEIVE_BUFFERS: u16 = 512;
 
 /// File descriptors that are not connections: rings, listeners, logs, the executor's own.
-pub const SPARE_FILES_BASE: u64 = 64;
-pub const SPARE_FILES_PER_SHARD: u64 = 16;
+pub(crate) const SPARE_FILES_BASE: u64 = 64;
+pub(crate) const SPARE_FILES_PER_SHARD: u64 = 16;
 
 // ── Commands at a terminal ───────────────────────────────────────────────────────────────────────
 
 /// Storm's default port, and the bytes of the largest frame that its clients accept by default.
-pub const STORMS_PORT: u16 = 6699;
-pub const STORMS_FRAME_BYTES: u32 = 10 * MIB as u32;
+pub(crate) const STORMS_PORT: u16 = 6699;
+pub(crate) const STORMS_FRAME_BYTES: u32 = 10 * MIB as u32;
 
 /// Requests of a command in one batch, and bytes of their paths. The server accepts that many before
 /// the command must read an answer.
-pub const COMMAND_BATCH: usize = 64;
-pub const COMMAND_BATCH_BYTES: usize = 16 * KIB as usize;
+pub(crate) const COMMAND_BATCH: usize = 64;
+pub(crate) const COMMAND_BATCH_BYTES: usize = 16 * KIB as usize;
 
 /// Bytes of an unpacked heartbeat, and values in it. A worker of 50 executors sends less than 1 MiB and
 /// 20 000 values.
-pub const UNPACKED_BYTES: u64 = 64 * MIB;
-pub const HEARTBEAT_VALUES: usize = 1 << 20;
+pub(crate) const UNPACKED_BYTES: u64 = 64 * MIB;
+pub(crate) const HEARTBEAT_VALUES: usize = 1 << 20;
 
 /// Segments of a path at which a recursive listing stops: a server's answers may never end.
-pub const LISTED_DEPTH: usize = *PATH_DEPTH.end() as usize;
+pub(crate) const LISTED_DEPTH: usize = *PATH_DEPTH.end() as usize;
 
 /// Keys that `top` watches, at some 250 bytes each.
-pub const WATCHED_KEYS: usize = 200_000;
+pub(crate) const WATCHED_KEYS: usize = 200_000;
 
 /// Bytes that a command receives at a time.
-pub const COMMAND_RECEIVE_BYTES: usize = 64 * KIB as usize;
+pub(crate) const COMMAND_RECEIVE_BYTES: usize = 64 * KIB as usize;
 
 const _: () = {
     assert!(RECEIVE_BUFFERS.is_power_of_two());

@@ -49,7 +49,7 @@ pub(crate) fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<Option<u64>
 ///
 /// # Errors
 /// A sentence, if the text is not a duration or does not fit into 64 bits.
-pub fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     match with_unit(text, &TIME_UNITS_MS).flatten() {
         Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
         None => Err("expected a duration with a unit (ms, s, m, h), such as 5s".to_owned()),
@@ -60,7 +60,7 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// A sentence, if the text is not a size or does not fit into 64 bits.
-pub fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let bytes = with_unit(text, &SIZE_UNITS).flatten();
     bytes.ok_or_else(|| "expected a size with a unit (KiB, MiB, GiB), such as 4MiB".to_owned())
 }
@@ -196,7 +196,7 @@ fn three_digits(value: f64) -> String {
 // ── The clock ────────────────────────────────────────────────────────────────────────────────────
 
 /// Seconds with the two units that a person would say: `3d 04h`, `4m 05s`, `12s`.
-pub fn show_seconds(seconds: u64) -> String {
+pub(crate) fn show_seconds(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -210,7 +210,7 @@ pub fn show_seconds(seconds: u64) -> String {
 
 /// Seconds since 1970 as a date and time in UTC (RFC 3339): `2025-11-26T01:19:59Z`. `None` outside of
 /// the years 0 to 9999.
-pub fn show_utc(unix_seconds: i64) -> Option<String> {
+pub(crate) fn show_utc(unix_seconds: i64) -> Option<String> {
     let instant = OffsetDateTime::from_unix_timestamp(unix_seconds).ok()?;
     instant.format(&Rfc3339).ok()
 }

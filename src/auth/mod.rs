@@ -24,7 +24,7 @@ use std::sync::Arc;
 use secret::Secret;
 
 /// Who has logged in: a Kerberos principal, or the name that a DIGEST client gave itself.
-pub type Identity = Arc<str>;
+pub(crate) type Identity = Arc<str>;
 
 /// What logins are checked against. All shards have the same, until a reload replaces it.
 #[derive(Clone, Debug, Default)]

@@ -18,7 +18,7 @@ pub(super) struct Target {
     /// For the connection, for the login, and between two answers.
     pub timeout: Duration,
     /// The timeout is for all of these together.
-    pub is_total_timeout: bool,
+    pub(crate) is_total_timeout: bool,
     /// Bytes of the largest answer's body.
     pub frame_bytes: u32,
 }

@@ -15,12 +15,16 @@ use crate::limits;
 
 /// What a client needs to know.
 #[derive(Clone, Debug)]
-pub struct ClientConfig {
+pub(crate) struct ClientConfig {
     /// Where a daemon with this configuration listens, as seen from its host.
     pub server: SocketAddr,
     /// Bytes of the largest answer's body.
     pub frame_bytes: u32,
     pub login: ClientLogin,
+    #[cfg_attr(
+        not(feature = "kerberos"),
+        expect(dead_code, reason = "only logins with Kerberos read it")
+    )]
     pub krb5_conf: Option<PathBuf>,
 }
 
@@ -36,7 +40,7 @@ pub enum ClientLogin {
 ///
 /// # Errors
 /// As [`super::load`], except for the daemon's own credentials.
-pub fn load_for_client(sources: &Sources) -> Result<ClientConfig, ConfigErrors> {
+pub(crate) fn load_for_client(sources: &Sources) -> Result<ClientConfig, ConfigErrors> {
     let mut diagnostics = Diagnostics::default();
     let (resolved, properties) = resolve(sources, &mut diagnostics);
     let login = logins::of_client(&resolved, &properties, &mut diagnostics);

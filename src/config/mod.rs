@@ -28,12 +28,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use client::{ClientConfig, ClientLogin, load_for_client};
+pub use client::ClientLogin;
+pub(crate) use client::{ClientConfig, load_for_client};
 pub use cores::Cores;
-pub use diagnostics::{ConfigErrors, Note, Severity};
-pub use load::{Loaded, Sources, load, resolve_storm_yaml};
-pub use report::write_report;
-pub use resolve::EffectiveSetting;
+pub use diagnostics::ConfigErrors;
+pub use diagnostics::Note;
+pub use diagnostics::Severity;
+pub use load::Loaded;
+pub use load::{Sources, load, resolve_storm_yaml};
+pub(crate) use report::write_report;
+pub(crate) use resolve::EffectiveSetting;
 pub use setting::Setting;
 
 use crate::access::{PageRule, Rules};
@@ -57,7 +61,7 @@ pub struct Config {
     pub admin: AdminConfig,
     pub log: LogConfig,
     /// Every setting with its source, in the order of `config/pacemaker.toml`.
-    pub effective_settings: Vec<EffectiveSetting>,
+    pub(crate) effective_settings: Vec<EffectiveSetting>,
 }
 
 #[derive(Clone, Debug)]

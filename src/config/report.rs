@@ -10,7 +10,7 @@ const WIDEST_COLUMN: usize = 40;
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write_report(loaded: &Loaded, output: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_report(loaded: &Loaded, output: &mut dyn Write) -> io::Result<()> {
     let settings = &loaded.config.effective_settings;
     let key_width = settings
         .iter()

@@ -27,13 +27,13 @@ pub(super) struct Entry {
 
 /// A setting in force: a line of `check-config`.
 #[derive(Clone, Debug)]
-pub struct EffectiveSetting {
+pub(crate) struct EffectiveSetting {
     pub key: &'static str,
     pub value: String,
     /// Where the value comes from.
     pub source: String,
     /// Whether a reload applies a new value.
-    pub is_reloadable: bool,
+    pub(crate) is_reloadable: bool,
 }
 
 #[derive(Debug)]

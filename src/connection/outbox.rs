@@ -27,7 +27,7 @@ impl Outbox {
     }
 
     /// Appends a stored pulse as it lies.
-    pub fn push_shared(&mut self, bytes: &Bytes) {
+    pub(crate) fn push_shared(&mut self, bytes: &Bytes) {
         if bytes.len() <= COPIED_BYTES {
             self.text.extend_from_slice(bytes);
             return;

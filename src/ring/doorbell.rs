@@ -91,20 +91,19 @@ impl Bells {
 }
 
 /// Rings from a thread without an event loop, such as the one that waits for signals.
-#[expect(missing_debug_implementations, reason = "IoUring has none")]
-pub struct Ringer {
+pub(crate) struct Ringer {
     ring: IoUring,
 }
 
 impl Ringer {
-    pub fn new() -> io::Result<Ringer> {
+    pub(crate) fn new() -> io::Result<Ringer> {
         Ok(Ringer {
             ring: IoUring::new(2)?,
         })
     }
 
     /// Wakes the owner whether it sleeps or not.
-    pub fn ring(&mut self, bells: &Bells, owner: usize) -> io::Result<()> {
+    pub(crate) fn ring(&mut self, bells: &Bells, owner: usize) -> io::Result<()> {
         let Some(entry) = bells.entry(owner) else {
             return Ok(());
         };

@@ -15,8 +15,10 @@ mod receiving;
 mod sending;
 mod socket;
 
-pub use doorbell::{Bells, Ringer};
-pub use socket::{adopt_listener, listen_at, local_address, own_descriptors};
+pub use doorbell::Bells;
+pub(crate) use doorbell::Ringer;
+pub(crate) use socket::adopt_listener;
+pub use socket::{listen_at, local_address, own_descriptors};
 
 use std::io;
 use std::net::SocketAddr;
@@ -121,12 +123,12 @@ impl EventLoop {
     }
 
     /// Whether the kernel has the minimum wait (Linux 6.12).
-    pub fn can_batch(&self) -> bool {
+    pub(crate) fn can_batch(&self) -> bool {
         self.can_batch
     }
 
     /// Bells rung so far, at loops that slept.
-    pub fn bells_rung(&self) -> u64 {
+    pub(crate) fn bells_rung(&self) -> u64 {
         self.bells_rung
     }
 
@@ -136,28 +138,28 @@ impl EventLoop {
     }
 
     /// Whether the kernel may still hand over bytes of a peer.
-    pub fn is_reading(&self) -> bool {
+    pub(crate) fn is_reading(&self) -> bool {
         self.connections
             .iter()
             .any(|connection| connection.receive != Receive::Idle)
     }
 
     /// Whether a peer that we read from has sent what we have not taken.
-    pub fn has_unread(&self) -> bool {
+    pub(crate) fn has_unread(&self) -> bool {
         self.connections
             .iter()
             .any(|connection| connection.wanted && socket::unread_bytes(&connection.socket) > 0)
     }
 
     /// Bytes that were sent to a peer and that it has not acknowledged.
-    pub fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {
+    pub(crate) fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {
         self.connections.get(id).map_or(0, |connection| {
             socket::unacknowledged_bytes(&connection.socket)
         })
     }
 
     /// Whether all that was handed over for sending has reached the peers.
-    pub fn all_delivered(&self) -> bool {
+    pub(crate) fn all_delivered(&self) -> bool {
         self.pending_send.is_empty()
             && self.connections.iter().all(|connection| {
                 connection.blocked.is_none()

@@ -40,7 +40,7 @@ impl EventLoop {
     }
 
     /// Accepts connections from a socket of `adopt_listener` from now on.
-    pub fn listen_adopted(&mut self, socket: OwnedFd) -> io::Result<()> {
+    pub(crate) fn listen_adopted(&mut self, socket: OwnedFd) -> io::Result<()> {
         self.accept_from(socket, true)
     }
 
@@ -55,7 +55,7 @@ impl EventLoop {
 
     /// Stops accepting. Connections that are not accepted yet are reset with the listening socket,
     /// unless another process holds it, too.
-    pub fn stop_listening(&mut self) -> io::Result<()> {
+    pub(crate) fn stop_listening(&mut self) -> io::Result<()> {
         for index in 0..self.listeners.len() {
             let entry = &mut self.listeners[index];
             let Some(listener) = entry else { continue };

@@ -43,7 +43,7 @@ pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// Of kind `InvalidInput` if the socket does not listen.
-pub fn adopt_listener(socket: &OwnedFd) -> io::Result<()> {
+pub(crate) fn adopt_listener(socket: &OwnedFd) -> io::Result<()> {
     if !sockopt::socket_acceptconn(socket)? {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,

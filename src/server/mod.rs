@@ -30,7 +30,7 @@ use crate::admin::{self, Admin, Facts};
 use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::limits::Limits;
 use crate::ring::{Bells, Ringer};
-use crate::shard::{Common, Mailbox, Settings, Shard};
+use crate::shard::{Common, Mailbox, Policy, Settings, Shard};
 use crate::units::Size;
 use incident_log::IncidentLog;
 use lifecycle::{Lifecycle, StartReport};
@@ -126,7 +126,6 @@ pub fn serve(
         &preflight.kernel,
     );
 
-    let mut threads = Vec::with_capacity(shards);
     let shared = Shared {
         listeners: listeners.shared(shards),
         bells: bells.clone(),
@@ -135,20 +134,7 @@ pub fn serve(
         incidents: IncidentLog::default(),
         lifecycle: lifecycle.clone(),
     };
-    let parts = Mailbox::for_shards(shards).into_iter().zip(policies);
-    for (index, (mailbox, policy)) in parts.enumerate() {
-        let (settings, shared) = (settings.clone(), shared.clone());
-        let start_report = StartReport::new(lifecycle.clone());
-        let core = config.server.cores[index % config.server.cores.len()];
-        let thread = executor(index, core)
-            .spawn(move || async move {
-                let mut shard = Shard::new(index, settings, mailbox);
-                shard.set_policy(policy);
-                ShardThread::run(shard, index, shared, start_report).await
-            })
-            .map_err(internal("starting a shard"))?;
-        threads.push(thread);
-    }
+    let threads = spawn_shards(&config.server.cores, &settings, policies, &shared)?;
     if let Err(error) = lifecycle.wait_until_serving() {
         // A shard may still be about to duplicate these sockets, so they must stay open. They close
         // when the process exits, which is next.
@@ -158,18 +144,7 @@ pub fn serve(
     // Each shard has its own duplicate by now. Once it closes that one, the socket must stop listening.
     drop(listeners.sockets);
 
-    info!(
-        kernel = preflight.kernel,
-        shards,
-        cores = ?config.server.cores,
-        connections = preflight.connections,
-        stored_bytes = %Size(config.limits.stored_bytes),
-        frame_size = %Size(config.limits.frame_bytes.into()),
-        minimum_wait = ?config.server.minimum_wait,
-        login = %config.auth.method.name(),
-        "storm-pacemaker {} serves on {address}",
-        env!("CARGO_PKG_VERSION"),
-    );
+    log_start(&config, &preflight, &address);
     let admin = match admin_listener {
         Some(listener) => Some(
             Admin::start(listener, facts, board.clone())
@@ -183,23 +158,10 @@ pub fn serve(
             admin.address()
         );
     }
-    // The readiness line, for people and for programs that start the daemon on port 0. A closed standard
-    // output is no error.
-    let plural = if shards == 1 { "" } else { "s" };
-    let line = format!("listening on {address} with {shards} shard{plural}");
-    let _ = writeln!(io::stdout(), "{line}");
-    let _ = io::stdout().flush();
-    systemd::notify_ready(&line);
-
+    let line = report_ready(&address, shards);
     let reloader = Reloader::start(sources, config, policy_mailbox, log, line)
         .map_err(internal("starting the reloader"))?;
-    for signal in signals.forever() {
-        if signal != SIGHUP {
-            info!("stopping: received {}", signal_name(signal));
-            break;
-        }
-        reloader.request();
-    }
+    wait_for_stop(&mut signals, &reloader);
     systemd::notify_stopping();
     board.stop();
     lifecycle.begin();
@@ -210,6 +172,70 @@ pub fn serve(
     }
     info!("stopped");
     Ok(())
+}
+
+/// Starts a thread for each shard.
+fn spawn_shards(
+    cores: &[usize],
+    settings: &Settings,
+    policies: Vec<Policy>,
+    shared: &Shared,
+) -> Result<Vec<ExecutorJoinHandle<io::Result<()>>>, StartError> {
+    let mut threads = Vec::with_capacity(settings.shards);
+    let parts = Mailbox::for_shards(settings.shards)
+        .into_iter()
+        .zip(policies);
+    for (index, (mailbox, policy)) in parts.enumerate() {
+        let (settings, shared) = (settings.clone(), shared.clone());
+        let start_report = StartReport::new(shared.lifecycle.clone());
+        let thread = executor(index, cores[index % cores.len()])
+            .spawn(move || async move {
+                let mut shard = Shard::new(index, settings, mailbox);
+                shard.set_policy(policy);
+                ShardThread::run(shard, index, shared, start_report).await
+            })
+            .map_err(internal("starting a shard"))?;
+        threads.push(thread);
+    }
+    Ok(threads)
+}
+
+fn log_start(config: &Config, preflight: &preflight::Preflight, address: &str) {
+    info!(
+        kernel = preflight.kernel,
+        shards = config.server.shards.get(),
+        cores = ?config.server.cores,
+        connections = preflight.connections,
+        stored_bytes = %Size(config.limits.stored_bytes),
+        frame_size = %Size(config.limits.frame_bytes.into()),
+        minimum_wait = ?config.server.minimum_wait,
+        login = %config.auth.method.name(),
+        "storm-pacemaker {} serves on {address}",
+        env!("CARGO_PKG_VERSION"),
+    );
+}
+
+/// Says that clients can connect, and returns the line that says so.
+fn report_ready(address: &str, shards: usize) -> String {
+    // The readiness line, for people and for programs that start the daemon on port 0. A closed standard
+    // output is no error.
+    let plural = if shards == 1 { "" } else { "s" };
+    let line = format!("listening on {address} with {shards} shard{plural}");
+    let _ = writeln!(io::stdout(), "{line}");
+    let _ = io::stdout().flush();
+    systemd::notify_ready(&line);
+    line
+}
+
+/// Reloads at every SIGHUP, until another signal comes.
+fn wait_for_stop(signals: &mut SignalsInfo, reloader: &Reloader) {
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            info!("stopping: received {}", signal_name(signal));
+            break;
+        }
+        reloader.request();
+    }
 }
 
 fn settings(config: &Config, connections: u64) -> Settings {

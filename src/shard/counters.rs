@@ -6,7 +6,7 @@ use super::histogram::Histogram;
 use crate::access::RequestKind;
 
 /// Powers of two from 256 bytes to 16 MiB. Storm's own heartbeats have 200 bytes to 62 KB.
-pub static PULSE_SIZE_BOUNDS: [u64; 17] = {
+pub(crate) static PULSE_SIZE_BOUNDS: [u64; 17] = {
     let mut bounds = [256; 17];
     let mut index = 1;
     while index < bounds.len() {
@@ -17,30 +17,30 @@ pub static PULSE_SIZE_BOUNDS: [u64; 17] = {
 };
 
 /// Sizes of stored pulses, in bytes of their details.
-pub type PulseSizes = Histogram<{ PULSE_SIZE_BOUNDS.len() }>;
+pub(crate) type PulseSizes = Histogram<{ PULSE_SIZE_BOUNDS.len() }>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Requests received by kind, carried out or refused.
     pub requests: BTreeMap<&'static str, u64>,
-    pub received_bytes: u64,
-    pub sent_bytes: u64,
-    pub connections_opened: u64,
-    pub connections_closed: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) sent_bytes: u64,
+    pub(crate) connections_opened: u64,
+    pub(crate) connections_closed: u64,
     /// The largest stored pulse, in bytes of its details.
-    pub largest_pulse_bytes: u64,
+    pub(crate) largest_pulse_bytes: u64,
     /// Bytes of details in answers to GET_PULSE.
-    pub read_pulse_bytes: u64,
+    pub(crate) read_pulse_bytes: u64,
     /// GET_PULSE requests for keys that do not exist.
-    pub get_pulse_misses: u64,
+    pub(crate) get_pulse_misses: u64,
     /// Wakes of the event loop, and those of them that waited for a batch.
     pub wakes: u64,
-    pub batched_wakes: u64,
+    pub(crate) batched_wakes: u64,
     /// Requests sent to other shards.
-    pub forwarded_requests: u64,
+    pub(crate) forwarded_requests: u64,
     pub logins: u64,
     /// Logins that had to wait, because others of their address had failed.
-    pub logins_deferred: u64,
+    pub(crate) logins_deferred: u64,
     /// Keys deleted because they were not refreshed.
     pub expired_keys: u64,
     /// Keys not refreshed for a while, as of the last pass over all keys.
@@ -48,7 +48,7 @@ pub struct Counters {
     /// By label of `fault::Fault`.
     pub faults: BTreeMap<&'static str, u64>,
     /// By label of `fault::Refusal`.
-    pub refusals: BTreeMap<&'static str, u64>,
+    pub(crate) refusals: BTreeMap<&'static str, u64>,
 }
 
 impl Counters {

@@ -29,7 +29,7 @@ impl<const BOUNDS: usize> Histogram<BOUNDS> {
     }
 
     /// Each bound with the values up to it that are beyond the one before.
-    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
         self.bounds.iter().copied().zip(self.counts)
     }
 

@@ -8,13 +8,13 @@ use super::mailbox::RequestMeta;
 use crate::access::RequestKind;
 
 /// Three bounds a decade, from 10 µs to 10 s, in microseconds.
-pub static BOUNDS_US: [u64; 19] = [
+pub(crate) static BOUNDS_US: [u64; 19] = [
     10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000,
     500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000,
 ];
 
 /// In microseconds.
-pub type RequestTimes = Histogram<{ BOUNDS_US.len() }>;
+pub(crate) type RequestTimes = Histogram<{ BOUNDS_US.len() }>;
 
 const KINDS: usize = RequestKind::ALL.len();
 

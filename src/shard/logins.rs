@@ -18,7 +18,7 @@ use crate::wire::message::{Message, MessageType};
 
 /// What a reload replaces: who may log in, and who may do what.
 #[derive(Debug, Default)]
-pub struct Policy {
+pub(crate) struct Policy {
     pub rules: Arc<Rules>,
     /// None where `pacemaker.auth.method` is NONE. Each shard has its own.
     pub authenticator: Option<Authenticator>,
@@ -198,7 +198,7 @@ impl Logins {
 impl Shard {
     /// Takes over new credentials and rules. Peers that have logged in stay so; the new rules decide
     /// on requests from now on. Returns the old policy, which may take a while to drop.
-    pub fn set_policy(&mut self, policy: Policy) -> Policy {
+    pub(crate) fn set_policy(&mut self, policy: Policy) -> Policy {
         std::mem::replace(&mut self.peers.logins.policy, policy)
     }
 

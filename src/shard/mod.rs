@@ -25,16 +25,15 @@ mod snapshot;
 mod work;
 
 pub use address_accounts::AddressAccounts;
-pub use counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes};
+pub use counters::Counters;
 pub use histogram::Histogram;
 #[cfg(test)]
 pub(crate) use key_scan::KeySlice;
 pub(crate) use key_scan::{KeyRow, KeyScan, ScanLimits, ScannedKeys};
-pub use latencies::{BOUNDS_US, RequestTimes};
-pub use logins::Policy;
+pub(crate) use logins::Policy;
 pub use mailbox::Mailbox;
 pub use settings::{Common, Settings};
-pub use snapshot::Snapshot;
+pub(crate) use snapshot::Snapshot;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -174,7 +173,7 @@ impl Shard {
     }
 
     /// Stops reading from all peers. What has been read is still served and answered.
-    pub fn stop_reading(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn stop_reading(&mut self, cx: &mut Context<'_>) {
         self.peers.stopping = true;
         for id in self.connections() {
             cx.commands.push(Command::Pause(id));
@@ -201,7 +200,7 @@ impl Shard {
 
     /// Ends the wake that began at `wake_us`: records how long its answers took, and says how the
     /// event loop may sleep. The clock is read once, and only if something was answered.
-    pub fn end_wake(&mut self, wake_us: u64, clock: impl FnOnce() -> u64) -> SleepPlan {
+    pub(crate) fn end_wake(&mut self, wake_us: u64, clock: impl FnOnce() -> u64) -> SleepPlan {
         if self.engine.latencies.any() {
             self.engine.latencies.record(wake_us, clock());
         }
@@ -229,7 +228,7 @@ impl Shard {
 
     /// Whether the event loop must report `sent` at once: more is read from the peer, or it is
     /// closed, when what was taken has been sent.
-    pub fn awaits_sent(&mut self, id: ConnectionId) -> bool {
+    pub(crate) fn awaits_sent(&mut self, id: ConnectionId) -> bool {
         let slot = self.peers.slots.get_mut(id);
         slot.is_some_and(|slot| slot.peer.reading != Reading::Open)
     }

@@ -48,7 +48,7 @@ impl Pace {
     }
 
     /// Somebody waits for an answer.
-    pub fn note_read(&mut self, now_us: u64) {
+    pub(crate) fn note_read(&mut self, now_us: u64) {
         self.immediate_until_us = self
             .immediate_until_us
             .max(now_us + IMMEDIATE_AFTER_READ_US);

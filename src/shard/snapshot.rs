@@ -7,21 +7,21 @@ use crate::access::RequestKind;
 use crate::store::Usage;
 
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     pub counters: Counters,
     /// By `RequestKind as usize`.
     pub times: [RequestTimes; RequestKind::ALL.len()],
-    pub pulse_sizes: PulseSizes,
+    pub(crate) pulse_sizes: PulseSizes,
     pub usage: Usage,
     /// Memory of the index, without the text of the keys and what they hold.
-    pub index_bytes: u64,
+    pub(crate) index_bytes: u64,
     /// Half-received requests and unread answers.
     pub buffered_bytes: u64,
-    pub mailbox_messages: u64,
+    pub(crate) mailbox_messages: u64,
 }
 
 impl Shard {
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
             counters: self.counters(),
             times: self.engine.latencies.by_kind().clone(),

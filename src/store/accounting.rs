@@ -27,7 +27,7 @@ pub struct StoreLimits {
 pub struct Usage {
     pub keys: u64,
     /// Bytes of the keys' text. The directory takes fewer: keys share their common segments.
-    pub key_bytes: u64,
+    pub(crate) key_bytes: u64,
     pub details_bytes: u64,
 }
 

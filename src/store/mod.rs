@@ -20,9 +20,11 @@ use std::fmt;
 use ahash::RandomState;
 use bytes::Bytes;
 
-pub use accounting::{StoreBudget, StoreFull, StoreLimits, Usage};
+pub use accounting::{StoreBudget, StoreFull};
+pub use accounting::{StoreLimits, Usage};
 pub(crate) use key_scan::{ScanPosition, ScanProgress};
-pub use scan::{ListScan, RecordScan};
+pub use scan::ListScan;
+pub(crate) use scan::RecordScan;
 
 use accounting::Accounting;
 use directory::Directory;

@@ -17,7 +17,7 @@ pub struct ListScan {
 
 /// A collection of records under way. It must be given back to [`Store::end_records`].
 #[derive(Debug)]
-pub struct RecordScan {
+pub(crate) struct RecordScan {
     cursor: Option<CursorId>,
 }
 
@@ -70,7 +70,7 @@ impl Store {
     }
 
     /// Begins to collect the keys that [`Self::delete_below`] would remove; for "" all keys.
-    pub fn begin_records(&mut self, path: &str) -> RecordScan {
+    pub(crate) fn begin_records(&mut self, path: &str) -> RecordScan {
         let top = self.top(path);
         RecordScan {
             cursor: top.map(|node| self.directory.open_subtree(node)),
@@ -79,7 +79,7 @@ impl Store {
 
     /// Looks at up to `most` nodes, and calls `each` with the keys among them and what they hold, in
     /// no order, for as long as it answers true. Says whether there is more.
-    pub fn continue_records(
+    pub(crate) fn continue_records(
         &mut self,
         scan: &mut RecordScan,
         most: usize,
@@ -101,7 +101,7 @@ impl Store {
         true
     }
 
-    pub fn end_records(&mut self, scan: RecordScan) {
+    pub(crate) fn end_records(&mut self, scan: RecordScan) {
         if let Some(cursor) = scan.cursor {
             self.directory.close(cursor);
         }
@@ -110,7 +110,7 @@ impl Store {
     /// Removes up to `most` nodes of those whose key, with a '/' at its end, begins with `path` with
     /// a '/' at its end: the key `path` and all below it. That is Storm's rule to the letter; "" is
     /// the same as "/". Says whether there is more.
-    pub fn delete_below(&mut self, path: &str, most: usize) -> bool {
+    pub(crate) fn delete_below(&mut self, path: &str, most: usize) -> bool {
         let Some(top) = self.directory.find_path(directory_of(path)) else {
             return false;
         };

@@ -17,8 +17,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use parser::parse;
-pub use sections::{ClientSection, ServerSection, digest, server};
+pub use sections::{ClientSection, ServerSection};
 pub(crate) use sections::{SERVER_SECTION, client};
+pub use sections::{digest, server};
 
 use super::secret::Secret;
 

@@ -32,9 +32,9 @@ pub struct ServerSection {
 pub struct ClientSection {
     pub keytab: Option<PathBuf>,
     pub principal: Option<String>,
-    pub ticket_cache: Option<PathBuf>,
+    pub(crate) ticket_cache: Option<PathBuf>,
     /// Primary (first component) of the server's principal.
-    pub service_name: Option<String>,
+    pub(crate) service_name: Option<String>,
 }
 
 /// Reads section `PacemakerDigest`.

@@ -21,7 +21,7 @@ pub(super) struct SharedView {
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub watch: Watch,
-    pub last_poll: Option<PollCost>,
+    pub(crate) last_poll: Option<PollCost>,
     /// Why the last poll failed.
     pub error: Option<String>,
 }
@@ -61,7 +61,7 @@ pub(super) struct PollOptions {
     /// From the start of one poll to the start of the next.
     pub interval: Duration,
     /// Bytes a second that polling may receive.
-    pub max_rate: u64,
+    pub(crate) max_rate: u64,
     /// Only topologies whose ids begin with this.
     pub topology: String,
 }

@@ -10,7 +10,7 @@ use crate::units::{show_bytes, show_seconds};
 
 pub(super) struct Table<'a> {
     pub server: &'a str,
-    pub view: &'a View,
+    pub(crate) view: &'a View,
     pub now: Now,
     pub stale: Duration,
     pub interval: Duration,

@@ -13,7 +13,7 @@ use crate::limits;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
     pub ms: i64,
-    pub unix_secs: i64,
+    pub(crate) unix_secs: i64,
 }
 
 #[derive(Debug, Default)]
@@ -43,12 +43,12 @@ struct WatchedKey {
 pub(super) struct WorkerRow<'a> {
     pub topology: &'a str,
     pub worker: &'a str,
-    pub age_ms: u64,
+    pub(crate) age_ms: u64,
     /// The age is by the worker's clock.
-    pub is_by_worker_clock: bool,
+    pub(crate) is_by_worker_clock: bool,
     pub bytes: usize,
     /// `None` until the key has been watched for long enough.
-    pub changes_a_second: Option<f64>,
+    pub(crate) changes_a_second: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) struct Totals {
     pub topologies: usize,
     pub stale: usize,
     pub bytes: u64,
-    pub is_full: bool,
+    pub(crate) is_full: bool,
 }
 
 impl Watch {
