@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
-use rustix::net::{self, AddressFamily, SocketType};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
 use crate::auth::LoginFailure;
 use crate::client_login::{ClientLogin, ClientMethod};
@@ -68,7 +68,12 @@ impl BlockingClient {
         max_body_bytes: u32,
     ) -> Result<Self, ClientError> {
         let connected = || -> io::Result<Self> {
-            let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+            let socket = net::socket_with(
+                AddressFamily::INET,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC, // a process started meanwhile does not inherit it
+                None,
+            )?;
             net::bind(&socket, &SocketAddr::new(source, 0))?;
             net::connect(&socket, &server)?;
             Self::of(socket.into(), max_body_bytes)

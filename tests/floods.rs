@@ -2,14 +2,13 @@
 //! test beside them would find the port taken that it has just chosen or left.
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::client::assert_good_client_is_served;
-use support::http::{self, get};
-use support::login::{DigestFiles, ask_for_token, token_of};
+use support::http::{self, assert_all_is_served};
+use support::login::{DigestFiles, half_logged_in, token_of};
 use support::{Client, Daemon, Ended};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,13 +18,6 @@ static FLOOD: Mutex<()> = Mutex::new(());
 
 fn address(last: u8) -> IpAddr {
     IpAddr::from([127, 9, 0, last])
-}
-
-/// A client that has asked for the first token.
-fn half_logged_in(from: IpAddr, to: SocketAddr) -> Client {
-    let mut client = Client::connect_from(from, to);
-    client.try_send(&ask_for_token());
-    client
 }
 
 /// Ten thousand logins that were begun and are never finished, all at once.
@@ -86,18 +78,6 @@ fn ten_thousand_half_finished_logins_delay_nobody() {
     let log = daemon.stop();
     let lines = log.lines().count();
     assert!(lines < 1_000, "{lines} lines: the log's rate is bounded");
-}
-
-/// While something goes on, the admin endpoint answers soon, and the shards at once.
-fn assert_all_is_served(daemon: &Daemon, admin: SocketAddr) {
-    let start = Instant::now();
-    assert_eq!(get(admin, "/healthz").status, 200);
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
-    assert_good_client_is_served(daemon.address());
 }
 
 #[test]

@@ -2,14 +2,14 @@
 //! harm to it or to the shards.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use rustix::process::Signal;
 use support::client::assert_good_client_is_served;
-use support::http::{self, Response, get, request};
+use support::http::{self, Response, assert_all_is_served, get, request};
 use support::login::{self, DigestFiles};
 use support::{Client, Daemon, wait_until};
 
@@ -237,18 +237,6 @@ fn the_table_is_bounded_in_bytes() {
 }
 
 // ── Hostile peers ────────────────────────────────────────────────────────────────────────────────
-
-/// While something goes on, the admin endpoint answers soon, and the shards at once.
-fn assert_all_is_served(daemon: &Daemon, admin: SocketAddr) {
-    let start = Instant::now();
-    assert_eq!(get(admin, "/healthz").status, 200);
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
-    assert_good_client_is_served(daemon.address());
-}
 
 #[test]
 fn heads_that_are_too_large_or_no_http_are_refused() {

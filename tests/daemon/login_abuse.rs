@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::login::{DigestFiles, PASSWORD, USER, ask_for_token, response_to, token, token_of};
+use support::login::{DigestFiles, PASSWORD, USER, half_logged_in, response_to, token, token_of};
 use support::metrics::Scrape;
 use support::{Client, Ended, wait_until};
 
@@ -14,13 +14,6 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn address(last: u8) -> IpAddr {
     IpAddr::from([127, 9, 0, last])
-}
-
-/// A client that has asked for the first token, and has it if its turn has come.
-fn half_logged_in(from: IpAddr, to: SocketAddr) -> Client {
-    let mut client = Client::connect_from(from, to);
-    client.try_send(&ask_for_token());
-    client
 }
 
 #[test]
@@ -452,4 +445,23 @@ fn no_secret_is_ever_printed() {
         printed.contains("login_wrong_password"),
         "it did print: {printed}"
     );
+}
+
+/// A peer that nobody knows sends small frames; a first pulse is enough to be known.
+#[test]
+fn unknown_peers_send_smaller_frames_until_their_first_pulse() {
+    let files = DigestFiles::new();
+    let daemon = files.daemon(&["--shards", "1", "-c", "limits.frame_size=1MiB"]);
+    let large = vec![b'x'; 300_000];
+    let mut unknown = Client::connect(daemon.address());
+    unknown.try_send(&support::frames::send("/w/large", large.clone(), 1));
+    assert!(unknown.frame_or_end().is_err());
+    let mut worker = Client::connect(daemon.address());
+    worker.put("/w/1", b"pulse");
+    worker.put("/w/1", &large);
+    let mut user = Client::connect(daemon.address());
+    user.log_in();
+    user.put("/w/2", &large);
+    let log = daemon.stop();
+    assert!(log.contains("reason=\"bad_frame\""), "{log}");
 }

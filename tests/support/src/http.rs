@@ -2,10 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::client::assert_good_client_is_served;
+use super::{Daemon, PATIENCE};
 
 #[derive(Debug)]
 pub struct Response {
@@ -68,4 +70,13 @@ pub fn read(stream: &mut TcpStream) -> Option<Response> {
         head: head.to_owned(),
         body: body.to_owned(),
     })
+}
+
+/// Whatever goes on, the admin endpoint answers soon, and the shards at once.
+pub fn assert_all_is_served(daemon: &Daemon, admin: SocketAddr) {
+    let start = Instant::now();
+    assert_eq!(get(admin, "/healthz").status, 200);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_good_client_is_served(daemon.address());
 }

@@ -1,5 +1,6 @@
 //! Logins by hand: the frames of a login, and a client that logs in with DIGEST.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use storm_pacemaker::auth::DigestCredentials;
@@ -155,4 +156,11 @@ impl Client {
         let answer = self.ask(&frames::about(frames::DELETE_PATH, path, 1));
         frames::kind_of(&answer) != NOT_AUTHORIZED
     }
+}
+
+/// A client that has asked for the first token, and has it if its turn has come.
+pub fn half_logged_in(from: IpAddr, to: SocketAddr) -> Client {
+    let mut client = Client::connect_from(from, to);
+    client.try_send(&ask_for_token());
+    client
 }
