@@ -215,7 +215,7 @@ unsafe extern "C" {
 ///
 /// # Panics
 /// The process has another thread, which may be reading the environment.
-pub(crate) fn use_krb5_conf(path: &Path) {
+pub fn use_krb5_conf(path: &Path) {
     if let Ok(threads) = fs::read_dir("/proc/self/task") {
         assert_eq!(
             threads.count(),

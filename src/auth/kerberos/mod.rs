@@ -20,7 +20,7 @@ use super::{KerberosCredentials, LoginFailure};
 use keytab::Key;
 
 pub use client::{Client, ClientStep};
-pub(crate) use credential::use_krb5_conf;
+pub use credential::use_krb5_conf;
 use server::KerberosExchange;
 
 /// The daemon's own credential. Each shard has one, because threads that share one wait for each
