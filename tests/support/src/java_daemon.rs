@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::holds_within;
+use super::{Client, holds_within};
 
 pub struct JavaDaemon {
     child: Child,
@@ -44,10 +44,12 @@ impl JavaDaemon {
             address,
             _directory: directory,
         };
-        let listens = || TcpStream::connect(address).is_ok();
+        // It listens before it serves, and may reset its first connections.
+        let serves =
+            || TcpStream::connect(address).is_ok() && Client::connect_if_served(address).is_some();
         assert!(
-            holds_within(Duration::from_secs(60), listens),
-            "Storm's daemon does not listen"
+            holds_within(Duration::from_secs(60), serves),
+            "Storm's daemon does not serve"
         );
         daemon
     }
