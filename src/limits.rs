@@ -208,6 +208,11 @@ pub(crate) const SCANS_OF_ADDRESS: usize = 2;
 pub(crate) const SLICE_NODES: usize = 1024;
 pub(crate) const SLICE_BYTES: usize = 64 * KIB as usize;
 
+/// Slices that found no more than these bytes take some microseconds each: a wake may have that many of
+/// them. Most lists are such.
+pub(crate) const SMALL_SLICE_BYTES: usize = 4 * KIB as usize;
+pub(crate) const SMALL_SLICES: usize = 64;
+
 /// Bytes of one receive buffer: a 4 KiB pulse and its key fit.
 pub(crate) const RECEIVE_BUFFER_BYTES: usize = 8 * KIB as usize;
 

@@ -75,6 +75,10 @@ impl Engine {
         }
     }
 
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
     /// Who has to carry a request out, and what it is to do.
     pub(super) fn route(&self, request: &Request<'_>) -> Route {
         match request.kind {
@@ -218,12 +222,7 @@ impl Engine {
                 self.scans.put_back(Task::Part { from, slot, scan });
                 None
             }
-            Slice::Finished(part) if from == self.index => Some(part),
-            Slice::Finished(part) => {
-                self.mailbox
-                    .send_reply(from, ForwardedReply::Part { slot, part });
-                None
-            }
+            Slice::Finished(part) => Some(part),
         }
     }
 

@@ -9,13 +9,15 @@ use super::engine::Engine;
 use super::logins::Logins;
 use super::mailbox::{ForwardedReply, RequestMeta};
 use super::peer::{Peer, Reading, Room, Slot};
-use super::scans::{Assembly, Part, ScanStage, ScanTarget, Slice, Task, WaitingScan};
+use super::scans::{Assembly, Part, PartScan, ScanStage, ScanTarget, Slice, Task, WaitingScan};
 use super::work::{Outcome, Route};
 use super::{Context, Shard, peers};
 use crate::access::{self, RequestKind, Rules};
 use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::{Fault, Refusal};
-use crate::limits::{Limits, MAILBOX_BURST, UNAUTHENTICATED_FRAME_DIVISOR};
+use crate::limits::{
+    Limits, MAILBOX_BURST, SMALL_SLICE_BYTES, SMALL_SLICES, UNAUTHENTICATED_FRAME_DIVISOR,
+};
 use crate::session::{Received, Request};
 use crate::wire::message;
 
@@ -86,21 +88,45 @@ impl Shard {
         true
     }
 
-    /// Begins scans that have waited for their turn, and gives one of those under way a slice: other
-    /// requests come in between.
+    /// Begins scans that have waited for their turn, and gives those under way a slice: one large slice
+    /// in a wake, or some small ones. Other requests come in between.
     fn continue_scans(&mut self, cx: &mut Context<'_>) {
-        let slots = &mut self.peers.slots;
-        self.engine
-            .begin_scans(|id| slots.get_mut(id)?.peer.begin_scan());
-        match self.engine.scans.next_task() {
-            None => {}
-            Some(Task::Part { from, slot, scan }) => {
-                if let Some(part) = self.engine.continue_part(scan, from, slot) {
-                    self.take_part(slot, part, cx);
+        for _ in 0..SMALL_SLICES {
+            let slots = &mut self.peers.slots;
+            self.engine
+                .begin_scans(|id| slots.get_mut(id)?.peer.begin_scan());
+            let was_small = match self.engine.scans.next_task() {
+                None => false,
+                Some(Task::Part { from, slot, scan }) => self.continue_part(scan, from, slot, cx),
+                Some(Task::Assembly { slot, assembly }) => {
+                    self.continue_assembly(slot, assembly, cx)
                 }
+            };
+            if !was_small {
+                break;
             }
-            Some(Task::Assembly { slot, assembly }) => self.continue_assembly(slot, assembly, cx),
         }
+    }
+
+    /// True if the part is finished, and was small.
+    fn continue_part(
+        &mut self,
+        scan: PartScan,
+        from: usize,
+        slot: u32,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Some(part) = self.engine.continue_part(scan, from, slot) else {
+            return false;
+        };
+        let was_small = part.is_small();
+        if from == self.engine.index() {
+            self.take_part(slot, part, cx);
+        } else {
+            let reply = ForwardedReply::Part { slot, part };
+            self.engine.mailbox.send_reply(from, reply);
+        }
+        was_small
     }
 
     /// Takes a part of a scan of one of our peers. With the last one the answer is assembled.
@@ -126,9 +152,10 @@ impl Shard {
         }
     }
 
-    fn continue_assembly(&mut self, slot: u32, assembly: Assembly, cx: &mut Context<'_>) {
+    /// True if the answer is finished, and was small.
+    fn continue_assembly(&mut self, slot: u32, assembly: Assembly, cx: &mut Context<'_>) -> bool {
         let Some(target) = self.engine.scans.target(slot) else {
-            return;
+            return false;
         };
         let limit = self.engine.limits.frame_bytes.into();
         match assembly.slice(target.meta.message_id, limit) {
@@ -136,8 +163,16 @@ impl Shard {
                 let bytes = assembly.bytes();
                 self.engine.scans.assemble(slot, assembly);
                 self.count_scan(target, bytes, cx);
+                false
             }
-            Slice::Finished(outcome) => self.answer_scan(slot, target, outcome, cx),
+            Slice::Finished(outcome) => {
+                let was_small = match &outcome {
+                    Outcome::Scanned(frame) => frame.len() <= SMALL_SLICE_BYTES,
+                    _ => false,
+                };
+                self.answer_scan(slot, target, outcome, cx);
+                was_small
+            }
         }
     }
 

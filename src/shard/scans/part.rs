@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::connection::Outbox;
 use crate::fault::Refusal;
-use crate::limits::{SLICE_BYTES, SLICE_NODES};
+use crate::limits::{SLICE_BYTES, SLICE_NODES, SMALL_SLICE_BYTES};
 use crate::shard::work::{Outcome, Scan};
 use crate::store::{ListScan, RecordScan, Store};
 use crate::wire::message::{self, RECORD_TAIL};
@@ -91,6 +91,14 @@ impl Part {
             Part::Names(runs) => runs.iter().map(|run| run.encoded.capacity()).sum(),
             Part::Records(records) => records.memory_bytes(),
             Part::Deleted | Part::Refused(_) => 0,
+        }
+    }
+
+    /// Whether it took far less than a slice's time.
+    pub(in crate::shard) fn is_small(&self) -> bool {
+        match self {
+            Part::Names(_) | Part::Records(_) => self.bytes() <= SMALL_SLICE_BYTES,
+            Part::Deleted | Part::Refused(_) => false,
         }
     }
 
