@@ -2,7 +2,7 @@
 //! thread and without a socket, from one seed. Every request of a good peer is answered exactly
 //! once, and as if the peer were alone; in the end nothing is left over.
 //!
-//! A failure prints its seed: SIMULATION_SEED=N runs that one again.
+//! A failure prints its seed: SIMULATION_SEED=N runs that seed again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;

@@ -141,7 +141,7 @@ pub fn serve(
         std::mem::forget(listeners.sockets);
         return Err(error);
     }
-    // Each shard has its own duplicate by now. Once it closes that one, the socket must stop listening.
+    // Each shard has its own duplicate by now. Once it closes the duplicate, the socket must stop listening.
     drop(listeners.sockets);
 
     log_start(&config, &preflight, &address);

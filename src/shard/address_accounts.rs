@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use crate::access::account_of;
 use crate::limits::{LOGIN_FORGIVEN_US, Limits};
 
-/// Locks. Shards rarely meet at one of so many.
+/// Locks: enough that two shards rarely want the same one.
 const STRIPES: usize = 64;
 
 /// From this many accounts of one stripe on, those that count nothing are dropped.

@@ -87,10 +87,10 @@ fn bad_files_keep_the_old_credentials_and_say_so() {
         Client::connect(daemon.address()).log_in();
         assert!(!Client::connect(daemon.address()).may_read());
     }
-    files.set_password("mended");
+    files.set_password("corrected");
     reload(&daemon);
     Client::connect(daemon.address())
-        .try_log_in("mended")
+        .try_log_in("corrected")
         .expect("the new password");
     daemon.stop();
 }

@@ -17,7 +17,7 @@ import pacemaker.drive.Expect;
 /**
  * Makes a client of Storm 2.0.0 that works.
  *
- * <p>Its first message may overtake the connect (STORM-3540, mended in 2.2.0): then the client is dead, against any
+ * <p>Its first message may overtake the connect (STORM-3540, fixed in 2.2.0): then the client is dead, against any
  * server, and finds out after 11 s. So the first message is a harmless one that holds itself up. Should it be
  * lost all the same, another client gets another, later message; the dead one stays until the JVM ends.
  */

@@ -101,7 +101,7 @@ public final class ClusterScenario implements Scenario {
         handshake.say("CHANGING");
     }
 
-    /** Waits until Nimbus has seen it of all that they are up for longer than so many seconds. */
+    /** Waits until Nimbus has seen it of all that they have been up for more than {@code seconds}. */
     private static Placement awaitUptime(LocalCluster cluster, String topologyId, int seconds) throws Exception {
         Placement placement = new Placement(cluster, topologyId);
         while (placement.shortestUptimeSeconds() <= seconds) {
