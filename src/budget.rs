@@ -81,6 +81,14 @@ impl Allowance {
         needed <= self.granted
     }
 
+    /// Takes what was used without being granted, if there is room for it by now. Otherwise another holder
+    /// should give something up: see `take_overdraft`.
+    pub(crate) fn settle(&mut self) {
+        if self.used > self.granted && !self.has_room_for(0) {
+            self.budget.overdrawn.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Whether some holder has used more than it could be granted since this was last asked, by
     /// anyone: a holder that asks should give something up.
     pub(crate) fn take_overdraft(&self) -> bool {

@@ -1,6 +1,9 @@
 //! The memory that peers make a shard hold besides what it stores: half-received requests, unread
 //! answers, forwarded pulses, deferred logins and scans.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -85,8 +88,9 @@ impl BufferAccount {
     }
 
     /// Whether this shard should end a holder, because another one has overdrawn the limit to have what
-    /// it is guaranteed.
-    pub(super) fn must_give_way(&self) -> bool {
+    /// it is guaranteed. To be called a few times a second.
+    pub(super) fn must_give_way(&mut self) -> bool {
+        self.allowance.settle();
         self.allowance.used() > self.guaranteed_bytes && self.allowance.take_overdraft()
     }
 

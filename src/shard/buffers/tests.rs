@@ -1,0 +1,175 @@
+//! Who gives way when buffers run short. Shards without sockets: a test holds buffers by sending parts of
+//! frames, and sees whose connections are ended.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::connection::{Closed, Command, Commands, ConnectionId};
+use crate::limits::{Ageing, Limits};
+use crate::shard::{Common, Context, Incident, Incidents, Mailbox, Settings, Shard};
+
+const FRAME_BYTES: u32 = 64 << 10;
+const PART_BYTES: usize = 50_000;
+
+struct Quiet;
+
+impl Incidents for Quiet {
+    fn report(&mut self, _peer: SocketAddr, _incident: Incident) {}
+}
+
+/// Some shards, and the connections that they have ended.
+struct World {
+    shards: Vec<Shard>,
+    ended: Vec<(usize, u32)>,
+    connections: u32,
+    now_us: u64,
+}
+
+impl World {
+    fn new(shards: usize, buffered_bytes: u64) -> World {
+        let limits = Limits {
+            frame_bytes: FRAME_BYTES,
+            receive_rate: 1, // no frame is too slow
+            buffered_bytes,
+            ..Limits::wide()
+        };
+        let settings = Settings {
+            shards,
+            key_hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
+            ageing: Ageing {
+                stale_after: Duration::from_secs(30),
+                expire_after: Duration::ZERO,
+            },
+            minimum_wait: Duration::ZERO,
+            common: Common::new(&limits, shards),
+            limits,
+        };
+        let mailboxes = Mailbox::for_shards(shards).into_iter().enumerate();
+        World {
+            shards: mailboxes
+                .map(|(index, mailbox)| Shard::new(index, settings.clone(), mailbox))
+                .collect(),
+            ended: Vec::new(),
+            connections: 0,
+            now_us: 1,
+        }
+    }
+
+    fn call(&mut self, shard: usize, call: impl FnOnce(&mut Shard, &mut Context<'_>)) {
+        let mut commands = Commands::default();
+        let mut cx = Context {
+            now_us: self.now_us,
+            commands: &mut commands,
+            incidents: &mut Quiet,
+        };
+        call(&mut self.shards[shard], &mut cx);
+        for command in commands.drain() {
+            if let Command::Close(id, _) = command {
+                self.ended.push((shard, id.slot));
+                self.shards[shard].closed(id, Closed::ByUs);
+            }
+        }
+    }
+
+    /// A new connection sends a part of a frame, a second after the last one. Returns its number.
+    fn hold(&mut self, shard: usize, from: IpAddr) -> u32 {
+        let id = ConnectionId {
+            slot: self.connections,
+            generation: 0,
+        };
+        self.connections += 1;
+        self.now_us += 1_000_000;
+        self.call(shard, |shard, cx| shard.opened(id, (from, 1).into(), cx));
+        let mut part = FRAME_BYTES.to_be_bytes().to_vec();
+        part.resize(PART_BYTES, 0);
+        self.call(shard, |shard, cx| shard.received(id, &part, cx));
+        id.slot
+    }
+
+    /// New connections of as many addresses.
+    fn hold_many(&mut self, shard: usize, count: u8) -> Vec<u32> {
+        (0..count)
+            .map(|last| self.hold(shard, address(last)))
+            .collect()
+    }
+
+    fn tick(&mut self, shard: usize) {
+        self.call(shard, |shard, cx| shard.tick(cx, |_| 0));
+    }
+
+    fn take_ended(&mut self) -> Vec<(usize, u32)> {
+        std::mem::take(&mut self.ended)
+    }
+}
+
+fn address(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
+}
+
+#[test]
+fn a_shard_may_use_its_share_whatever_the_others_hold() {
+    // Four equal shares of five parts and a little.
+    let mut world = World::new(4, 4 * 5 * 52_000);
+    world.hold_many(0, 20);
+    assert_eq!(world.take_ended(), [], "one shard may use all that is left");
+    let fifth = world.hold_many(1, 5)[0];
+    assert_eq!(world.take_ended(), [], "its own share");
+    world.hold(1, address(99));
+    assert_eq!(world.take_ended(), [(1, fifth)], "the oldest of its own");
+}
+
+#[test]
+fn a_shard_that_has_more_than_its_share_gives_way() {
+    let mut world = World::new(4, 4 * 5 * 52_000);
+    let held = world.hold_many(0, 20);
+    world.hold_many(1, 5);
+    world.tick(1);
+    world.tick(2);
+    assert_eq!(
+        world.take_ended(),
+        [],
+        "these have no more than their share"
+    );
+    // One at a time, until there is room for what the other shard holds.
+    for oldest in &held[..5] {
+        world.tick(0);
+        assert_eq!(world.take_ended(), [(0, *oldest)]);
+        world.tick(0);
+        assert_eq!(
+            world.take_ended(),
+            [],
+            "once for each time that it is asked"
+        );
+        world.tick(1);
+    }
+    world.tick(0);
+    assert_eq!(world.take_ended(), []);
+}
+
+#[test]
+fn a_share_has_room_for_two_frames_however_many_shards_there_are() {
+    let mut world = World::new(64, 1 << 20);
+    world.hold_many(0, 20);
+    for shard in 1..64 {
+        world.hold_many(shard, 2);
+    }
+    assert_eq!(world.take_ended(), []);
+}
+
+#[test]
+fn an_address_ends_its_own_connections_and_no_others() {
+    // An address may have ten parts and a little.
+    let mut world = World::new(1, 2 * 10 * 52_000);
+    let honest = world.hold_many(0, 5);
+    let greedy = address(77);
+    let held: Vec<u32> = (0..10).map(|_| world.hold(0, greedy)).collect();
+    assert_eq!(world.take_ended(), []);
+    for oldest in &held[..5] {
+        world.hold(0, greedy);
+        assert_eq!(world.take_ended(), [(0, *oldest)]);
+    }
+    // Others are not ended, although they have held theirs for longest, and still find room.
+    world.hold(0, address(78));
+    assert_eq!(world.take_ended(), []);
+    assert!(honest[0] < held[0]);
+}
