@@ -12,6 +12,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use super::Settings;
+use super::mailbox::ReplyTarget;
 use super::peer::{Peer, Slot};
 use crate::access::account_of;
 use crate::budget::Allowance;
@@ -28,6 +29,8 @@ pub(super) struct BufferAccount {
     /// Peers that hold more than a small buffer, by what they hold, and by since when.
     by_size: BTreeSet<(usize, ConnectionId)>,
     by_age: BTreeSet<(u64, ConnectionId)>,
+    /// Peers that are gone, and what other shards still hold for them.
+    orphans: HashMap<ConnectionId, Orphan, RandomState>,
     /// What the holders of an address hold together.
     by_address: HashMap<IpAddr, usize, RandomState>,
     /// What the holders of one address may hold on this shard.
@@ -35,6 +38,13 @@ pub(super) struct BufferAccount {
     /// What this shard may use however much the others do: its equal share, and at least a frame. It
     /// then overdraws the limit, and a shard that uses more than its own gives way.
     guaranteed_bytes: u64,
+}
+
+/// What a peer that is gone has left in other shards' mailboxes.
+#[derive(Debug)]
+struct Orphan {
+    address: IpAddr,
+    bytes: usize,
 }
 
 /// What is full when a peer asks for more.
@@ -54,6 +64,7 @@ impl BufferAccount {
             allowance: Allowance::new(settings.common.buffers.clone()),
             by_size: BTreeSet::new(),
             by_age: BTreeSet::new(),
+            orphans: HashMap::default(),
             by_address: HashMap::default(),
             address_limit_bytes: half_of_share.max(frames) as usize,
             guaranteed_bytes: (2 * half_of_share).max(frames),
@@ -94,11 +105,33 @@ impl BufferAccount {
         self.allowance.used() > self.guaranteed_bytes && self.allowance.take_overdraft()
     }
 
-    /// The peer is gone.
+    /// The peer is gone. What other shards have of its requests counts until they reply.
     pub(super) fn release(&mut self, peer: &mut Peer) {
         let bytes = std::mem::take(&mut peer.counted_bytes);
-        self.set_total(bytes, 0);
+        let forwarded_bytes = peer.forwarded_bytes;
+        self.set_total(bytes, forwarded_bytes);
         self.watch(peer, bytes, 0, 0);
+        if forwarded_bytes > 0 {
+            let address = account_of(peer.address.ip());
+            self.set_address(address, 0, forwarded_bytes);
+            let bytes = forwarded_bytes;
+            self.orphans.insert(peer.id, Orphan { address, bytes });
+        }
+    }
+
+    /// Another shard has replied to a peer that is gone.
+    pub(super) fn replied_to_orphan(&mut self, target: &ReplyTarget) {
+        let Some(orphan) = self.orphans.get_mut(&target.id) else {
+            return;
+        };
+        let Orphan { address, bytes } = *orphan;
+        let left = bytes - target.forwarded_bytes;
+        orphan.bytes = left;
+        if left == 0 {
+            self.orphans.remove(&target.id);
+        }
+        self.set_total(bytes, left);
+        self.set_address(address, bytes, left);
     }
 
     fn set_total(&mut self, old_bytes: usize, bytes: usize) -> bool {
@@ -123,7 +156,11 @@ impl BufferAccount {
             let since_us = *peer.holds_since_us.get_or_insert(now_us);
             self.by_age.insert((since_us, peer.id));
         }
-        let address = account_of(peer.address.ip());
+        self.set_address(account_of(peer.address.ip()), old, new)
+    }
+
+    /// A holder of this address holds `new` bytes instead of `old`. Returns what all of them hold.
+    fn set_address(&mut self, address: IpAddr, old: usize, new: usize) -> usize {
         let of_address = self.by_address.entry(address).or_default();
         *of_address = *of_address - old + new;
         let total = *of_address;

@@ -81,6 +81,8 @@ impl Shard {
                     peer.replied(&target);
                     self.engine.answer(peer, &path, target.meta, outcome, cx);
                     self.advance(target.id, &[], cx);
+                } else {
+                    self.peers.buffers.replied_to_orphan(&target);
                 }
             }
             ForwardedReply::Part { slot, part } => self.take_part(slot, part, cx),

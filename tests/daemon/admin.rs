@@ -5,37 +5,13 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use rustix::process::Signal;
 use support::client::assert_good_client_is_served;
 use support::http::{self, Response, assert_all_is_served, get, request};
 use support::login::{self, DigestFiles};
 use support::{Client, Daemon, wait_until};
 
-/// A thread of a daemon that a debugger has stopped, and no other. It runs again when this is dropped, which
-/// must be on the thread that stopped it.
-struct Stopped(nix::unistd::Pid);
-
-impl Stopped {
-    fn shard(daemon: &Daemon, shard: usize) -> Stopped {
-        let status = get(daemon.admin(), "/status").json();
-        let thread = status["shards"][shard]["thread"].as_i64();
-        let thread = nix::unistd::Pid::from_raw(thread.expect("its id") as i32);
-        // A signal would stop all threads.
-        ptrace::seize(thread, ptrace::Options::empty()).expect("see kernel.yama.ptrace_scope");
-        ptrace::interrupt(thread).expect("it can be interrupted");
-        waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
-        Stopped(thread)
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        // Fails when the daemon is gone.
-        let _ = ptrace::detach(self.0, None);
-    }
-}
+use crate::stopped_shard::StoppedShard;
 
 fn assert_plain(response: &Response, status: u16, body: &str) {
     assert_eq!((response.status, &*response.body), (status, body));
@@ -57,7 +33,7 @@ fn a_daemon_that_serves_is_healthy_and_ready() {
 fn a_shard_that_stands_still_makes_it_unhealthy() {
     let daemon = Daemon::start(&["--shards", "2"]);
     let admin = daemon.admin();
-    let stopped = Stopped::shard(&daemon, 1);
+    let stopped = StoppedShard::of(&daemon, 1);
     wait_until("it is unhealthy", || get(admin, "/healthz").status == 503);
     let health = get(admin, "/healthz");
     assert!(

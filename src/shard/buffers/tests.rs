@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::connection::{Closed, Command, Commands, ConnectionId};
 use crate::limits::{Ageing, Limits};
 use crate::shard::{Common, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use crate::wire::message::{MessageType, encode_path};
 
 const FRAME_BYTES: u32 = 64 << 10;
 const PART_BYTES: usize = 50_000;
@@ -172,4 +173,62 @@ fn an_address_ends_its_own_connections_and_no_others() {
     world.hold(0, address(78));
     assert_eq!(world.take_ended(), []);
     assert!(honest[0] < held[0]);
+}
+
+const PATH_BYTES: usize = 3_000;
+
+/// A connection to shard 0 asks about many long paths, and some belong to shard 1. Returns its id, and
+/// how many do.
+fn ask_for_others(world: &mut World, from: IpAddr, count: u32) -> (ConnectionId, u64) {
+    let id = ConnectionId {
+        slot: world.connections,
+        generation: 0,
+    };
+    world.connections += 1;
+    let before = world.shards[0].counters().forwarded_requests;
+    world.call(0, |shard, cx| shard.opened(id, (from, 1).into(), cx));
+    for number in 0..count {
+        let mut bytes = Vec::new();
+        let path = format!("/{number:0PATH_BYTES$}");
+        encode_path(&mut bytes, MessageType::Exists, &path, 1);
+        world.call(0, |shard, cx| shard.received(id, &bytes, cx));
+    }
+    let forwarded = world.shards[0].counters().forwarded_requests - before;
+    (id, forwarded)
+}
+
+#[test]
+fn requests_in_other_shards_mailboxes_count_until_they_are_answered() {
+    let mut world = World::new(2, 1 << 30);
+    let (id, forwarded) = ask_for_others(&mut world, address(1), 300);
+    assert!((100..200).contains(&forwarded), "{forwarded}");
+    let held = |world: &World| world.shards[0].buffered_bytes() as u64;
+    let least = forwarded * PATH_BYTES as u64;
+    assert!(held(&world) > least, "{}", held(&world));
+    // Not by its peer's leaving.
+    world.call(0, |shard, _| shard.closed(id, Closed::Error(104)));
+    assert!(held(&world) > least, "{}", held(&world));
+    for shard in [1, 0] {
+        world.call(shard, |shard, cx| shard.exchange_messages(cx));
+    }
+    assert_eq!(held(&world), 0);
+}
+
+#[test]
+fn an_address_answers_for_what_its_former_connections_have_left() {
+    // An address may have a million bytes on each shard.
+    let mut world = World::new(2, 4_000_000);
+    let (id, forwarded) = ask_for_others(&mut world, address(1), 500);
+    assert_eq!(world.take_ended(), []);
+    world.call(0, |shard, _| shard.closed(id, Closed::Error(104)));
+    let left = 1_000_000 - forwarded as usize * (PATH_BYTES + 160);
+    let fit = (left / PART_BYTES) as u8;
+    for _ in 0..fit {
+        world.hold(0, address(1));
+    }
+    assert_eq!(world.take_ended(), []);
+    world.hold(0, address(1));
+    assert_eq!(world.take_ended().len(), 1);
+    world.hold(0, address(2));
+    assert_eq!(world.take_ended(), [], "of another address");
 }
