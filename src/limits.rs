@@ -68,6 +68,13 @@ impl Limits {
         self.connections_per_address.unwrap_or(half)
     }
 
+    /// TCP_USER_TIMEOUT of accepted connections: how long an answer may stay unacknowledged by the peer's
+    /// kernel. A host that is lost in that moment would otherwise keep its connection for 15 minutes.
+    /// Twice `output_deadline`, so that a peer whose kernel takes nothing is ended by that, with a reason.
+    pub(crate) fn unacknowledged_time(&self) -> Duration {
+        UNACKNOWLEDGED_TIME.min(self.output_deadline * 2)
+    }
+
     /// Limits that tests and measurements do not reach; each narrows the one that it is about.
     pub fn wide() -> Limits {
         Limits {
@@ -179,10 +186,9 @@ pub(crate) const KEEPALIVE_IDLE: Duration = seconds(300);
 pub(crate) const KEEPALIVE_INTERVAL: Duration = seconds(60);
 pub(crate) const KEEPALIVE_PROBES: u32 = 5;
 
-/// TCP_USER_TIMEOUT of accepted connections: how long an answer may stay unacknowledged by the peer's
-/// kernel. A host that is lost in that moment would otherwise keep its connection for 15 minutes; its
-/// client gives up after 11 s.
-pub(crate) const UNACKNOWLEDGED_TIME: Duration = seconds(60);
+/// The longest [`Limits::unacknowledged_time`]. TCP_USER_TIMEOUT counts for keep-alive as well: with
+/// more than the time between two probes, connections of lost hosts would stay for that long.
+const UNACKNOWLEDGED_TIME: Duration = KEEPALIVE_INTERVAL;
 
 /// Keys of the process that one scan for the admin page collects: what a browser can hold.
 pub(crate) const SCANNED_KEYS: usize = 200_000;

@@ -120,7 +120,7 @@ impl EventLoop {
             let socket = unsafe { OwnedFd::from_raw_fd(result) };
             let wanted = match &self.listeners[index] {
                 Some(listener) if listener.adopted => {
-                    socket::complete_options(&socket);
+                    socket::complete_options(&socket, &listener.socket);
                     listener.state == Accept::Armed
                 }
                 Some(listener) => listener.state == Accept::Armed,

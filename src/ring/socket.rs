@@ -12,7 +12,7 @@ use rustix::net::{
     socket_with, sockopt,
 };
 
-use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, UNACKNOWLEDGED_TIME};
+use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
 
 /// More than any kernel grants. The kernel caps the backlog at net.core.somaxconn, by which the operator
 /// chooses how many workers may dial in at once.
@@ -24,15 +24,20 @@ const BACKLOG: i32 = 65_535;
 /// a connection that is not accepted yet ends with a RST when the process dies.
 ///
 /// With `shared`, further sockets may listen at the same address (SO_REUSEPORT) and the kernel
-/// spreads connections over them.
-pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
+/// spreads connections over them. `unacknowledged` is how long an answer may stay unacknowledged by the
+/// peer's kernel before the connection ends.
+pub fn listen_at(
+    address: SocketAddr,
+    shared: bool,
+    unacknowledged: Duration,
+) -> io::Result<OwnedFd> {
     let socket = open(address)?;
     // Connections of an earlier process in TIME_WAIT must not keep this one from starting.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if shared {
         sockopt::set_socket_reuseport(&socket, true)?;
     }
-    set_connection_options(&socket)?;
+    set_connection_options(&socket, unacknowledged)?;
     bind(&socket, &address)?;
     listen(&socket, BACKLOG)?;
     Ok(socket)
@@ -43,14 +48,14 @@ pub fn listen_at(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// Of kind `InvalidInput` if the socket does not listen.
-pub(crate) fn adopt_listener(socket: &OwnedFd) -> io::Result<()> {
+pub(crate) fn adopt_listener(socket: &OwnedFd, unacknowledged: Duration) -> io::Result<()> {
     if !sockopt::socket_acceptconn(socket)? {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "it does not listen",
         ));
     }
-    set_connection_options(socket)?;
+    set_connection_options(socket, unacknowledged)?;
     // io_uring waits itself; with O_NONBLOCK it would not.
     fcntl_setfl(socket, fcntl_getfl(socket)? - OFlags::NONBLOCK)?;
     // On a listening socket this sets the backlog, and nothing else.
@@ -58,23 +63,25 @@ pub(crate) fn adopt_listener(socket: &OwnedFd) -> io::Result<()> {
 }
 
 /// Options of connections; a listening socket hands them down.
-fn set_connection_options(socket: &OwnedFd) -> io::Result<()> {
+fn set_connection_options(socket: &OwnedFd, unacknowledged: Duration) -> io::Result<()> {
     sockopt::set_socket_linger(socket, Some(Duration::ZERO))?;
     sockopt::set_tcp_nodelay(socket, true)?;
     sockopt::set_socket_keepalive(socket, true)?;
     sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE)?;
     sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL)?;
     sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
-    let milliseconds = UNACKNOWLEDGED_TIME.as_millis() as u32;
+    let milliseconds = unacknowledged.as_millis() as u32;
     Ok(sockopt::set_tcp_user_timeout(socket, milliseconds)?)
 }
 
 /// Gives a connection the options that it did not inherit, because it arrived before its listening
 /// socket had them.
-pub(super) fn complete_options(socket: &OwnedFd) {
-    if matches!(sockopt::socket_linger(socket), Ok(None)) {
+pub(super) fn complete_options(socket: &OwnedFd, listener: &OwnedFd) {
+    if matches!(sockopt::socket_linger(socket), Ok(None))
+        && let Ok(milliseconds) = sockopt::tcp_user_timeout(listener)
+    {
         // If they cannot be set, the peer is gone.
-        let _ = set_connection_options(socket);
+        let _ = set_connection_options(socket, Duration::from_millis(milliseconds.into()));
     }
 }
 
@@ -216,12 +223,14 @@ mod tests {
     /// while an answer is unacknowledged would keep its connection for 15 minutes.
     #[test]
     fn accepted_connections_inherit_the_options() {
-        let listener = listen_at((Ipv4Addr::LOCALHOST, 0).into(), false).unwrap();
+        let unacknowledged = Duration::from_millis(47_110);
+        let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+        let listener = listen_at(any_port, false, unacknowledged).unwrap();
         let listener = TcpListener::from(listener);
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         let milliseconds = sockopt::tcp_user_timeout(&accepted).unwrap();
-        assert_eq!(u128::from(milliseconds), UNACKNOWLEDGED_TIME.as_millis());
+        assert_eq!(u128::from(milliseconds), unacknowledged.as_millis());
         assert_eq!(
             sockopt::socket_linger(&accepted).unwrap(),
             Some(Duration::ZERO)

@@ -81,12 +81,13 @@ pub(super) fn open(
     inherited: ListenFd,
     wanted: SocketAddr,
     shards: usize,
+    unacknowledged: Duration,
 ) -> Result<Listeners, StartError> {
     if inherited.len() == 0 {
-        return listen(wanted, shards)
+        return listen(wanted, shards, unacknowledged)
             .map_err(|error| StartError::Bind(explain_bind_error(wanted, &error)));
     }
-    let listeners = adopt(inherited).map_err(StartError::Bind)?;
+    let listeners = adopt(inherited, unacknowledged).map_err(StartError::Bind)?;
     info!(
         "using the listening sockets of the service manager (LISTEN_FDS); server.bind and server.port \
          ({wanted}) have no effect"
@@ -112,14 +113,14 @@ fn accepts_from(shard: usize, shards: usize, socket: usize, sockets: usize) -> b
     }
 }
 
-fn adopt(mut inherited: ListenFd) -> Result<Listeners, String> {
+fn adopt(mut inherited: ListenFd, unacknowledged: Duration) -> Result<Listeners, String> {
     let mut listeners = Listeners {
         addresses: vec![],
         sockets: vec![],
         is_adopted: true,
     };
     for index in 0..inherited.len() {
-        let (socket, address) = take(&mut inherited, index).map_err(|error| {
+        let (socket, address) = take(&mut inherited, index, unacknowledged).map_err(|error| {
             format!(
                 "the service manager's descriptor {} (LISTEN_FDS) is not a listening TCP socket: {error}. \
                  Each ListenStream= of storm-pacemaker.socket must be an IP address with a port, or a \
@@ -135,25 +136,29 @@ fn adopt(mut inherited: ListenFd) -> Result<Listeners, String> {
     Ok(listeners)
 }
 
-fn take(inherited: &mut ListenFd, index: usize) -> io::Result<(OwnedFd, SocketAddr)> {
+fn take(
+    inherited: &mut ListenFd,
+    index: usize,
+    unacknowledged: Duration,
+) -> io::Result<(OwnedFd, SocketAddr)> {
     let socket = inherited.take_tcp_listener(index)?;
     let socket = OwnedFd::from(socket.ok_or(io::ErrorKind::NotFound)?);
-    adopt_listener(&socket)?;
+    adopt_listener(&socket, unacknowledged)?;
     let address = local_address(&socket)?;
     Ok((socket, address))
 }
 
-fn listen(wanted: SocketAddr, shards: usize) -> io::Result<Listeners> {
+fn listen(wanted: SocketAddr, shards: usize, unacknowledged: Duration) -> io::Result<Listeners> {
     // With SO_REUSEPORT two daemons of one user could listen at the same address, and each would get a
     // share of the connections. A socket without the option shows whether the address is free.
     if wanted.port() != 0 {
-        drop(listen_when_free(wanted)?);
+        drop(listen_when_free(wanted, unacknowledged)?);
     }
-    let first = listen_at(wanted, true)?;
+    let first = listen_at(wanted, true, unacknowledged)?;
     let address = local_address(&first)?;
     let mut sockets = vec![first];
     for _ in 1..shards {
-        sockets.push(listen_at(address, true)?);
+        sockets.push(listen_at(address, true, unacknowledged)?);
     }
     Ok(Listeners {
         addresses: vec![address],
@@ -162,11 +167,11 @@ fn listen(wanted: SocketAddr, shards: usize) -> io::Result<Listeners> {
     })
 }
 
-fn listen_when_free(address: SocketAddr) -> io::Result<OwnedFd> {
+fn listen_when_free(address: SocketAddr, unacknowledged: Duration) -> io::Result<OwnedFd> {
     let deadline = Instant::now() + PORT_WAIT;
     let mut is_logged = false;
     loop {
-        match listen_at(address, false) {
+        match listen_at(address, false, unacknowledged) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
                 if !std::mem::replace(&mut is_logged, true) {
                     info!("{address} is in use; waiting up to {PORT_WAIT:?} for it");

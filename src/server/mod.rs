@@ -106,7 +106,9 @@ pub fn serve(
     let shards = config.server.shards.get();
     let policy_mailbox = Arc::new(PolicyMailbox::new(shards));
 
-    let listeners = listeners::open(inherited, config.server.address(), shards)?;
+    let unacknowledged = config.limits.unacknowledged_time();
+    let address = config.server.address();
+    let listeners = listeners::open(inherited, address, shards, unacknowledged)?;
     let address = listeners.addresses.iter().map(ToString::to_string);
     let address = address.collect::<Vec<_>>().join(" and ");
     let admin_listener = match config.admin.address {

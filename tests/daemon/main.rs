@@ -27,6 +27,7 @@ mod listing;
 mod login_abuse;
 mod login_rules;
 mod login_settings;
+mod lost_hosts;
 mod many_shards;
 mod metrics;
 mod monitoring;

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -44,6 +44,13 @@ impl Daemon {
     /// Starts another build of the daemon.
     pub fn start_program(program: &Path, arguments: &[&str]) -> Daemon {
         Self::spawn(Command::new(program), loopback(0), arguments)
+    }
+
+    /// Starts in a network namespace, which has this address.
+    pub fn start_in_namespace(name: &str, ip: IpAddr, arguments: &[&str]) -> Daemon {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", name]).arg(binary());
+        Self::spawn(command, SocketAddr::new(ip, 0), arguments)
     }
 
     /// Starts with a hard limit of `files` open files, `open` of which are taken already.
