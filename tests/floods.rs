@@ -3,10 +3,13 @@
 
 use std::io::Write;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use support::frames::send;
 use support::http::{self, assert_all_is_served};
 use support::login::{DigestFiles, half_logged_in, token_of};
 use support::{Client, Daemon, Ended};
@@ -121,4 +124,39 @@ fn ten_thousand_connections_and_slow_readers_harm_nobody() {
     }
     assert_all_is_served(&daemon, admin);
     daemon.stop();
+}
+
+#[test]
+fn writers_that_never_pause_do_not_hold_up_a_stop() {
+    let _alone = FLOOD.lock().unwrap_or_else(PoisonError::into_inner);
+    let deadline = Duration::from_millis(700);
+    let setting = format!("server.shutdown_deadline={}ms", deadline.as_millis());
+    // The shard stops reading for nothing but the stop.
+    let output = ["-c", "limits.output=1GiB"];
+    let mut daemon = Daemon::start(&[&["--shards", "1", "-c", &setting], &output[..]].concat());
+    let pulses: Vec<u8> = (0..2_000)
+        .flat_map(|id| send(format!("/w/t/{id}"), [b'x'; 40], id))
+        .collect();
+    let writers: Vec<_> = (0..30).map(|_| Client::connect(daemon.address())).collect();
+    let sent = AtomicUsize::new(0);
+    let took = thread::scope(|scope| {
+        for writer in &writers {
+            scope.spawn(|| {
+                // Nobody reads the answers.
+                while writer.socket().write_all(&pulses).is_ok() {
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        support::wait_until("all write", || sent.load(Ordering::Relaxed) > 100);
+        let begun = Instant::now();
+        daemon.signal(Signal::TERM);
+        let status = daemon.wait();
+        assert_eq!(status.code(), Some(0));
+        begun.elapsed()
+    });
+    println!("the stop took {took:?}");
+    assert!(took < deadline + 5 * SECOND, "{took:?}");
+    let log = daemon.whole_log();
+    assert!(log.contains("stopped"), "{log}");
 }

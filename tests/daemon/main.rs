@@ -32,6 +32,7 @@ mod many_shards;
 mod metrics;
 mod monitoring;
 mod page;
+mod paused;
 mod reload;
 mod slow_reader;
 mod socket_activation;
