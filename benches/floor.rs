@@ -2,7 +2,7 @@
 //! with an acknowledgement, and neither decodes nor stores nor shards. What the daemon costs beyond
 //! this is the price of what it does.
 //!
-//! Not a measurement in itself: `cargo bench --bench floor -- PORT` serves until it is stopped, for
+//! Not a measurement in itself: `cargo bench --bench floor -- PORT [epoll]` serves until it is stopped, for
 //! loadgen to drive, as it drives the daemon.
 
 use std::io;
@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 use storm_pacemaker::connection::{
     Batching, Closed, Command, Commands, ConnectionId, Ending, Outbox, SleepPlan,
 };
-use storm_pacemaker::ring::{Bells, EventLoop, Handler, listen_at, local_address};
+use storm_pacemaker::io::{Bells, DataPlane, EventLoop, Handler, listen_at, local_address};
 use storm_pacemaker::shard::pace::{BATCH_FULL, Pace};
 use storm_pacemaker::wire::{FrameReader, MessageType, message};
 
 /// As in config/pacemaker.toml.
 const MINIMUM_WAIT: Duration = Duration::from_millis(5);
+
+const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(60);
 
 struct Floor {
     peers: Vec<Option<Peer>>,
@@ -104,13 +106,19 @@ impl Handler for Floor {
 fn main() -> io::Result<()> {
     // `cargo test` runs benches too, without arguments: there is nothing to serve then.
     let Some(port) = std::env::args().skip(1).find_map(|word| word.parse().ok()) else {
-        println!("usage: floor PORT");
+        println!("usage: floor PORT [epoll]");
         return Ok(());
     };
-    let listener = listen_at(SocketAddr::from(([127, 0, 0, 1], port)), false)?;
+    let plane = if std::env::args().any(|word| word == DataPlane::Epoll.name()) {
+        DataPlane::Epoll
+    } else {
+        DataPlane::IoUring
+    };
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let listener = listen_at(address, false, UNACKNOWLEDGED_TIME)?;
     println!("listening on {} with no work", local_address(&listener)?);
-    let mut ring = EventLoop::new(Arc::new(Bells::new(1)), 0)?;
-    ring.listen(listener)?;
+    let mut event_loop = EventLoop::new(Arc::new(Bells::new(plane, 1)?), 0)?;
+    event_loop.listen(listener)?;
     let mut floor = Floor {
         peers: Vec::new(),
         pace: Pace::new(MINIMUM_WAIT),
@@ -129,7 +137,7 @@ fn main() -> io::Result<()> {
             at_most: Duration::from_millis(100),
             batching,
         };
-        let completions = ring.turn(&mut floor, plan)?;
+        let completions = event_loop.turn(&mut floor, plan)?;
         floor
             .pace
             .note_wake(completions, batching.is_some(), floor.now_us);

@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::auth::Authenticator;
 use crate::commands;
-use crate::config::{self, ConfigErrors, Cores, Loaded, Setting, Sources, keys};
+use crate::config::{self, ConfigErrors, Cores, Loaded, Note, Setting, Sources, keys};
 use crate::server;
 
 const FAILED: u8 = 1;
@@ -94,7 +94,7 @@ pub fn run() -> ExitCode {
     match cli.command.unwrap_or_default() {
         Command::Serve => serve(&sources),
         Command::CheckConfig => match load(&sources) {
-            Ok(loaded) => check_config(&loaded),
+            Ok(loaded) => check_config(loaded),
             Err(code) => code,
         },
         Command::AtATerminal(command) => commands::run(command, sources, Cli::command),
@@ -129,9 +129,16 @@ fn serve(sources: &Sources) -> ExitCode {
     }
 }
 
-fn check_config(loaded: &Loaded) -> ExitCode {
+fn check_config(mut loaded: Loaded) -> ExitCode {
+    let plane = match server::data_plane(&loaded.config) {
+        Ok(notes) => notes,
+        Err(error) => vec![Note::warning(format!(
+            "the daemon would not start here: {error}"
+        ))],
+    };
+    loaded.notes.extend(plane);
     let mut output = io::BufWriter::new(io::stdout().lock());
-    let written = config::write_report(loaded, &mut output).and_then(|()| output.flush());
+    let written = config::write_report(&loaded, &mut output).and_then(|()| output.flush());
     match written {
         // A reader such as `head` has seen enough: not a failure.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

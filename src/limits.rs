@@ -226,6 +226,10 @@ pub(crate) const RECEIVE_BUFFER_BYTES: usize = 8 * KIB as usize;
 /// completion is being processed.
 pub(crate) const RECEIVE_BUFFERS: u16 = 512;
 
+/// Bytes that one receive takes on the epoll data plane, from one connection in one turn. A shard has one
+/// such buffer.
+pub(crate) const EPOLL_BUFFER_BYTES: usize = 64 * KIB as usize;
+
 /// File descriptors that are not connections: rings, listeners, logs, the executor's own.
 pub(crate) const SPARE_FILES_BASE: u64 = 64;
 pub(crate) const SPARE_FILES_PER_SHARD: u64 = 16;

@@ -155,6 +155,7 @@ pub fn storm_yaml(data: &[u8]) {
     let cores = Cores {
         usable: NonZeroUsize::new(4).expect("four"),
         ids: vec![0, 1, 2, 3],
+        are_ours: false,
     };
     match config::resolve_storm_yaml(text, &cores) {
         Err(errors) => assert!(errors.to_string().contains("storm.yaml"), "{errors}"),

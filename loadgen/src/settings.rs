@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use storm_pacemaker::client_login::ClientMethod;
+use storm_pacemaker::io::DataPlane;
 
 use crate::expect::Expectation;
 use crate::machine;
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     pub warmup_us: u64,
     /// The measured window.
     pub duration_us: u64,
+    /// What the driving threads wait with.
+    pub plane: DataPlane,
     /// The core of each driving thread.
     pub cores: Vec<usize>,
     /// The server's process on this host, whose CPU time and memory are measured.

@@ -40,7 +40,9 @@ pub(crate) struct Facts {
     pub(crate) address: SocketAddr,
     pub(crate) started: SystemTime,
     pub(crate) kernel: String,
-    /// The core of each shard.
+    /// The name of the data plane.
+    pub(crate) io: &'static str,
+    /// The core of each shard. Empty: they are not pinned.
     pub(crate) cores: Vec<usize>,
     pub(crate) login_method: &'static str,
     pub(crate) limits: Limits,

@@ -42,6 +42,7 @@ pub(super) fn json(facts: &Facts, board: &Board) -> String {
     let document = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "kernel": facts.kernel,
+        "io": facts.io,
         "address": facts.address.to_string(),
         "uptime_seconds": SystemTime::now()
             .duration_since(facts.started)

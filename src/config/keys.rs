@@ -11,7 +11,7 @@ use crate::access::{Addresses, Need, PageRule};
 use crate::limits;
 
 use super::setting::{Choice, Key, Setting};
-use super::{AuthMethod, LogFormat};
+use super::{AuthMethod, Io, LogFormat, Pin};
 
 macro_rules! settings {
     ($($key:ident: $type:ty = $declaration:expr;)*) => {
@@ -28,6 +28,8 @@ settings! {
     SHARDS: Option<u64> = Key::auto_or_count("server.shards", limits::SHARDS);
     MAX_THREADS: u64 = Key::count("server.max_threads", limits::MAX_THREADS)
         .storm("pacemaker.max.threads");
+    IO: Io = Key::choice("server.io");
+    PIN: Pin = Key::choice("server.pin");
     SHUTDOWN_DEADLINE: Duration = Key::time("server.shutdown_deadline", limits::SHUTDOWN_DEADLINE);
     MINIMUM_WAIT: Duration = Key::time("server.minimum_wait", limits::MINIMUM_WAIT);
 
@@ -98,6 +100,21 @@ impl AuthMethod {
         let found = choices.find(|(_, method)| *method == self);
         found.expect("every method is in CHOICES").0
     }
+}
+
+impl Choice for Io {
+    const WHAT: &'static str = "a data plane";
+    const CHOICES: &'static [(&'static str, Io)] = &[
+        ("auto", Io::Auto),
+        ("io_uring", Io::IoUring),
+        ("epoll", Io::Epoll),
+    ];
+}
+
+impl Choice for Pin {
+    const WHAT: &'static str = "a rule for pinning";
+    const CHOICES: &'static [(&'static str, Pin)] =
+        &[("auto", Pin::Auto), ("on", Pin::On), ("off", Pin::Off)];
 }
 
 impl Choice for Need {

@@ -71,11 +71,33 @@ pub struct ServerConfig {
     pub port: u16,
     /// Shards to start; "auto" is already resolved.
     pub shards: NonZeroUsize,
+    /// The data plane, as far as it is chosen.
+    pub io: Io,
     /// Cores for the shards, ascending; never empty. There may be fewer cores than shards.
     pub cores: Vec<usize>,
+    /// Whether each shard stays on its core; "auto" is already resolved.
+    pub is_pinned: bool,
     pub shutdown_deadline: Duration,
     /// Zero: off.
     pub minimum_wait: Duration,
+}
+
+/// Which data plane to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Io {
+    /// io_uring where it works, else epoll.
+    Auto,
+    IoUring,
+    Epoll,
+}
+
+/// Whether each shard is bound to one core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pin {
+    /// Where the cores are ours: see [`Cores::are_ours`].
+    Auto,
+    On,
+    Off,
 }
 
 impl ServerConfig {
@@ -175,7 +197,13 @@ impl ServerConfig {
             shards: shards
                 .and_then(|shards| NonZeroUsize::new(shards as usize))
                 .expect("relations::derive resolves \"auto\", and limits::SHARDS starts at 1"),
+            io: resolved.get(&keys::IO),
             cores: cores.ids.clone(),
+            is_pinned: match resolved.get(&keys::PIN) {
+                Pin::Auto => cores.are_ours,
+                Pin::On => true,
+                Pin::Off => false,
+            },
             shutdown_deadline: resolved.get(&keys::SHUTDOWN_DEADLINE),
             minimum_wait: resolved.get(&keys::MINIMUM_WAIT),
         }

@@ -4,11 +4,14 @@
 //! it stays, because other shards may still need it for their answers, until all shards are done or the
 //! deadline has passed.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::StartError;
+use rustix::io::Errno;
+
+use super::shards::StartFailure;
 
 #[derive(Debug)]
 pub(super) struct Lifecycle {
@@ -38,7 +41,7 @@ impl StartReport {
     }
 
     /// The shard serves, or why it cannot.
-    pub(super) fn send(mut self, outcome: Result<(), String>) {
+    pub(super) fn send(mut self, outcome: Result<(), ShardFailure>) {
         self.is_sent = true;
         self.lifecycle.report_start(outcome);
     }
@@ -49,7 +52,24 @@ impl Drop for StartReport {
         if !self.is_sent {
             let why = "its executor did not start (out of memory, out of file descriptors, or its core \
                        is offline)";
-            self.lifecycle.report_start(Err(why.to_owned()));
+            self.lifecycle.fail(why.to_owned(), None);
+        }
+    }
+}
+
+/// Why a shard does not start.
+#[derive(Clone, Debug)]
+pub(super) struct ShardFailure {
+    pub(super) why: String,
+    /// The operating system's error, if it was one.
+    pub(super) errno: Option<Errno>,
+}
+
+impl From<io::Error> for ShardFailure {
+    fn from(error: io::Error) -> ShardFailure {
+        ShardFailure {
+            why: error.to_string(),
+            errno: error.raw_os_error().map(Errno::from_raw_os_error),
         }
     }
 }
@@ -57,10 +77,10 @@ impl Drop for StartReport {
 /// How far the shards have started.
 #[derive(Debug, Default)]
 struct StartProgress {
-    rings: usize,
+    event_loops: usize,
     serving: usize,
     /// Why the first shard that failed did not start.
-    failure: Option<String>,
+    failure: Option<ShardFailure>,
 }
 
 impl Lifecycle {
@@ -78,8 +98,13 @@ impl Lifecycle {
 
     // ── Start ────────────────────────────────────────────────────────────────────────────────────
 
+    /// A shard cannot start.
+    pub(super) fn fail(&self, why: String, errno: Option<Errno>) {
+        self.report_start(Err(ShardFailure { why, errno }));
+    }
+
     /// A shard serves, or why it cannot.
-    fn report_start(&self, outcome: Result<(), String>) {
+    fn report_start(&self, outcome: Result<(), ShardFailure>) {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(()) => start.serving += 1,
@@ -89,17 +114,20 @@ impl Lifecycle {
         self.start_changed.notify_all();
     }
 
-    /// Waits until every shard has its ring. The calling shard has its own.
+    /// Waits until every shard has its event loop. The calling shard has its own.
     ///
     /// # Errors
     /// Another shard did not start.
-    pub(super) fn wait_for_all_rings(&self) -> Result<(), String> {
+    pub(super) fn wait_for_all_event_loops(&self) -> Result<(), ShardFailure> {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
-        start.rings += 1;
+        start.event_loops += 1;
         self.start_changed.notify_all();
-        while start.rings < self.shards {
+        while start.event_loops < self.shards {
             if start.failure.is_some() {
-                return Err("another shard could not start".to_owned());
+                return Err(ShardFailure {
+                    why: "another shard could not start".to_owned(),
+                    errno: None,
+                });
             }
             start = self
                 .start_changed
@@ -113,11 +141,13 @@ impl Lifecycle {
     ///
     /// # Errors
     /// A shard did not start: why.
-    pub(super) fn wait_until_serving(&self) -> Result<(), StartError> {
+    pub(super) fn wait_until_serving(&self) -> Result<(), StartFailure> {
         let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(why) = start.failure.clone() {
-                return Err(StartError::Internal("starting a shard", why));
+            if let Some(ShardFailure { why, errno }) = start.failure.clone() {
+                // A shard without an event loop keeps all others from serving.
+                let is_clean = start.event_loops < self.shards;
+                return Err(StartFailure::new(why, errno, is_clean));
             }
             if start.serving == self.shards {
                 return Ok(());

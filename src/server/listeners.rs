@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::StartError;
 use super::preflight::explain_bind_error;
-use crate::ring::{EventLoop, adopt_listener, listen_at, local_address, own_descriptors};
+use crate::io::{EventLoop, adopt_listener, listen_at, local_address, own_descriptors};
 
 /// How long to wait for a port that is in use. After a process is killed the kernel closes the sockets of
 /// its io_uring a little later (10 to 30 ms, measured on Linux 6.18), and a start right after a kill must
@@ -50,17 +50,17 @@ impl Listeners {
 
 impl SharedListeners {
     /// Gives the calling thread its own descriptor table that holds only this shard's sockets, and lets
-    /// the ring accept from them.
-    pub(super) fn take(&self, shard: usize, ring: &mut EventLoop) -> io::Result<()> {
+    /// the event loop accept from them.
+    pub(super) fn take(&self, shard: usize, event_loop: &mut EventLoop) -> io::Result<()> {
         let copies = own_descriptors(&self.descriptors)?;
         let sockets = copies.len();
         for (index, socket) in copies.into_iter().enumerate() {
             if !accepts_from(shard, self.shards, index, sockets) {
                 drop(socket);
             } else if self.is_adopted {
-                ring.listen_adopted(socket)?;
+                event_loop.listen_adopted(socket)?;
             } else {
-                ring.listen(socket)?;
+                event_loop.listen(socket)?;
             }
         }
         Ok(())

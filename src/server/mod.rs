@@ -10,17 +10,16 @@ mod preflight;
 mod publisher;
 mod reload;
 mod shard_thread;
-
+mod shards;
 mod systemd;
 
 use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use ahash::RandomState;
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Signals, SignalsInfo};
 use tracing::info;
@@ -28,20 +27,17 @@ use tracing::info;
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
 use crate::config::{Config, Loaded, Note, Severity, Sources};
+use crate::io::{Bells, DataPlane, ring_all};
 use crate::limits::Limits;
-use crate::ring::{Bells, Ringer};
-use crate::shard::{Common, Mailbox, Policy, Settings, Shard};
+use crate::shard::{Common, Policy, Settings};
 use crate::units::Size;
 use incident_log::IncidentLog;
-use lifecycle::{Lifecycle, StartReport};
+use lifecycle::Lifecycle;
 use logging::Log;
 use policy_mailbox::PolicyMailbox;
 use reload::Reloader;
-use shard_thread::{ShardThread, Shared};
-
-/// The smallest values that glommio accepts: it does no I/O here.
-const EXECUTOR_IO_MEMORY_BYTES: usize = 64 * 1024;
-const EXECUTOR_RING_DEPTH: usize = 16;
+use shard_thread::{Parts, Shared};
+use shards::{Shards, StartFailure};
 
 /// Why the daemon did not start or had to stop.
 #[derive(Debug)]
@@ -83,6 +79,19 @@ pub fn signals() -> io::Result<SignalsInfo> {
     Signals::new([SIGTERM, SIGINT, SIGHUP])
 }
 
+/// What `check-config` says of the data plane that a start here would use.
+///
+/// # Errors
+/// None would work. The limits on files and connections are not looked at.
+pub(crate) fn data_plane(config: &Config) -> Result<Vec<Note>, StartError> {
+    let (plane, mut notes) = preflight::data_plane(config).map_err(StartError::Preflight)?;
+    notes.push(Note::info(format!(
+        "the data plane here is {}",
+        plane.name()
+    )));
+    Ok(notes)
+}
+
 /// Serves until SIGTERM or SIGINT, then answers the requests in flight, resets all connections and
 /// returns. SIGHUP loads the configuration again from `sources`. Logs the notes of `loaded`.
 ///
@@ -118,35 +127,35 @@ pub fn serve(
         None => None,
     };
     let board = Arc::new(Board::new(shards));
-    let bells = Arc::new(Bells::new(shards));
-    let lifecycle = Arc::new(Lifecycle::new(shards, config.server.shutdown_deadline));
     let settings = settings(&config, preflight.connections);
+    let parts = Parts {
+        listeners: listeners.shared(shards),
+        policies: policy_mailbox.clone(),
+        board: board.clone(),
+        incidents: IncidentLog::default(),
+    };
+    let started = start_shards(&config, &settings, policies, preflight.plane, &parts);
+    let (threads, shared) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            // A shard may still be about to duplicate these sockets, so they must stay open. They close
+            // when the process exits, which is next.
+            std::mem::forget(listeners.sockets);
+            return Err(error);
+        }
+    };
+    // Each shard has its own duplicate by now. Once it closes the duplicate, the socket must stop listening.
+    drop(listeners.sockets);
+
+    let plane = shared.bells.plane();
+    log_start(&config, &preflight, plane, &address);
     let facts = facts(
         &config,
         &settings,
         listeners.addresses[0],
         &preflight.kernel,
+        plane,
     );
-
-    let shared = Shared {
-        listeners: listeners.shared(shards),
-        bells: bells.clone(),
-        policies: policy_mailbox.clone(),
-        board: board.clone(),
-        incidents: IncidentLog::default(),
-        lifecycle: lifecycle.clone(),
-    };
-    let threads = spawn_shards(&config.server.cores, &settings, policies, &shared)?;
-    if let Err(error) = lifecycle.wait_until_serving() {
-        // A shard may still be about to duplicate these sockets, so they must stay open. They close
-        // when the process exits, which is next.
-        std::mem::forget(listeners.sockets);
-        return Err(error);
-    }
-    // Each shard has its own duplicate by now. Once it closes the duplicate, the socket must stop listening.
-    drop(listeners.sockets);
-
-    log_start(&config, &preflight, &address);
     let admin = match admin_listener {
         Some(listener) => Some(
             Admin::start(listener, facts, board.clone())
@@ -166,9 +175,10 @@ pub fn serve(
     wait_for_stop(&mut signals, &reloader);
     systemd::notify_stopping();
     board.stop();
-    lifecycle.begin();
-    ring_all(&bells, shards);
-    join(threads)?;
+    shared.lifecycle.begin();
+    // Without a bell a shard notices the shutdown after its longest sleep.
+    let _ = ring_all(&shared.bells);
+    threads.join()?;
     if let Some(admin) = admin {
         admin.stop();
     }
@@ -176,37 +186,57 @@ pub fn serve(
     Ok(())
 }
 
-/// Starts a thread for each shard.
-fn spawn_shards(
-    cores: &[usize],
+/// Starts the shards on a data plane. If io_uring passes its trial, but not all of its rings find room in
+/// the limit on locked memory, they start again on epoll.
+fn start_shards(
+    config: &Config,
     settings: &Settings,
     policies: Vec<Policy>,
-    shared: &Shared,
-) -> Result<Vec<ExecutorJoinHandle<io::Result<()>>>, StartError> {
-    let mut threads = Vec::with_capacity(settings.shards);
-    let parts = Mailbox::for_shards(settings.shards)
-        .into_iter()
-        .zip(policies);
-    for (index, (mailbox, policy)) in parts.enumerate() {
-        let (settings, shared) = (settings.clone(), shared.clone());
-        let start_report = StartReport::new(shared.lifecycle.clone());
-        let thread = executor(index, cores[index % cores.len()])
-            .spawn(move || async move {
-                let mut shard = Shard::new(index, settings, mailbox);
-                shard.set_policy(policy);
-                ShardThread::run(shard, index, shared, start_report).await
-            })
-            .map_err(internal("starting a shard"))?;
-        threads.push(thread);
+    plane: DataPlane,
+    parts: &Parts,
+) -> Result<(Shards, Shared), StartError> {
+    let failure = match try_to_start(config, settings, policies, plane, parts)? {
+        Ok(started) => return Ok(started),
+        Err(failure) => failure,
+    };
+    if failure.is_clean && plane == DataPlane::IoUring {
+        match preflight::judge_failure(config, failure.errno) {
+            Some(Ok(note)) => {
+                log_notes(&[note]);
+                let policies = reload::policies(config).map_err(StartError::Credentials)?;
+                let started = try_to_start(config, settings, policies, DataPlane::Epoll, parts)?;
+                return started.map_err(internal("starting a shard"));
+            }
+            Some(Err(error)) => return Err(StartError::Preflight(error)),
+            None => {}
+        }
     }
-    Ok(threads)
+    Err(internal("starting a shard")(failure))
 }
 
-fn log_start(config: &Config, preflight: &preflight::Preflight, address: &str) {
+fn try_to_start(
+    config: &Config,
+    settings: &Settings,
+    policies: Vec<Policy>,
+    plane: DataPlane,
+    parts: &Parts,
+) -> Result<Result<(Shards, Shared), StartFailure>, StartError> {
+    let bells = Bells::new(plane, settings.shards).map_err(internal("making doorbells"))?;
+    let shared = parts.with(
+        bells,
+        Lifecycle::new(settings.shards, config.server.shutdown_deadline),
+    );
+    let started = Shards::start(&config.server, settings, policies, &shared);
+    Ok(started.map(|shards| (shards, shared)))
+}
+
+fn log_start(config: &Config, preflight: &preflight::Preflight, plane: DataPlane, address: &str) {
     info!(
+        io = plane.name(),
         kernel = preflight.kernel,
         shards = config.server.shards.get(),
         cores = ?config.server.cores,
+        pinned = config.server.is_pinned,
         connections = preflight.connections,
         stored_bytes = %Size(config.limits.stored_bytes),
         frame_size = %Size(config.limits.frame_bytes.into()),
@@ -260,7 +290,13 @@ fn settings(config: &Config, connections: u64) -> Settings {
 /// Tables whose settings the admin endpoint shows. The others name files, users and networks.
 const SHOWN_TABLES: [&str; 4] = ["server.", "limits.", "expire.", "admin."];
 
-fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str) -> Facts {
+fn facts(
+    config: &Config,
+    settings: &Settings,
+    address: SocketAddr,
+    kernel: &str,
+    plane: DataPlane,
+) -> Facts {
     let shown = |key: &str| SHOWN_TABLES.iter().any(|table| key.starts_with(table));
     let settings_shown = config
         .effective_settings
@@ -270,7 +306,12 @@ fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str
         address,
         started: SystemTime::now(),
         kernel: kernel.to_owned(),
-        cores: config.server.cores.clone(),
+        io: plane.name(),
+        cores: if config.server.is_pinned {
+            config.server.cores.clone()
+        } else {
+            Vec::new()
+        },
         login_method: config.auth.method.name(),
         limits: settings.limits.clone(),
         ageing: settings.ageing,
@@ -280,35 +321,6 @@ fn facts(config: &Config, settings: &Settings, address: SocketAddr, kernel: &str
         page: config.admin.page,
         hosts: config.admin.hosts.clone(),
     }
-}
-
-fn executor(index: usize, core: usize) -> LocalExecutorBuilder {
-    LocalExecutorBuilder::new(Placement::Fixed(core))
-        .name(&format!("shard-{index}"))
-        .io_memory(EXECUTOR_IO_MEMORY_BYTES)
-        .ring_depth(EXECUTOR_RING_DEPTH)
-        // Long: the data plane yields by itself, more often than this.
-        .preempt_timer(Duration::from_secs(1))
-}
-
-fn ring_all(bells: &Bells, shards: usize) {
-    // Without a bell a shard notices the shutdown after its longest sleep.
-    let Ok(mut ringer) = Ringer::new() else {
-        return;
-    };
-    for shard in 0..shards {
-        let _ = ringer.ring(bells, shard);
-    }
-}
-
-fn join(threads: Vec<ExecutorJoinHandle<io::Result<()>>>) -> Result<(), StartError> {
-    for thread in threads {
-        thread
-            .join()
-            .map_err(internal("ending a shard"))?
-            .map_err(internal("ending a shard"))?;
-    }
-    Ok(())
 }
 
 fn log_notes(notes: &[Note]) {

@@ -6,23 +6,31 @@ mod refusal;
 
 use std::io;
 
-use io_uring::IoUring;
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::{Config, Note};
+use rustix::thread::{CapabilitySet, capabilities};
+
+use crate::config::{Config, Io, Note};
+use crate::io::{DataPlane, can_own_descriptors, try_io_uring};
 use crate::limits::{KIB, SPARE_FILES_BASE, SPARE_FILES_PER_SHARD};
 
 pub(super) use refusal::PreflightError;
 pub(super) use refusal::explain_bind_error;
 
-/// The oldest kernel with multishot receive, ring-mapped buffers and deferred task running.
-const OLDEST_KERNEL: (u32, u32) = (6, 1);
-
-/// The first kernel with a minimum wait (`IORING_FEAT_MIN_TIMEOUT`).
-const MINIMUM_WAIT_KERNEL: (u32, u32) = (6, 12);
+/// The oldest kernel with multishot receive, ring-mapped buffers and deferred task running. It only
+/// words a message: whether a ring works is tried.
+const OLDEST_RING_KERNEL: (u32, u32) = (6, 1);
 
 /// Below this, glommio refuses to build a reactor.
 const MEMLOCK_BYTES: u64 = 512 * KIB;
+
+/// Locked memory that the rings of one shard take, with a reserve: ours, and the three of its executor.
+/// Linux counts it against the limit from 6.14 on.
+const MEMLOCK_BYTES_PER_SHARD: u64 = 1024 * KIB;
+
+/// What an operator loses with epoll (docs/PERFORMANCE.md).
+const EPOLL_COSTS: &str = "Answers and limits are the same; a pulse costs some more CPU";
 
 /// An open-file limit that allows fewer connections than this is a mistake, not a choice.
 const FEWEST_CONNECTIONS: u64 = 64;
@@ -35,6 +43,8 @@ const GOOD_SOMAXCONN: u64 = 4096;
 pub(super) struct Preflight {
     /// Connections that may be open: the configured limit, or what the open-file limit allows.
     pub(super) connections: u64,
+    /// The data plane that works here, or that the configuration insists on.
+    pub(super) plane: DataPlane,
     /// The kernel's release, as `uname -r` prints it.
     pub(super) kernel: String,
     /// To be logged once at start.
@@ -46,6 +56,7 @@ pub(super) struct Preflight {
 /// # Errors
 /// What keeps the daemon from running here, as a sentence that says what to do.
 pub(super) fn check(config: &Config) -> Result<Preflight, PreflightError> {
+    raise_locked_memory();
     let facts = Facts::read();
     let verdict = judge(&facts, &Needs::of(config))?;
     for raise in verdict.raises {
@@ -59,29 +70,72 @@ pub(super) fn check(config: &Config) -> Result<Preflight, PreflightError> {
         })?;
     }
     let Verdict {
-        connections, notes, ..
+        connections,
+        plane,
+        notes,
+        ..
     } = verdict;
     Ok(Preflight {
         connections,
+        plane,
         kernel: facts.kernel,
         notes,
+    })
+}
+
+/// Raises the soft limit on locked memory to the hard one, because the trial of a ring is subject to it. If
+/// that fails, the trial tells.
+fn raise_locked_memory() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Memlock);
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    let _ = setrlimit(Resource::Memlock, raised);
+}
+
+/// The data plane that the daemon would use here, and why if it is not the faster one.
+///
+/// # Errors
+/// The configuration insists on io_uring, and it does not work here, or memory or files do not suffice.
+pub(super) fn data_plane(config: &Config) -> Result<(DataPlane, Vec<Note>), PreflightError> {
+    raise_locked_memory();
+    let (facts, needs) = (Facts::read(), Needs::of(config));
+    let mut verdict = Verdict::new(&needs);
+    judge_plane(&facts, &needs, &mut verdict)?;
+    Ok((verdict.plane, verdict.notes))
+}
+
+/// What a failed start of the shards on io_uring means: the data plane to go on with and a note why, or
+/// an error.
+pub(super) fn judge_failure(
+    config: &Config,
+    errno: Option<Errno>,
+) -> Option<Result<Note, PreflightError>> {
+    let (facts, needs) = (Facts::read(), Needs::of(config));
+    (errno == Some(Errno::NOMEM) && facts.counts_locked_memory()).then(|| {
+        let error = locked_memory(&facts, &needs);
+        match needs.io {
+            Io::Auto => Ok(Note::warning(instead(&error))),
+            Io::IoUring | Io::Epoll => Err(error),
+        }
     })
 }
 
 /// What this configuration needs from a machine.
 #[derive(Clone, Debug)]
 struct Needs {
+    io: Io,
     connections: u64,
     shards: u64,
-    minimum_wait: bool,
 }
 
 impl Needs {
     fn of(config: &Config) -> Self {
         Needs {
+            io: config.server.io,
             connections: config.limits.connections,
             shards: u64::try_from(config.server.shards.get()).unwrap_or(u64::MAX),
-            minimum_wait: !config.server.minimum_wait.is_zero(),
         }
     }
 }
@@ -90,8 +144,12 @@ impl Needs {
 #[derive(Clone, Debug)]
 struct Facts {
     kernel: String,
-    /// The errno of setting up a small ring with a shard's flags; `None`: it worked.
+    /// The error of trying a ring such as a shard's; `None`: it worked.
     ring_error: Option<i32>,
+    /// Whether a thread may leave the process's descriptor table.
+    own_descriptors: bool,
+    /// Whether RLIMIT_MEMLOCK does not apply (CAP_IPC_LOCK).
+    may_lock_memory: bool,
     /// `kernel.io_uring_disabled`.
     io_uring_disabled: Option<u64>,
     /// Whether system calls go through a seccomp filter.
@@ -110,9 +168,12 @@ impl Facts {
                 .release()
                 .to_string_lossy()
                 .into_owned(),
-            ring_error: try_ring()
+            ring_error: try_io_uring()
                 .err()
                 .map(|error| error.raw_os_error().unwrap_or(0)),
+            own_descriptors: can_own_descriptors(),
+            may_lock_memory: capabilities(None)
+                .is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK)),
             io_uring_disabled: number("/proc/sys/kernel/io_uring_disabled"),
             seccomp_filter: std::fs::read_to_string("/proc/self/status")
                 .is_ok_and(|status| has_seccomp_filter(&status)),
@@ -121,15 +182,11 @@ impl Facts {
             somaxconn: number("/proc/sys/net/core/somaxconn"),
         }
     }
-}
 
-/// A ring with the flags of a shard's, built and dropped.
-fn try_ring() -> io::Result<()> {
-    <IoUring>::builder()
-        .setup_single_issuer()
-        .setup_defer_taskrun()
-        .build(2)
-        .map(drop)
+    /// Whether the kernel may refuse a ring because of RLIMIT_MEMLOCK.
+    fn counts_locked_memory(&self) -> bool {
+        !self.may_lock_memory && self.memlock.current.is_some()
+    }
 }
 
 /// Mode 2 of proc(5)'s `Seccomp` is a filter.
@@ -144,6 +201,7 @@ fn has_seccomp_filter(status: &str) -> bool {
 #[derive(Debug)]
 struct Verdict {
     connections: u64,
+    plane: DataPlane,
     raises: Vec<Raise>,
     notes: Vec<Note>,
 }
@@ -156,41 +214,55 @@ struct Raise {
     to: Option<u64>,
 }
 
+impl Verdict {
+    fn new(needs: &Needs) -> Verdict {
+        Verdict {
+            connections: needs.connections,
+            plane: DataPlane::IoUring,
+            raises: vec![],
+            notes: vec![],
+        }
+    }
+}
+
 fn judge(facts: &Facts, needs: &Needs) -> Result<Verdict, PreflightError> {
-    let mut verdict = Verdict {
-        connections: needs.connections,
-        raises: vec![],
-        notes: vec![],
-    };
-    judge_kernel(facts, needs, &mut verdict)?;
-    judge_ring(facts)?;
-    judge_memlock(facts, &mut verdict)?;
+    let mut verdict = Verdict::new(needs);
+    judge_plane(facts, needs, &mut verdict)?;
     judge_files(facts, needs, &mut verdict)?;
     judge_backlog(facts, &mut verdict);
     Ok(verdict)
 }
 
-fn judge_kernel(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<(), PreflightError> {
-    match kernel_version(&facts.kernel) {
-        Some(version) if version < OLDEST_KERNEL => {
-            return Err(PreflightError::KernelTooOld {
-                found: facts.kernel.clone(),
-            });
-        }
-        Some(version) if needs.minimum_wait && version < MINIMUM_WAIT_KERNEL => {
-            verdict.notes.push(Note::info(format!(
-                "server.minimum_wait has no effect: it needs Linux 6.12, and this is {}",
-                facts.kernel
-            )));
-        }
-        Some(_) => {}
-        // Setting up a ring shows more than the version.
-        None => verdict.notes.push(Note::info(format!(
-            "the kernel calls itself {:?}, which is not a Linux version; relying on what it can do",
-            facts.kernel
-        ))),
+/// Chooses the data plane by what works, not by the kernel's version.
+fn judge_plane(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<(), PreflightError> {
+    if needs.io == Io::Epoll {
+        verdict.plane = DataPlane::Epoll;
+        return Ok(());
     }
+    let refused = match judge_ring(facts, needs).and_then(|()| judge_memlock(facts)) {
+        Ok(()) => return Ok(()),
+        Err(error) if needs.io == Io::IoUring || error.is_about_this_machine() => {
+            return Err(error);
+        }
+        Err(error) => error,
+    };
+    verdict.plane = DataPlane::Epoll;
+    let note = if matches!(
+        refused,
+        PreflightError::LockedMemory { .. } | PreflightError::MemlockTooLow { .. }
+    ) {
+        // Somebody should raise the limit.
+        Note::warning
+    } else {
+        Note::info
+    };
+    verdict.notes.push(note(instead(&refused)));
     Ok(())
+}
+
+/// Why epoll is used, and what it costs.
+fn instead(refused: &PreflightError) -> String {
+    format!("using epoll, not io_uring (server.io = \"auto\"). {EPOLL_COSTS}. Why: {refused}")
 }
 
 /// Major and minor of a release such as `6.1.0-13-amd64`.
@@ -199,22 +271,25 @@ fn kernel_version(release: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-fn judge_ring(facts: &Facts) -> Result<(), PreflightError> {
-    use rustix::io::Errno;
-
+fn judge_ring(facts: &Facts, needs: &Needs) -> Result<(), PreflightError> {
     let Some(code) = facts.ring_error else {
         return Ok(());
     };
     let errno = Errno::from_raw_os_error(code);
     let refused = matches!(errno, Errno::PERM | Errno::ACCESS | Errno::NOSYS);
+    let kernel = facts.kernel.clone();
     Err(match facts.io_uring_disabled {
         Some(mode @ 1..) if errno == Errno::PERM => PreflightError::ForbiddenBySysctl { mode },
         _ if refused && facts.seccomp_filter => PreflightError::ForbiddenBySeccomp,
         _ if errno == Errno::NOSYS => PreflightError::NoIoUring,
         _ if refused => PreflightError::ForbiddenBySecurityModule,
-        _ if errno == Errno::INVAL => PreflightError::RingFlagsUnknown {
-            kernel: facts.kernel.clone(),
+        _ if errno == Errno::INVAL => match kernel_version(&kernel) {
+            Some(version) if version < OLDEST_RING_KERNEL => {
+                PreflightError::KernelTooOld { found: kernel }
+            }
+            _ => PreflightError::RingFlagsUnknown { kernel },
         },
+        _ if errno == Errno::NOMEM && facts.counts_locked_memory() => locked_memory(facts, needs),
         _ if errno == Errno::NOMEM => PreflightError::NoMemoryForRing,
         _ if errno == Errno::MFILE || errno == Errno::NFILE => PreflightError::NoFileForRing,
         _ => PreflightError::RingFailed {
@@ -223,25 +298,20 @@ fn judge_ring(facts: &Facts) -> Result<(), PreflightError> {
     })
 }
 
-fn judge_memlock(facts: &Facts, verdict: &mut Verdict) -> Result<(), PreflightError> {
-    let enough = |limit: Option<u64>| limit.is_none_or(|bytes| bytes >= MEMLOCK_BYTES);
-    let Rlimit {
-        current: soft,
-        maximum: hard,
-    } = facts.memlock;
-    if !enough(hard) {
-        return Err(PreflightError::MemlockTooLow {
-            hard: hard.unwrap_or(0),
-        });
+fn locked_memory(facts: &Facts, needs: &Needs) -> PreflightError {
+    PreflightError::LockedMemory {
+        limit: facts.memlock.current.unwrap_or(u64::MAX),
+        shards: needs.shards,
+        wanted: MEMLOCK_BYTES_PER_SHARD.saturating_mul(needs.shards),
     }
-    if !enough(soft) {
-        verdict.raises.push(Raise {
-            resource: Resource::Memlock,
-            what: "locked memory (RLIMIT_MEMLOCK)",
-            to: hard,
-        });
+}
+
+/// The soft limit is the hard one by now: see `raise_locked_memory`.
+fn judge_memlock(facts: &Facts) -> Result<(), PreflightError> {
+    match facts.memlock.maximum {
+        Some(hard) if hard < MEMLOCK_BYTES => Err(PreflightError::MemlockTooLow { hard }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn judge_files(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<(), PreflightError> {
@@ -253,10 +323,16 @@ fn judge_files(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<()
     let hard_files = hard.unwrap_or(u64::MAX);
     // The limit applies to a descriptor table, and each shard has its own. The kernel spreads
     // connections over the shards by a hash: an eighth is for shards that get more than others.
-    let reserve = |files: u64| if needs.shards > 1 { files / 8 } else { 0 };
-    let of_a_shard = hard_files.saturating_sub(spare);
-    let room = (of_a_shard - reserve(of_a_shard)).saturating_mul(needs.shards);
-    let share = needs.connections.div_ceil(needs.shards);
+    // Where shards must share the process's table, the limit is for all of them together.
+    let tables = if facts.own_descriptors {
+        needs.shards
+    } else {
+        1
+    };
+    let reserve = |files: u64| if tables > 1 { files / 8 } else { 0 };
+    let of_a_table = hard_files.saturating_sub(spare);
+    let room = (of_a_table - reserve(of_a_table)).saturating_mul(tables);
+    let share = needs.connections.div_ceil(tables);
     // A seventh of what is left is an eighth of the whole.
     let wanted = share + reserve(share * 8 / 7) + spare;
     if room < needs.connections.min(FEWEST_CONNECTIONS) {
@@ -267,9 +343,14 @@ fn judge_files(facts: &Facts, needs: &Needs, verdict: &mut Verdict) -> Result<()
         });
     }
     if room < needs.connections {
+        let per_shard = if facts.own_descriptors {
+            " per shard"
+        } else {
+            ""
+        };
         verdict.connections = room;
         verdict.notes.push(Note::warning(format!(
-            "open-file limit {hard_files} per shard allows {room} connections, fewer than \
+            "open-file limit {hard_files}{per_shard} allows {room} connections, fewer than \
              limits.connections ({}); raise LimitNOFILE to {wanted} (systemd; in Docker \
              --ulimit nofile, elsewhere hard nofile in /etc/security/limits.conf)",
             needs.connections

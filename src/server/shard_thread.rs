@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::incident_log::IncidentLog;
-use super::lifecycle::{Lifecycle, StartReport};
+use super::lifecycle::{Lifecycle, ShardFailure, StartReport};
 use super::listeners::SharedListeners;
 use super::policy_mailbox::PolicyMailbox;
 use super::publisher::{Publisher, SLICE_EVERY_US};
 use crate::admin::board::Board;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use crate::ring::{Bells, EventLoop, Handler};
+use crate::io::{Bells, EventLoop, Handler};
 use crate::shard::{Context, Shard};
 
 /// Background tasks and timers run this often while there is work, and at every wake while there is
@@ -50,80 +50,131 @@ pub(super) struct ShardThread {
 /// What all shards have in common.
 #[derive(Clone)]
 pub(super) struct Shared {
-    pub(super) listeners: SharedListeners,
+    pub(super) parts: Parts,
     pub(super) bells: Arc<Bells>,
-    pub(super) policies: Arc<PolicyMailbox>,
-    pub(super) board: Arc<Board>,
-    pub(super) incidents: IncidentLog,
     pub(super) lifecycle: Arc<Lifecycle>,
 }
 
+/// What all shards have in common, and what a second start takes over from the first.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) listeners: SharedListeners,
+    pub(super) policies: Arc<PolicyMailbox>,
+    pub(super) board: Arc<Board>,
+    pub(super) incidents: IncidentLog,
+}
+
+impl Parts {
+    pub(super) fn with(&self, bells: Bells, lifecycle: Lifecycle) -> Shared {
+        Shared {
+            parts: self.clone(),
+            bells: Arc::new(bells),
+            lifecycle: Arc::new(lifecycle),
+        }
+    }
+}
+
+/// A shard that serves.
+pub(super) struct RunningShard {
+    thread: ShardThread,
+    event_loop: EventLoop,
+    lifecycle: Arc<Lifecycle>,
+}
+
+impl RunningShard {
+    /// Serves until the process shuts down. An error is one of the event loop itself; it ends the process.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        let outcome = self.serve_for(u64::MAX);
+        self.finish(outcome)
+    }
+
+    /// As `run`, and lets the executor run its background tasks now and then.
+    pub(super) async fn run_in_executor(mut self) -> io::Result<()> {
+        let mut outcome = Ok(());
+        while outcome.is_ok() && !self.lifecycle.has_begun() {
+            outcome = self.serve_for(YIELD_EVERY_US);
+            glommio::executor().yield_task_queue_now().await;
+        }
+        self.finish(outcome)
+    }
+
+    /// Serves for that long and until the next wake, or until the shutdown begins.
+    fn serve_for(&mut self, microseconds: u64) -> io::Result<()> {
+        let until_us = self.thread.now_us.saturating_add(microseconds);
+        while self.thread.now_us < until_us && !self.lifecycle.has_begun() {
+            self.thread.turn(&mut self.event_loop, Duration::MAX)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, outcome: io::Result<()>) -> io::Result<()> {
+        let outcome = outcome.and_then(|()| {
+            let event_loop = &mut self.event_loop;
+            self.thread.finish(event_loop, &self.lifecycle)
+        });
+        if let Err(error) = &outcome {
+            // A silently missing shard is worse than a restart: workers send all state again within
+            // one heartbeat period.
+            let shard = self.thread.index;
+            tracing::error!(shard, "the event loop failed: {error}");
+            std::process::abort();
+        }
+        outcome
+    }
+}
+
 impl ShardThread {
-    /// Serves until the process shuts down. An error is one of the ring itself; it ends the process.
-    pub(super) async fn run(
+    /// Opens the shard's event loop and reports how that went. None: the shard cannot start.
+    pub(super) fn start(
         shard: Shard,
         index: usize,
         shared: Shared,
         start_report: StartReport,
-    ) -> io::Result<()> {
-        let lifecycle = shared.lifecycle.clone();
-        let mut ring = match open_ring(shared.bells, index, &shared.listeners, &lifecycle) {
-            Ok(ring) => ring,
-            Err(error) => {
-                start_report.send(Err(error));
-                return Ok(());
+    ) -> Option<RunningShard> {
+        let Shared {
+            parts,
+            bells,
+            lifecycle,
+        } = shared;
+        let event_loop = match open_event_loop(bells, index, &parts.listeners, &lifecycle) {
+            Ok(event_loop) => event_loop,
+            Err(failure) => {
+                start_report.send(Err(failure));
+                return None;
             }
         };
         let mut thread = ShardThread {
             index,
             shard,
             // One clock for all shards, so that the ages of keys can be compared.
-            started: shared.board.epoch(),
+            started: parts.board.epoch(),
             now_us: 0,
             next_tick_us: 0,
-            publisher: Publisher::new(shared.board, index),
-            incidents: shared.incidents,
+            publisher: Publisher::new(parts.board, index),
+            incidents: parts.incidents,
             accept_failures: 0,
-            policies: shared.policies,
+            policies: parts.policies,
         };
         thread.woke();
         thread.publisher.begin(thread.now_us);
         start_report.send(Ok(()));
-        let outcome = match thread.serve(&mut ring, &lifecycle).await {
-            Ok(()) => thread.finish(&mut ring, &lifecycle),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = &outcome {
-            // A silently missing shard is worse than a restart: workers send all state again within
-            // one heartbeat period.
-            tracing::error!(shard = index, "the event loop failed: {error}");
-            std::process::abort();
-        }
-        outcome
-    }
-
-    async fn serve(&mut self, ring: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
-        let mut next_yield_us = 0;
-        while !lifecycle.has_begun() {
-            self.turn(ring, Duration::MAX)?;
-            if self.now_us >= next_yield_us {
-                next_yield_us = self.now_us + YIELD_EVERY_US;
-                glommio::executor().yield_task_queue_now().await;
-            }
-        }
-        Ok(())
+        Some(RunningShard {
+            thread,
+            event_loop,
+            lifecycle,
+        })
     }
 
     /// One wake: the shard's work between two sleeps, then the sleep.
-    fn turn(&mut self, ring: &mut EventLoop, at_most: Duration) -> io::Result<()> {
+    fn turn(&mut self, event_loop: &mut EventLoop, at_most: Duration) -> io::Result<()> {
         let mut commands = Commands::default();
         self.call(&mut commands, |shard, cx| shard.exchange_messages(cx));
         if self.now_us >= self.next_tick_us {
             self.next_tick_us = self.now_us + TICK_EVERY_US;
-            self.tick(ring, &mut commands);
+            self.tick(event_loop, &mut commands);
         }
-        ring.apply_commands(self, &mut commands)?;
-        let (bells, failures) = (ring.bells_rung(), self.accept_failures);
+        event_loop.apply_commands(self, &mut commands)?;
+        let (bells, failures) = (event_loop.bells_rung(), self.accept_failures);
         self.publisher
             .publish(&self.shard, self.now_us, bells, failures);
 
@@ -136,15 +187,15 @@ impl ShardThread {
         if plan.batching.is_none() && self.publisher.has_work() {
             plan.at_most = plan.at_most.min(SLICE_EVERY);
         }
-        let completions = ring.turn(self, plan)?;
-        let batched = plan.batching.is_some() && ring.can_batch();
+        let completions = event_loop.turn(self, plan)?;
+        let batched = plan.batching.is_some();
         self.shard.woke(completions, batched, self.now_us);
         Ok(())
     }
 
-    fn tick(&mut self, ring: &mut EventLoop, commands: &mut Commands) {
+    fn tick(&mut self, event_loop: &mut EventLoop, commands: &mut Commands) {
         self.call(commands, |shard, cx| {
-            shard.tick(cx, |id| ring.unacknowledged_bytes(id));
+            shard.tick(cx, |id| event_loop.unacknowledged_bytes(id));
         });
         if let Some(policy) = self.policies.take(self.index) {
             let old = self.shard.set_policy(policy);
@@ -165,27 +216,27 @@ impl ShardThread {
 
     // ── The end ──────────────────────────────────────────────────────────────────────────────────
 
-    fn finish(&mut self, ring: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
-        self.read_the_last(ring, lifecycle)?;
-        ring.stop_listening()?;
+    fn finish(&mut self, event_loop: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
+        self.read_the_last(event_loop, lifecycle)?;
+        event_loop.stop_listening()?;
         let mut commands = Commands::default();
         self.call(&mut commands, |shard, cx| shard.stop_reading(cx));
-        ring.apply_commands(self, &mut commands)?;
+        event_loop.apply_commands(self, &mut commands)?;
         info!(
             shard = self.index,
-            connections = ring.connections(),
+            connections = event_loop.connections(),
             "stopped accepting; answering the requests in flight"
         );
-        self.answer_the_last(ring, lifecycle)?;
+        self.answer_the_last(event_loop, lifecycle)?;
         let counters = self.shard.counters();
         let mut commands = Commands::default();
         for id in self.shard.connections() {
             commands.push(Command::Close(id, Ending::Reset));
         }
         let reset = self.shard.connections().count();
-        ring.apply_commands(self, &mut commands)?;
-        while ring.connections() > 0 && !lifecycle.is_past_deadline() {
-            self.turn(ring, SHUTDOWN_SLEEP)?;
+        event_loop.apply_commands(self, &mut commands)?;
+        while event_loop.connections() > 0 && !lifecycle.is_past_deadline() {
+            self.turn(event_loop, SHUTDOWN_SLEEP)?;
         }
         info!(shard = self.index, "reset {reset} connections");
         debug!(shard = self.index, ?counters, "final counters");
@@ -194,31 +245,39 @@ impl ShardThread {
 
     /// Reads what peers sent before the signal: bytes sent before the signal count as in flight, even if
     /// unread.
-    fn read_the_last(&mut self, ring: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
+    fn read_the_last(
+        &mut self,
+        event_loop: &mut EventLoop,
+        lifecycle: &Lifecycle,
+    ) -> io::Result<()> {
         let last_reads = Instant::now() + LAST_READS;
         // The first turn accepts connections, the second reads from them.
         for _ in 0..2 {
-            self.turn(ring, Duration::ZERO)?;
+            self.turn(event_loop, Duration::ZERO)?;
         }
         // A shard that others keep off its core loses time, but not its turns.
         let mut turns = 0;
-        while ring.has_unread()
+        while event_loop.has_unread()
             && !lifecycle.is_past_deadline()
             && (turns < LAST_TURNS || Instant::now() < last_reads)
         {
-            self.turn(ring, Duration::ZERO)?;
+            self.turn(event_loop, Duration::ZERO)?;
             turns += 1;
         }
         Ok(())
     }
 
     /// Answers what is in flight, and stays for the others' messages until all shards owe nothing.
-    fn answer_the_last(&mut self, ring: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
+    fn answer_the_last(
+        &mut self,
+        event_loop: &mut EventLoop,
+        lifecycle: &Lifecycle,
+    ) -> io::Result<()> {
         let mut settled = false;
         while !lifecycle.all_shards_done() && !lifecycle.is_past_deadline() {
-            self.turn(ring, SHUTDOWN_SLEEP)?;
+            self.turn(event_loop, SHUTDOWN_SLEEP)?;
             let owes_nothing =
-                !ring.is_reading() && self.shard.is_settled() && ring.all_delivered();
+                !event_loop.is_reading() && self.shard.is_settled() && event_loop.all_delivered();
             if owes_nothing && !settled {
                 settled = true;
                 lifecycle.report_shard_done();
@@ -234,21 +293,19 @@ impl ShardThread {
     }
 }
 
-/// Opens a ring that listens, and gives the thread a descriptor table of its own: the limit on open
-/// files is then this shard's alone, and no other shard contends for the table. All rings are opened
+/// Opens an event loop that listens, and gives the thread a descriptor table of its own: the limit on open
+/// files is then this shard's alone, and no other shard contends for the table. All event loops are opened
 /// first, so that every table has all of them: doorbells go by descriptor.
-fn open_ring(
+fn open_event_loop(
     bells: Arc<Bells>,
     index: usize,
     listeners: &SharedListeners,
     lifecycle: &Lifecycle,
-) -> Result<EventLoop, String> {
-    let mut ring = EventLoop::new(bells, index).map_err(|error| error.to_string())?;
-    lifecycle.wait_for_all_rings()?;
-    listeners
-        .take(index, &mut ring)
-        .map_err(|error| error.to_string())?;
-    Ok(ring)
+) -> Result<EventLoop, ShardFailure> {
+    let mut event_loop = EventLoop::new(bells, index)?;
+    lifecycle.wait_for_all_event_loops()?;
+    listeners.take(index, &mut event_loop)?;
+    Ok(event_loop)
 }
 
 fn microseconds_since(started: Instant) -> u64 {

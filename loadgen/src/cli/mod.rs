@@ -168,6 +168,11 @@ struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
 
+    /// How the generator waits for and moves bytes. `auto` tries io_uring, and uses epoll where the kernel
+    /// lacks or forbids it
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    io: Io,
+
     /// Addresses to dial from, in turn: A-B, or A,B,C. One address allows about 28 000 connections to one
     /// server, and dials slowly past 14 000 [default: the kernel's choice; on loopback, as many addresses
     /// from 127.0.0.2 on as keep dials fast]
@@ -227,6 +232,14 @@ enum NimbusChoice {
     On,
     Off,
     Continuous,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Io {
+    Auto,
+    #[value(name = "io_uring")]
+    IoUring,
+    Epoll,
 }
 
 /// What the command line asks for.

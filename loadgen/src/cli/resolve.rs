@@ -4,10 +4,11 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use storm_pacemaker::config::Cores;
+use storm_pacemaker::io::{DataPlane, try_io_uring};
 
 use super::login::{Auth, Methods};
 use super::values::{self, Addresses};
-use super::{Arguments, CommandLine, Job, NimbusChoice, SubCommand};
+use super::{Arguments, CommandLine, Io, Job, NimbusChoice, SubCommand};
 use crate::login_cost::LoginCost;
 use crate::machine;
 use crate::plan::{Cluster, Pace};
@@ -160,6 +161,7 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
         ui_readers: arguments.ui_readers,
         warmup_us: arguments.warmup,
         duration_us: arguments.duration,
+        plane: plane(arguments.io),
         cores: cores.ids.iter().copied().cycle().take(threads).collect(),
         server_pid: arguments.server_pid,
         expectations: arguments.expect.map_or(Vec::new(), |list| list.0),
@@ -169,6 +171,20 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
         hdr_log: arguments.hdr_log,
         page: arguments.report,
     })
+}
+
+fn plane(chosen: Io) -> DataPlane {
+    match chosen {
+        Io::IoUring => DataPlane::IoUring,
+        Io::Epoll => DataPlane::Epoll,
+        Io::Auto => match try_io_uring() {
+            Ok(()) => DataPlane::IoUring,
+            Err(error) => {
+                eprintln!("loadgen: uses epoll, because io_uring does not work here: {error}");
+                DataPlane::Epoll
+            }
+        },
+    }
 }
 
 fn methods(arguments: &Arguments) -> Result<Methods, String> {

@@ -15,6 +15,7 @@ fn resolved(line: &str) -> Result<Settings, String> {
     let cores = Cores {
         usable: NonZeroUsize::new(2).unwrap(),
         ids: vec![4, 5],
+        are_ours: false,
     };
     match resolve::job(line, &cores)? {
         Job::Run(settings) | Job::FindLimit(settings) => Ok(*settings),

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use rustix::thread::gettid;
-use storm_pacemaker::ring::{Bells, EventLoop, own_descriptors};
+use storm_pacemaker::io::{Bells, DataPlane, EventLoop, own_descriptors};
 
 use super::clock::Clock;
 use super::context::Context;
@@ -43,9 +43,9 @@ impl Crew {
                 &format!("workers-{index}"),
                 stage,
                 move || machine::pin_to(core),
-                move |ring, clock| {
+                move |event_loop, clock| {
                     let context = Context::new(mine, clock, seconds);
-                    Driver::new(Workers::new(context, index)).run(ring)
+                    Driver::new(Workers::new(context, index)).run(event_loop)
                 },
             )?;
             crew.worker_ids.push(id);
@@ -59,16 +59,16 @@ impl Crew {
                     machine::raise_priority();
                     Ok(())
                 },
-                move |ring, clock| {
+                move |event_loop, clock| {
                     let context = Context::new(mine, clock, seconds);
-                    Driver::new(Readers::new(context)).run(ring)
+                    Driver::new(Readers::new(context)).run(event_loop)
                 },
             )?;
         }
         Ok(crew)
     }
 
-    /// Starts one thread with a ring of its own, and returns its kernel id when it is ready.
+    /// Starts one thread with an event loop of its own, and returns its kernel id when it is ready.
     fn spawn(
         &mut self,
         name: &str,
@@ -81,16 +81,18 @@ impl Crew {
         let stage = stage.clone();
         let thread = thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || match prepare().and_then(|()| make_ring()) {
-                Ok(mut ring) => {
-                    let _ = report.send(Ok(gettid().as_raw_nonzero().get() as u32));
-                    play(&stage, &wait, |clock| drive(&mut ring, clock))
-                }
-                Err(why) => {
-                    let _ = report.send(Err(why));
-                    Ok(Record::default())
-                }
-            })
+            .spawn(
+                move || match prepare().and_then(|()| make_event_loop(stage.settings.plane)) {
+                    Ok(mut event_loop) => {
+                        let _ = report.send(Ok(gettid().as_raw_nonzero().get() as u32));
+                        play(&stage, &wait, |clock| drive(&mut event_loop, clock))
+                    }
+                    Err(why) => {
+                        let _ = report.send(Err(why));
+                        Ok(Record::default())
+                    }
+                },
+            )
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         let id = ready.recv().map_err(|_| format!("thread {name} died"))??;
         self.threads.push(thread);
@@ -121,7 +123,7 @@ impl Crew {
             let record = thread
                 .join()
                 .map_err(|_| format!("thread {name} died"))?
-                .map_err(|error| format!("the ring of thread {name} failed: {error}"))?;
+                .map_err(|error| format!("the event loop of thread {name} failed: {error}"))?;
             sum.merge(&record);
         }
         if stage.aborted() {
@@ -132,11 +134,12 @@ impl Crew {
     }
 }
 
-fn make_ring() -> Result<EventLoop, String> {
+fn make_event_loop(plane: DataPlane) -> Result<EventLoop, String> {
     own_descriptors(&[])
         .map_err(|error| format!("cannot give a thread descriptors of its own: {error}"))?;
-    EventLoop::new(Arc::new(Bells::new(1)), 0)
-        .map_err(|error| format!("cannot make an io_uring, which needs Linux 6.1: {error}"))
+    Bells::new(plane, 1)
+        .and_then(|bells| EventLoop::new(Arc::new(bells), 0))
+        .map_err(|error| format!("cannot use {}: {error}; see --io", plane.name()))
 }
 
 /// Waits for the start of the plan, drives, and stays until the sender of `wait` is dropped.

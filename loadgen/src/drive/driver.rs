@@ -8,7 +8,7 @@ use storm_pacemaker::client_login::ClientMethod;
 use storm_pacemaker::connection::{
     Closed, Command, Commands, ConnectionId, Ending, Outbox, SleepPlan,
 };
-use storm_pacemaker::ring::{EventLoop, Handler};
+use storm_pacemaker::io::{EventLoop, Handler};
 use storm_pacemaker::wire::FrameReader;
 
 use super::context::Context;
@@ -31,7 +31,7 @@ pub(super) trait Clients {
     fn login_method<'a>(&self, stage: &'a Stage, owner: u32) -> Option<&'a ClientMethod>;
 
     /// Does what is due, and returns when it wants to go on. `None`: there is nothing left to do.
-    fn step(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> Option<u64>;
+    fn step(&mut self, event_loop: &mut EventLoop, commands: &mut Commands) -> Option<u64>;
 
     fn sleep_until(&mut self, due_us: u64) -> SleepPlan;
 
@@ -73,20 +73,20 @@ impl<C: Clients> Driver<C> {
     }
 
     /// Plays the clients until they have nothing left to do, and closes their connections.
-    pub(super) fn run(mut self, ring: &mut EventLoop) -> io::Result<Record>
+    pub(super) fn run(mut self, event_loop: &mut EventLoop) -> io::Result<Record>
     where
         C: Into<Context>,
     {
         let mut commands = Commands::default();
-        while let Some(due_us) = self.clients.step(ring, &mut commands) {
-            ring.apply_commands(&mut self, &mut commands)?;
+        while let Some(due_us) = self.clients.step(event_loop, &mut commands) {
+            event_loop.apply_commands(&mut self, &mut commands)?;
             let plan = self.clients.sleep_until(due_us);
-            ring.turn(&mut self, plan)?;
+            event_loop.turn(&mut self, plan)?;
             self.clients.show_progress();
         }
         let connections = self.clients.give_up();
         self.clients.context().ending = true;
-        self.close_all(connections, ring)?;
+        self.close_all(connections, event_loop)?;
         self.clients.show_progress();
         let context: Context = self.clients.into();
         Ok(context.finish())
@@ -96,7 +96,7 @@ impl<C: Clients> Driver<C> {
     fn close_all(
         &mut self,
         connections: Vec<ConnectionId>,
-        ring: &mut EventLoop,
+        event_loop: &mut EventLoop,
     ) -> io::Result<()> {
         let mut commands = Commands::default();
         for id in connections {
@@ -104,9 +104,9 @@ impl<C: Clients> Driver<C> {
         }
         let clock = self.clients.context().clock;
         let deadline_us = clock.now_us() + CLOSE_WITHIN_US;
-        ring.apply_commands(self, &mut commands)?;
-        while ring.connections() > 0 && clock.now_us() < deadline_us {
-            ring.turn(self, clock.sleep_until(deadline_us))?;
+        event_loop.apply_commands(self, &mut commands)?;
+        while event_loop.connections() > 0 && clock.now_us() < deadline_us {
+            event_loop.turn(self, clock.sleep_until(deadline_us))?;
         }
         Ok(())
     }

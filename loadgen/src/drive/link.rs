@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use storm_pacemaker::client_login::{ClientLogin, ClientMethod};
 use storm_pacemaker::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
-use storm_pacemaker::ring::EventLoop;
+use storm_pacemaker::io::EventLoop;
 use storm_pacemaker::wire::{MessageType, decode};
 
 use crate::record::{ErrorKind, Reason, Record, Timed};
@@ -86,13 +86,13 @@ impl Link {
     /// Dials. If this fails at once, returns the wait before the next attempt, in microseconds.
     pub(super) fn dial(
         &mut self,
-        ring: &mut EventLoop,
+        event_loop: &mut EventLoop,
         to: SocketAddr,
         from: Option<IpAddr>,
         now_us: u64,
         record: &mut Record,
     ) -> Result<ConnectionId, u64> {
-        match ring.connect(to, from) {
+        match event_loop.connect(to, from) {
             Ok(id) => {
                 self.state = LinkState::Dialling {
                     id,

@@ -8,7 +8,7 @@ mod clients;
 use std::sync::atomic::Ordering;
 
 use storm_pacemaker::connection::{Command, Commands, ConnectionId, Ending};
-use storm_pacemaker::ring::EventLoop;
+use storm_pacemaker::io::EventLoop;
 use storm_pacemaker::wire::message::encode_path;
 use storm_pacemaker::wire::{Message, MessageType, decode};
 
@@ -75,7 +75,7 @@ impl Readers {
     }
 
     /// Dials the links that are down, and returns when to try again.
-    fn dial_links(&mut self, ring: &mut EventLoop) -> u64 {
+    fn dial_links(&mut self, event_loop: &mut EventLoop) -> u64 {
         let mut next_us = u64::MAX;
         for (target, link) in self.links.iter_mut().enumerate() {
             if self.context.ending || link.state != LinkState::Down {
@@ -85,7 +85,7 @@ impl Readers {
                 let to = self.context.stage.settings.targets[target].address;
                 let from = self.context.stage.settings.sources.first().copied();
                 match link.dial(
-                    ring,
+                    event_loop,
                     to,
                     from,
                     self.context.now_us,

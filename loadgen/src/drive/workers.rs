@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use storm_pacemaker::client_login::ClientMethod;
 use storm_pacemaker::connection::{Commands, ConnectionId, Ending, SleepPlan};
-use storm_pacemaker::ring::EventLoop;
+use storm_pacemaker::io::EventLoop;
 
 use super::context::Context;
 use super::driver::{Clients, end_late_logins};
@@ -78,7 +78,7 @@ impl Workers {
     // ── The plan ─────────────────────────────────────────────────────────────────────────────────
 
     /// Does the actions that are due, and returns when the next one is.
-    fn take_actions(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> u64 {
+    fn take_actions(&mut self, event_loop: &mut EventLoop, commands: &mut Commands) -> u64 {
         for _ in 0..ACTIONS_A_TURN {
             // Read before each action: the time that the others took is its lateness.
             self.context.now_us = self.context.clock.now_us();
@@ -87,7 +87,7 @@ impl Workers {
                 .take(self.context.now_us.min(self.context.window.end_us - 1))
             {
                 Some(due) => match due.action {
-                    Action::Dial => self.dial(ring, due.worker),
+                    Action::Dial => self.dial(event_loop, due.worker),
                     Action::Pulse => self.pulse_due(due, commands),
                     Action::Leave => self.leave(due.worker, commands),
                 },
@@ -103,7 +103,7 @@ impl Workers {
         next_us.filter(|next_us| *next_us < self.context.window.end_us)
     }
 
-    fn dial(&mut self, ring: &mut EventLoop, index: u32) {
+    fn dial(&mut self, event_loop: &mut EventLoop, index: u32) {
         let plan_index = self.plan_index(index) as usize;
         let settings = &self.context.stage.settings;
         let worker = &mut self.workers[index as usize];
@@ -117,7 +117,7 @@ impl Workers {
             sources => Some(settings.sources[turn % sources]),
         };
         match worker.link.dial(
-            ring,
+            event_loop,
             to,
             from,
             self.context.now_us,
@@ -222,7 +222,7 @@ impl Clients for Workers {
         stage.settings.targets[target].logins.workers.as_ref()
     }
 
-    fn step(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> Option<u64> {
+    fn step(&mut self, event_loop: &mut EventLoop, commands: &mut Commands) -> Option<u64> {
         let now_us = self.context.clock.now_us();
         let end_us = self.context.window.end_us;
         let last_us = end_us + LAST_ANSWERS_US;
@@ -236,7 +236,7 @@ impl Clients for Workers {
         let due_us = if self.context.ending {
             last_us
         } else {
-            self.take_actions(ring, commands)
+            self.take_actions(event_loop, commands)
         };
         Some(self.context.next_wake_us(due_us))
     }

@@ -45,9 +45,10 @@ impl ShardMetrics {
     fn daemon(&self, out: &mut Encoder<'_>) -> fmt::Result {
         out.info(
             "build",
-            "Version of the daemon and its login method",
+            "Version of the daemon, its login method and its data plane",
             &[
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("io", self.facts.io.to_owned()),
                 ("login_method", self.facts.login_method.to_owned()),
             ],
         )?;

@@ -19,6 +19,7 @@ fn sources() -> Sources {
         cores: Cores {
             usable: NonZeroUsize::new(4).unwrap(),
             ids: vec![0, 1, 4, 5],
+            are_ours: true,
         },
     }
 }

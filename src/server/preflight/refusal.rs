@@ -5,7 +5,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use super::{FEWEST_CONNECTIONS, MEMLOCK_BYTES, OLDEST_KERNEL};
+use super::{FEWEST_CONNECTIONS, MEMLOCK_BYTES, OLDEST_RING_KERNEL};
+use crate::limits::KIB;
 use crate::units::Size;
 
 /// Why this machine cannot run the daemon. Displays as what is wrong, what is needed, and what to do.
@@ -22,6 +23,12 @@ pub enum PreflightError {
     NoIoUring,
     RingFlagsUnknown {
         kernel: String,
+    },
+    /// Bytes; `wanted` for all shards.
+    LockedMemory {
+        limit: u64,
+        shards: u64,
+        wanted: u64,
     },
     NoMemoryForRing,
     NoFileForRing,
@@ -45,15 +52,28 @@ pub enum PreflightError {
 
 impl std::error::Error for PreflightError {}
 
+impl PreflightError {
+    /// Whether the machine lacks what any data plane needs: epoll would not help.
+    pub(super) fn is_about_this_machine(&self) -> bool {
+        matches!(
+            self,
+            PreflightError::NoMemoryForRing
+                | PreflightError::NoFileForRing
+                | PreflightError::TooFewFiles { .. }
+                | PreflightError::CannotRaise { .. }
+        )
+    }
+}
+
 impl fmt::Display for PreflightError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (major, minor) = OLDEST_KERNEL;
+        let (major, minor) = OLDEST_RING_KERNEL;
         match self {
             PreflightError::KernelTooOld { found } => write!(
                 formatter,
-                "the kernel is too old: this is Linux {found}, and the daemon needs {major}.{minor} \
-                 or newer for io_uring's multishot receive, buffer rings and deferred task running. \
-                 Boot a newer kernel (Debian 12, Ubuntu 24.04, RHEL 10 and Amazon Linux 2023 have one)"
+                "the kernel is too old for it: this is Linux {found}, and multishot receive, buffer \
+                 rings and deferred task running need {major}.{minor} (Debian 12, Ubuntu 24.04, RHEL 10 \
+                 and Amazon Linux 2023 have it)"
             ),
             PreflightError::ForbiddenBySysctl { mode: 1 } => formatter.write_str(
                 "io_uring is forbidden: sysctl kernel.io_uring_disabled is 1, which allows only \
@@ -89,10 +109,21 @@ impl fmt::Display for PreflightError {
                 "the kernel ({kernel}) does not know io_uring's SINGLE_ISSUER and DEFER_TASKRUN, \
                  which Linux {major}.{minor} and newer have. Use a real Linux kernel, not an emulation"
             ),
+            PreflightError::LockedMemory {
+                limit,
+                shards,
+                wanted,
+            } => write!(
+                formatter,
+                "the rings of {shards} shards do not fit into the limit on locked memory, {}. Set \
+                 LimitMEMLOCK={wanted} (systemd), --ulimit memlock={wanted} (Docker) or `hard memlock \
+                 {}` in /etc/security/limits.conf, or start fewer shards",
+                Size(*limit),
+                wanted / KIB
+            ),
             PreflightError::NoMemoryForRing => formatter.write_str(
-                "no memory for an io_uring of two entries: the machine or the control group is out \
-                 of memory, or other processes of this user have used up the limit on locked memory. Raise MemoryMax= or LimitMEMLOCK= (systemd), --memory or --ulimit memlock \
-                 (Docker)",
+                "no memory for an io_uring: the machine or the control group is out of memory. Raise \
+                 MemoryMax= (systemd) or --memory (Docker)",
             ),
             PreflightError::NoFileForRing => formatter.write_str(
                 "no file descriptor is left for an io_uring. Raise LimitNOFILE= (systemd), --ulimit \

@@ -13,6 +13,8 @@ fn good() -> Facts {
     Facts {
         kernel: "6.12.0-1-amd64".to_owned(),
         ring_error: None,
+        own_descriptors: true,
+        may_lock_memory: false,
         io_uring_disabled: Some(0),
         seccomp_filter: false,
         memlock: limit(8 << 20),
@@ -23,10 +25,21 @@ fn good() -> Facts {
 
 fn needs() -> Needs {
     Needs {
+        io: Io::IoUring,
         connections: 100_000,
         shards: 4,
-        minimum_wait: true,
     }
+}
+
+/// The data plane and the notes under `server.io = "auto"`.
+fn chosen(facts: &Facts) -> (DataPlane, Vec<String>) {
+    let needs = Needs {
+        io: Io::Auto,
+        ..needs()
+    };
+    let verdict = judge(facts, &needs).unwrap();
+    let notes = verdict.notes.iter().map(ToString::to_string);
+    (verdict.plane, notes.collect())
 }
 
 fn refusal(facts: &Facts) -> String {
@@ -52,51 +65,78 @@ fn a_good_machine_passes_without_a_word() {
     );
 }
 
+/// A ring that works is used whatever the kernel calls itself, and the version only words a refusal.
 #[test]
-fn kernels_are_told_apart_by_version() {
-    for old in ["5.15.0-91-generic", "6.0.19", "4.18.0-553.el8.x86_64"] {
+fn the_trial_decides_and_not_the_version() {
+    for kernel in ["2.6.78", "5.14.0-427.el9", "6.12.0", "custom"] {
+        let facts = Facts {
+            kernel: kernel.to_owned(),
+            ..good()
+        };
+        assert_eq!(chosen(&facts), (DataPlane::IoUring, vec![]), "{kernel}");
+    }
+    for (kernel, expected) in [
+        ("5.10.0-32-amd64", "this is Linux 5.10.0-32-amd64"),
+        ("6.0.19", "need 6.1"),
+        ("6.12.0", "does not know io_uring's SINGLE_ISSUER"),
+    ] {
         let text = refusal(&Facts {
-            kernel: old.to_owned(),
+            kernel: kernel.to_owned(),
+            ring_error: Some(Errno::INVAL.raw_os_error()),
             ..good()
         });
-        assert!(text.contains(&format!("this is Linux {old}")), "{text}");
-        assert!(text.contains("needs 6.1 or newer"), "{text}");
+        assert!(text.contains(expected), "{text}");
     }
-    for waits in ["6.12.0", "6.18.44-fc-v657", "7.0", "10.1.2"] {
-        assert!(
-            notes(&Facts {
-                kernel: waits.to_owned(),
-                ..good()
-            })
-            .is_empty()
-        );
-    }
-    for does_not_wait in ["6.1.0-13-amd64", "6.2", "6.11.9"] {
-        let notes = notes(&Facts {
-            kernel: does_not_wait.to_owned(),
+}
+
+#[test]
+fn without_io_uring_epoll_is_used_and_one_line_says_why() {
+    for errno in [
+        Errno::NOSYS,
+        Errno::PERM,
+        Errno::ACCESS,
+        Errno::INVAL,
+        Errno::IO,
+    ] {
+        let facts = Facts {
+            ring_error: Some(errno.raw_os_error()),
             ..good()
-        });
-        assert!(
-            notes[0].starts_with("note: server.minimum_wait has no effect"),
-            "{notes:?}"
-        );
-        let off = Needs {
-            minimum_wait: false,
+        };
+        let (plane, notes) = chosen(&facts);
+        assert_eq!(plane, DataPlane::Epoll);
+        assert!(notes[0].contains("using epoll, not io_uring"), "{notes:?}");
+        let why = judge(&facts, &needs()).unwrap_err().to_string();
+        assert!(notes[0].ends_with(&why), "{notes:?}");
+        assert_eq!(notes.len(), 1);
+    }
+    // What epoll would lack, too.
+    for errno in [Errno::MFILE, Errno::NFILE] {
+        let facts = Facts {
+            ring_error: Some(errno.raw_os_error()),
+            ..good()
+        };
+        let auto = Needs {
+            io: Io::Auto,
             ..needs()
         };
-        let facts = Facts {
-            kernel: does_not_wait.to_owned(),
-            ..good()
-        };
-        assert!(judge(&facts, &off).unwrap().notes.is_empty());
+        assert!(judge(&facts, &auto).is_err(), "{errno:?}");
     }
-    assert!(
-        notes(&Facts {
-            kernel: "custom".to_owned(),
-            ..good()
-        })[0]
-            .contains("not a Linux version")
-    );
+    // Nothing of a ring matters to whoever chose epoll.
+    let facts = Facts {
+        ring_error: Some(Errno::NOSYS.raw_os_error()),
+        memlock: Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+        ..good()
+    };
+    let epoll = Needs {
+        io: Io::Epoll,
+        ..needs()
+    };
+    let verdict = judge(&facts, &epoll).unwrap();
+    assert_eq!(verdict.plane, DataPlane::Epoll);
+    assert!(verdict.notes.is_empty());
 }
 
 #[test]
@@ -126,7 +166,12 @@ fn a_refused_ring_names_who_refuses_it() {
             false,
             "does not know io_uring's SINGLE_ISSUER",
         ),
-        (Errno::NOMEM, 0, false, "LimitMEMLOCK="),
+        (
+            Errno::NOMEM,
+            0,
+            false,
+            "locked memory, 8MiB. Set LimitMEMLOCK=4194304",
+        ),
         (Errno::MFILE, 0, false, "LimitNOFILE="),
         (Errno::IO, 0, false, "Input/output error"),
     ];
@@ -150,23 +195,16 @@ fn a_refused_ring_names_who_refuses_it() {
 }
 
 #[test]
-fn a_soft_limit_on_locked_memory_is_raised_and_a_hard_one_refused() {
-    let limit = |current, maximum| Rlimit { current, maximum };
-    let low = Facts {
-        memlock: limit(Some(65_536), Some(8 << 20)),
+fn a_limit_on_locked_memory_that_is_too_low_is_named_with_what_to_set() {
+    let limited = |bytes| Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    let tiny = Facts {
+        memlock: limited(65_536),
         ..good()
     };
-    let verdict = judge(&low, &needs()).unwrap();
-    assert_eq!(verdict.raises[0].to, Some(8 << 20));
-    let unlimited = Facts {
-        memlock: limit(Some(65_536), None),
-        ..good()
-    };
-    assert_eq!(judge(&unlimited, &needs()).unwrap().raises[0].to, None);
-    let text = refusal(&Facts {
-        memlock: limit(Some(65_536), Some(65_536)),
-        ..good()
-    });
+    let text = refusal(&tiny);
     assert!(
         text.contains("is 64KiB, and the rings need 512KiB"),
         "{text}"
@@ -175,6 +213,40 @@ fn a_soft_limit_on_locked_memory_is_raised_and_a_hard_one_refused() {
         text.contains("LimitMEMLOCK=") && text.contains("--ulimit memlock="),
         "{text}"
     );
+    let (plane, notes) = chosen(&tiny);
+    assert_eq!(plane, DataPlane::Epoll);
+    assert!(notes[0].starts_with("warning: "), "{notes:?}");
+
+    let no_room = Facts {
+        ring_error: Some(Errno::NOMEM.raw_os_error()),
+        memlock: limited(1 << 20),
+        ..good()
+    };
+    let text = refusal(&no_room);
+    assert!(text.contains("1MiB. Set LimitMEMLOCK=4194304"), "{text}");
+    assert_eq!(chosen(&no_room).0, DataPlane::Epoll);
+
+    // With CAP_IPC_LOCK, or without a limit, it is memory that is missing.
+    for other in [
+        Facts {
+            may_lock_memory: true,
+            ..no_room.clone()
+        },
+        Facts {
+            memlock: Rlimit {
+                current: None,
+                maximum: None,
+            },
+            ..no_room
+        },
+    ] {
+        assert!(refusal(&other).contains("control group is out of memory"));
+        let auto = Needs {
+            io: Io::Auto,
+            ..needs()
+        };
+        assert!(judge(&other, &auto).is_err());
+    }
 }
 
 #[test]
@@ -196,14 +268,11 @@ fn open_files_are_raised_then_bound_the_connections_then_refuse() {
     assert!(raised.notes.is_empty());
 
     let spare = SPARE_FILES_BASE + 4 * SPARE_FILES_PER_SHARD;
-    let bounded = judge(
-        &Facts {
-            files: limit(4096, 4096),
-            ..good()
-        },
-        &needs(),
-    )
-    .unwrap();
+    let facts_with = |files| Facts {
+        files: limit(files, files),
+        ..good()
+    };
+    let bounded = judge(&facts_with(4096), &needs()).unwrap();
     assert_eq!(bounded.connections, 4 * (4096 - spare) * 7 / 8);
     let note = bounded.notes[0].to_string();
     assert!(
@@ -217,6 +286,14 @@ fn open_files_are_raised_then_bound_the_connections_then_refuse() {
         ..good()
     };
     assert!(refusal(&few).contains("allows fewer than 64 connections"));
+    // Where the kernel keeps all shards in one table, the limit is for all of them.
+    let shared = Facts {
+        own_descriptors: false,
+        ..facts_with(4096)
+    };
+    let bounded = judge(&shared, &needs()).unwrap();
+    assert_eq!(bounded.connections, 4096 - spare);
+    assert!(!bounded.notes[0].to_string().contains("per shard"));
     // An operator who wants ten may have ten.
     let ten = Needs {
         connections: 10,

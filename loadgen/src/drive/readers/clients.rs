@@ -2,7 +2,7 @@
 
 use storm_pacemaker::client_login::ClientMethod;
 use storm_pacemaker::connection::{Commands, ConnectionId, SleepPlan};
-use storm_pacemaker::ring::EventLoop;
+use storm_pacemaker::io::EventLoop;
 
 use super::super::context::Context;
 use super::super::driver::{Clients, end_late_logins};
@@ -25,7 +25,7 @@ impl Clients for Readers {
         target.logins.readers.as_ref()
     }
 
-    fn step(&mut self, ring: &mut EventLoop, commands: &mut Commands) -> Option<u64> {
+    fn step(&mut self, event_loop: &mut EventLoop, commands: &mut Commands) -> Option<u64> {
         self.context.now_us = self.context.clock.now_us();
         self.context.ending = self.context.now_us >= self.context.window.end_us;
         let waits = self.askers.iter().any(|asker| asker.question.is_some());
@@ -33,7 +33,7 @@ impl Clients for Readers {
             return None;
         }
         end_late_logins(self, commands);
-        let mut due_us = self.dial_links(ring);
+        let mut due_us = self.dial_links(event_loop);
         self.take_retries(commands);
         if !self.context.ending {
             due_us = due_us.min(self.ask_all(commands));

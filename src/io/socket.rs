@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, ipproto, listen,
     socket_with, sockopt,
@@ -56,8 +57,6 @@ pub(crate) fn adopt_listener(socket: &OwnedFd, unacknowledged: Duration) -> io::
         ));
     }
     set_connection_options(socket, unacknowledged)?;
-    // io_uring waits itself; with O_NONBLOCK it would not.
-    fcntl_setfl(socket, fcntl_getfl(socket)? - OFlags::NONBLOCK)?;
     // On a listening socket this sets the backlog, and nothing else.
     Ok(listen(socket, BACKLOG)?)
 }
@@ -86,28 +85,21 @@ pub(super) fn complete_options(socket: &OwnedFd, listener: &OwnedFd) {
 }
 
 /// Gives the calling thread a descriptor table of its own, a copy of the process's as it is now, and
-/// returns its copies of `taken`. The limit on open files (RLIMIT_NOFILE) is one on each table.
+/// returns its copies of `taken`. The limit on open files (RLIMIT_NOFILE) is one on each table. Where
+/// the kernel refuses, the thread stays in the process's table, and the copies are duplicates.
 ///
 /// From here on no descriptor may pass to or from this thread: it must close what it opens, and cannot
 /// use what others open. `taken` must be open; their owner closes its own copies, on a thread that
 /// shares its table.
-#[allow(unsafe_code)] // no crate in use has a safe one
+#[allow(unsafe_code)] // descriptors change owners
 pub fn own_descriptors(taken: &[RawFd]) -> io::Result<Vec<OwnedFd>> {
-    // A range without open descriptors: only the flag counts. unshare(CLONE_FILES) does the same, but
-    // Docker's seccomp profile allows it only with CAP_SYS_ADMIN, whatever its flags.
-    let nothing = libc::c_long::from(i32::MAX);
-    // SAFETY: it closes nothing. Every descriptor that is open now stays valid in both tables. One that
-    // passed between threads later would not be valid; rings and their sockets never do.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            nothing,
-            nothing,
-            libc::CLOSE_RANGE_UNSHARE,
-        )
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
+    if leave_table().is_err() {
+        // SAFETY: the caller keeps them open.
+        let duplicates = taken.iter().map(|socket| {
+            let socket = unsafe { BorrowedFd::borrow_raw(*socket) };
+            fcntl_dupfd_cloexec(socket, 0).map_err(io::Error::from)
+        });
+        return duplicates.collect();
     }
     // SAFETY: they are open in this table, which is new: its copies have no owner yet.
     let copies = taken
@@ -116,8 +108,53 @@ pub fn own_descriptors(taken: &[RawFd]) -> io::Result<Vec<OwnedFd>> {
     Ok(copies.collect())
 }
 
+/// Whether threads may have descriptor tables of their own, tried on a thread that ends at once.
+pub fn can_own_descriptors() -> bool {
+    let trial = thread::Builder::new().spawn(leave_table);
+    trial.is_ok_and(|thread| matches!(thread.join(), Ok(Ok(()))))
+}
+
+#[allow(unsafe_code)] // no crate in use has safe ones
+fn leave_table() -> io::Result<()> {
+    // A range without open descriptors: only the flag counts. It comes first because Docker's seccomp
+    // profile allows unshare(2) only with CAP_SYS_ADMIN, whatever its flags. Linux has it since 5.9.
+    let nothing = libc::c_long::from(i32::MAX);
+    // SAFETY: it closes nothing. Every descriptor that is open now stays valid in both tables. One that
+    // passed between threads later would not be valid; event loops and their sockets never do.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            nothing,
+            nothing,
+            libc::CLOSE_RANGE_UNSHARE,
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    // SAFETY: as above.
+    if unsafe { libc::unshare(libc::CLONE_FILES) } == 0 {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
+}
+
+/// Whether calls on the socket return at once (O_NONBLOCK), which each data plane sets as it needs it.
+pub(super) fn set_nonblocking(socket: &OwnedFd, on: bool) -> io::Result<()> {
+    let flags = fcntl_getfl(socket)?;
+    let wanted = if on {
+        flags | OFlags::NONBLOCK
+    } else {
+        flags - OFlags::NONBLOCK
+    };
+    if wanted != flags {
+        fcntl_setfl(socket, wanted)?;
+    }
+    Ok(())
+}
+
 /// Starts to dial, from the source address if one is given. The socket becomes writable when the
-/// connection is open or has failed; `dialled` tells which.
+/// connection is open or has failed; `dialled` tells which. It does not block (O_NONBLOCK).
 pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<OwnedFd> {
     let socket = open(to)?;
     sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
@@ -126,7 +163,7 @@ pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<OwnedFd> 
         bind_address_without_port(&socket)?;
         bind(&socket, &SocketAddr::new(from, 0))?;
     }
-    fcntl_setfl(&socket, OFlags::RDWR | OFlags::NONBLOCK)?;
+    set_nonblocking(&socket, true)?;
     match connect(&socket, &to) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
         Err(error) => Err(error.into()),
@@ -135,7 +172,6 @@ pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<OwnedFd> 
 
 /// How a dialling that `dial` started has ended.
 pub(super) fn dialled(socket: &OwnedFd) -> io::Result<()> {
-    fcntl_setfl(socket, OFlags::RDWR)?;
     sockopt::socket_error(socket)??;
     Ok(())
 }
@@ -204,7 +240,6 @@ fn open(address: SocketAddr) -> io::Result<OwnedFd> {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
-    // Not O_NONBLOCK: io_uring itself waits, and it must.
     Ok(socket_with(
         family,
         SocketType::STREAM,

@@ -5,12 +5,13 @@ use std::io;
 
 use io_uring::opcode;
 
-use super::connections::Receive;
+use super::RingLoop;
+use super::connection::Receive;
 use super::operation::{Operation, UserData};
-use super::{EventLoop, Handler, socket};
 use crate::connection::{Closed, ConnectionId, Ending};
+use crate::io::{Handler, socket};
 
-impl EventLoop {
+impl RingLoop {
     /// The peer or the network ended the connection.
     pub(super) fn lost(
         &mut self,

@@ -12,9 +12,10 @@ use io_uring::squeue::{Entry, Flags};
 use io_uring::types::Fd;
 use libc::{c_int, iovec, msghdr};
 
+use super::RingLoop;
 use super::operation::{Operation, UserData};
-use super::{EventLoop, Handler};
 use crate::connection::{ConnectionId, Outbox};
+use crate::io::Handler;
 
 /// Slices that one sendmsg(2) takes (UIO_MAXIOV).
 const MAX_SLICES: usize = 1024;
@@ -115,7 +116,7 @@ impl Sending {
     }
 }
 
-impl EventLoop {
+impl RingLoop {
     pub(super) fn prepare_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
         let mut pending = std::mem::take(&mut self.pending_send);
         for id in pending.drain(..) {

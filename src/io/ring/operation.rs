@@ -1,6 +1,7 @@
 //! What a completion belongs to, packed into the 64 bits that the kernel hands back.
 
 use crate::connection::ConnectionId;
+use crate::io::slots::GENERATION_MASK;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -23,8 +24,6 @@ pub(super) enum Operation {
 /// Operation, generation and slot: 4, 28 and 32 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct UserData(u64);
-
-pub(super) const GENERATION_MASK: u32 = (1 << 28) - 1;
 
 impl UserData {
     pub(super) fn new(operation: Operation, slot: u32, generation: u32) -> UserData {

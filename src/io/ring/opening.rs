@@ -4,17 +4,16 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use io_uring::opcode;
 use io_uring::types::Fd;
 
+use super::RingLoop;
+use super::connection::Connection;
 use super::operation::{Operation, UserData};
-use super::{EventLoop, Handler, socket};
 use crate::connection::{Closed, ConnectionId};
-
-/// How long the loop stops accepting when descriptors or memory have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use crate::io::{ACCEPT_PAUSE, Handler, socket};
 
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -33,18 +32,10 @@ enum Accept {
     Stopping,
 }
 
-impl EventLoop {
-    /// Accepts connections from a socket of `listen_at` from now on.
-    pub fn listen(&mut self, socket: OwnedFd) -> io::Result<()> {
-        self.accept_from(socket, false)
-    }
-
-    /// Accepts connections from a socket of `adopt_listener` from now on.
-    pub(crate) fn listen_adopted(&mut self, socket: OwnedFd) -> io::Result<()> {
-        self.accept_from(socket, true)
-    }
-
-    fn accept_from(&mut self, socket: OwnedFd, adopted: bool) -> io::Result<()> {
+impl RingLoop {
+    pub(in crate::io) fn listen(&mut self, socket: OwnedFd, adopted: bool) -> io::Result<()> {
+        // The ring waits itself; with O_NONBLOCK it would not.
+        socket::set_nonblocking(&socket, false)?;
         self.listeners.push(Some(Listener {
             socket,
             adopted,
@@ -53,9 +44,7 @@ impl EventLoop {
         self.arm_accept(self.listeners.len() - 1)
     }
 
-    /// Stops accepting. Connections that are not accepted yet are reset with the listening socket,
-    /// unless another process holds it, too.
-    pub(crate) fn stop_listening(&mut self) -> io::Result<()> {
+    pub(in crate::io) fn stop_listening(&mut self) -> io::Result<()> {
         for index in 0..self.listeners.len() {
             let entry = &mut self.listeners[index];
             let Some(listener) = entry else { continue };
@@ -71,9 +60,13 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Dials out. `opened` or `closed` follows.
-    pub fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<ConnectionId> {
-        let connection = self.connections.insert(socket::dial(to, from)?);
+    pub(in crate::io) fn connect(
+        &mut self,
+        to: SocketAddr,
+        from: Option<IpAddr>,
+    ) -> io::Result<ConnectionId> {
+        let socket = socket::dial(to, from)?;
+        let connection = self.connections.insert(|id| Connection::new(id, socket));
         connection.connecting = true;
         let id = connection.id;
         let entry = opcode::PollAdd::new(connection.fd(), libc::POLLOUT as u32)
@@ -129,7 +122,7 @@ impl EventLoop {
             // A peer that is gone already has no address, and needs no service. A peer that arrives
             // while we stop is reset.
             if wanted && let Ok(peer) = socket::peer_address(&socket) {
-                let id = self.connections.insert(socket).id;
+                let id = self.connections.insert(|id| Connection::new(id, socket)).id;
                 handler.opened(id, peer, &mut self.commands);
                 self.apply_queued(handler)?;
                 self.arm_receive(id)?;
@@ -172,7 +165,8 @@ impl EventLoop {
             return self.release(id);
         }
         let outcome = match result {
-            0.. => socket::dialled(&connection.socket)
+            0.. => socket::set_nonblocking(&connection.socket, false)
+                .and_then(|()| socket::dialled(&connection.socket))
                 .and_then(|()| socket::peer_address(&connection.socket)),
             error => Err(io::Error::from_raw_os_error(-error)),
         };

@@ -1,38 +1,36 @@
-//! The data plane of one thread: an io_uring that accepts, receives, sends and sleeps. It knows
-//! sockets, bytes and doorbells. What the bytes mean is the handler's business.
-//!
-//! One call of [`EventLoop::turn`] is one wake: it submits what the last one queued, sleeps, and
-//! hands each completion to the handler. Everything that the handler queues for one connection
-//! during a turn leaves in one send.
+//! The data plane on io_uring: one ring for each thread accepts, receives, sends, rings and sleeps.
+//! A turn submits what the last one queued and sleeps in one system call.
 
 mod buffers;
-mod connections;
+mod connection;
 mod doorbell;
 mod ending;
 mod opening;
 mod operation;
 mod receiving;
 mod sending;
-mod socket;
+mod trial;
 
-pub use doorbell::Bells;
-pub(crate) use doorbell::Ringer;
-pub(crate) use socket::adopt_listener;
-pub use socket::{listen_at, local_address, own_descriptors};
+pub(super) use doorbell::ring_all;
+pub(super) use trial::try_ring;
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use io_uring::squeue::Entry;
 use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue};
 
-use crate::connection::{Batching, Closed, Command, Commands, ConnectionId, Outbox, SleepPlan};
+use super::bells::Bells;
+use super::gathering::Gathering;
+use super::slots::Slots;
+use super::{Handler, socket};
+use crate::connection::{Batching, Closed, Command, Commands, ConnectionId, SleepPlan};
 use buffers::ReceiveBuffers;
-use connections::{Connections, Receive};
+use connection::{Connection, Receive};
 use opening::Listener;
 use operation::{Operation, UserData};
 use sending::Sending;
@@ -43,40 +41,11 @@ const SUBMISSIONS: u32 = 2048;
 /// Entries of the completion queue. What does not fit waits in the kernel (IORING_FEAT_NODROP).
 const COMPLETIONS: u32 = 16_384;
 
-/// The logic that an event loop drives. The loop calls it on its own thread.
-pub trait Handler {
-    /// The loop has woken up; the completions follow. Read the clock here.
-    fn woke(&mut self);
-    /// A connection is open: accepted, or dialled before. Bytes are read from it unless the
-    /// handler pauses or closes it.
-    fn opened(&mut self, id: ConnectionId, peer: SocketAddr, commands: &mut Commands);
-    fn received(&mut self, id: ConnectionId, bytes: &[u8], commands: &mut Commands);
-    /// The peer has sent its FIN. The handler closes the connection when it owes no more answers.
-    fn finished(&mut self, id: ConnectionId, commands: &mut Commands);
-    /// The kernel has taken `bytes` of what `take_outbox` gave.
-    fn sent(&mut self, id: ConnectionId, bytes: usize, commands: &mut Commands);
-    /// The kernel did not take all of a send: the peer does not read as fast.
-    fn blocked(&mut self, id: ConnectionId);
-    /// The connection is gone. Its id is never used again.
-    fn closed(&mut self, id: ConnectionId, why: Closed, commands: &mut Commands);
-    /// What is queued for the connection. It belongs to the loop from here on.
-    fn take_outbox(&mut self, id: ConnectionId) -> Outbox;
-    /// Whether something waits for `sent`, so that the loop must wake for it. If not, `sent` is
-    /// called at the next wake, whatever that is for.
-    fn awaits_sent(&mut self, _id: ConnectionId) -> bool {
-        false
-    }
-    /// Whether other threads have left messages that no doorbell will tell of.
-    fn has_messages(&self) -> bool;
-    /// The loop stops accepting for a moment: no descriptors or no memory are left.
-    fn accept_failed(&mut self, error: io::Error);
-}
-
-pub struct EventLoop {
+pub(super) struct RingLoop {
     // Dropped in this order: the ring before the memory that the kernel writes to.
     ring: IoUring,
     buffers: ReceiveBuffers,
-    connections: Connections,
+    connections: Slots<Connection>,
     /// Their indexes do not change. None: it no longer listens.
     listeners: Vec<Option<Listener>>,
     /// Connections whose outbox is to be sent.
@@ -88,28 +57,22 @@ pub struct EventLoop {
     bells: Arc<Bells>,
     /// Which bell is ours.
     index: usize,
-    can_batch: bool,
+    /// Whether the kernel has the minimum wait (Linux 6.12). If not, we emulate it.
+    has_minimum_wait: bool,
+    gathering: Gathering,
     bells_rung: u64,
 }
 
-impl EventLoop {
-    /// A ring for the calling thread, which must be the one that calls `turn`.
-    ///
-    /// Fails where the kernel is older than 6.1 or io_uring is forbidden; `server::preflight` says
-    /// which.
-    pub fn new(bells: Arc<Bells>, index: usize) -> io::Result<EventLoop> {
-        let ring: IoUring = IoUring::builder()
-            .setup_single_issuer()
-            .setup_defer_taskrun()
-            .setup_cqsize(COMPLETIONS)
-            .build(SUBMISSIONS)?;
+impl RingLoop {
+    pub(super) fn new(bells: Arc<Bells>, index: usize) -> io::Result<RingLoop> {
+        let ring = make_ring()?;
         let buffers = ReceiveBuffers::register(&ring)?;
-        bells.hang(index, ring.as_raw_fd());
-        let can_batch = ring.params().is_feature_min_timeout();
-        Ok(EventLoop {
+        bells.hang_ring(index, ring.as_raw_fd());
+        let has_minimum_wait = ring.params().is_feature_min_timeout();
+        Ok(RingLoop {
             ring,
             buffers,
-            connections: Connections::default(),
+            connections: Slots::default(),
             listeners: Vec::new(),
             pending_send: Vec::new(),
             sends: Vec::new(),
@@ -117,49 +80,45 @@ impl EventLoop {
             commands: Commands::default(),
             bells,
             index,
-            can_batch,
+            has_minimum_wait,
+            gathering: Gathering::new(),
             bells_rung: 0,
         })
     }
 
-    /// Whether the kernel has the minimum wait (Linux 6.12).
-    pub(crate) fn can_batch(&self) -> bool {
-        self.can_batch
+    /// As on a kernel that has no minimum wait.
+    #[cfg(test)]
+    pub(super) fn emulate_minimum_wait(&mut self) {
+        self.has_minimum_wait = false;
     }
 
-    /// Bells rung so far, at loops that slept.
-    pub(crate) fn bells_rung(&self) -> u64 {
+    pub(super) fn bells_rung(&self) -> u64 {
         self.bells_rung
     }
 
-    /// Connections that are not gone yet.
-    pub fn connections(&self) -> usize {
+    pub(super) fn connections(&self) -> usize {
         self.connections.len()
     }
 
-    /// Whether the kernel may still hand over bytes of a peer.
-    pub(crate) fn is_reading(&self) -> bool {
+    pub(super) fn is_reading(&self) -> bool {
         self.connections
             .iter()
             .any(|connection| connection.receive != Receive::Idle)
     }
 
-    /// Whether a peer that we read from has sent what we have not taken.
-    pub(crate) fn has_unread(&self) -> bool {
+    pub(super) fn has_unread(&self) -> bool {
         self.connections
             .iter()
             .any(|connection| connection.wanted && socket::unread_bytes(&connection.socket) > 0)
     }
 
-    /// Bytes that were sent to a peer and that it has not acknowledged.
-    pub(crate) fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {
+    pub(super) fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {
         self.connections.get(id).map_or(0, |connection| {
             socket::unacknowledged_bytes(&connection.socket)
         })
     }
 
-    /// Whether all that was handed over for sending has reached the peers.
-    pub(crate) fn all_delivered(&self) -> bool {
+    pub(super) fn all_delivered(&self) -> bool {
         self.pending_send.is_empty()
             && self.connections.iter().all(|connection| {
                 connection.blocked.is_none()
@@ -167,8 +126,7 @@ impl EventLoop {
             })
     }
 
-    /// Applies commands that were queued outside of a handler's call.
-    pub fn apply_commands(
+    pub(super) fn apply_commands(
         &mut self,
         handler: &mut impl Handler,
         commands: &mut Commands,
@@ -179,14 +137,15 @@ impl EventLoop {
         Ok(())
     }
 
-    /// One wake: submits, sleeps as `plan` allows, and hands the completions to the handler. Returns their
-    /// number.
-    ///
-    /// An error is one of the ring itself; it never stems from a peer.
-    pub fn turn(&mut self, handler: &mut impl Handler, plan: SleepPlan) -> io::Result<usize> {
-        self.rearm_paused_accepts(Instant::now())?;
+    pub(super) fn turn(
+        &mut self,
+        handler: &mut impl Handler,
+        plan: SleepPlan,
+    ) -> io::Result<usize> {
+        let began = Instant::now();
+        self.rearm_paused_accepts(began)?;
         self.prepare_sends(handler)?;
-        self.sleep(handler, plan)?;
+        self.sleep(handler, plan, began)?;
         handler.woke();
         self.finish_sends(handler)?;
         let mut completions = std::mem::take(&mut self.completions);
@@ -196,21 +155,31 @@ impl EventLoop {
         }
         self.completions = completions;
         self.buffers.publish();
+        self.gathering.note_turn(began, count);
         Ok(count)
     }
 
     // ── Sleeping ─────────────────────────────────────────────────────────────────────────────────
 
-    fn sleep(&mut self, handler: &impl Handler, plan: SleepPlan) -> io::Result<()> {
+    fn sleep(&mut self, handler: &impl Handler, plan: SleepPlan, now: Instant) -> io::Result<()> {
         self.bells.mark_asleep(self.index);
         let awake = !self.pending_send.is_empty() || handler.has_messages();
-        let at_most = if awake { Duration::ZERO } else { plan.at_most };
+        let mut at_most = if awake { Duration::ZERO } else { plan.at_most };
         // Below the kernel's microsecond there is no minimum, and it would wait for the count. It
         // would also wait for a minimum that is longer than the longest sleep.
-        let batching = plan.batching.filter(|batching| {
-            let sound = (Duration::from_micros(1)..=at_most).contains(&batching.at_least);
-            self.can_batch && !awake && sound
+        let mut batching = plan.batching.filter(|batching| {
+            !awake && (Duration::from_micros(1)..=at_most).contains(&batching.at_least)
         });
+        if !self.has_minimum_wait
+            && let Some(batching) = batching.take()
+            && let Some(sleep) = self.gathering.sleep(batching, now)
+        {
+            // What is queued leaves before the sleep. While we are not in the kernel for it, no completion
+            // wakes us (DEFER_TASKRUN).
+            submit(&mut self.ring)?;
+            thread::sleep(sleep);
+            at_most -= sleep;
+        }
         let outcome = self.submit_and_sleep(at_most, batching);
         self.bells.mark_awake(self.index);
         outcome
@@ -327,19 +296,17 @@ impl EventLoop {
         Ok(())
     }
 
-    fn ring_bell(&mut self, owner: usize) -> io::Result<()> {
-        match self.bells.entry_if_asleep(owner) {
-            Some(entry) => {
-                self.bells_rung += 1;
-                self.push(&entry)
-            }
-            None => Ok(()),
-        }
-    }
-
     fn push(&mut self, entry: &Entry) -> io::Result<()> {
         push_entry(&mut self.ring, entry)
     }
+}
+
+fn make_ring() -> io::Result<IoUring> {
+    IoUring::builder()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_cqsize(COMPLETIONS)
+        .build(SUBMISSIONS)
 }
 
 /// Queues an entry; submits first where the queue is full.
@@ -353,21 +320,29 @@ fn push_entry(ring: &mut IoUring, entry: &Entry) -> io::Result<()> {
         if unsafe { ring.submission().push(entry) }.is_ok() {
             return Ok(());
         }
-        match ring.submit() {
-            Ok(_) => {}
-            Err(error)
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)
-                ) => {}
-            Err(error) => return Err(error),
-        }
+        submit(ring)?;
     }
 }
 
-impl Drop for EventLoop {
+fn submit(ring: &mut IoUring) -> io::Result<()> {
+    match ring.submit() {
+        Ok(_) => Ok(()),
+        // Not errors: a signal, or completions that must be taken first.
+        Err(error)
+            if matches!(
+                error.raw_os_error(),
+                Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)
+            ) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Drop for RingLoop {
     fn drop(&mut self) {
-        self.bells.take_down(self.index);
+        self.bells.take_down_ring(self.index);
         // The kernel ends a ring's requests some time after the ring is closed. What they point to
         // must then outlive us; this happens at the end of the process only.
         if self.connections.len() > 0 || self.listeners.iter().any(Option::is_some) {
@@ -378,9 +353,9 @@ impl Drop for EventLoop {
     }
 }
 
-impl std::fmt::Debug for EventLoop {
+impl std::fmt::Debug for RingLoop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventLoop")
+        f.debug_struct("RingLoop")
             .field("index", &self.index)
             .field("connections", &self.connections.len())
             .finish_non_exhaustive()

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
+use rustix::param::page_size;
 
 use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS};
 
-const PAGE_BYTES: usize = 4096;
 const RING_BYTES: usize = RECEIVE_BUFFERS as usize * size_of::<BufRingEntry>();
 const DATA_BYTES: usize = RECEIVE_BUFFERS as usize * RECEIVE_BUFFER_BYTES;
 const MASK: u16 = RECEIVE_BUFFERS - 1;
@@ -24,37 +24,50 @@ const MASK: u16 = RECEIVE_BUFFERS - 1;
 pub(super) struct ReceiveBuffers {
     /// The ring's entries, then the buffers.
     memory: NonNull<u8>,
+    parts: Parts,
     /// Where the next entry goes; the kernel sees it after `publish`.
     tail: u16,
     /// The kernel may still write to it: never to be freed.
     leaked: bool,
 }
 
-const LAYOUT: Layout = match Layout::from_size_align(
-    RING_BYTES.next_multiple_of(PAGE_BYTES) + DATA_BYTES,
-    PAGE_BYTES,
-) {
-    Ok(layout) => layout,
-    Err(_) => panic!("the receive buffers' layout is constant and valid"),
-};
-const DATA_OFFSET: usize = RING_BYTES.next_multiple_of(PAGE_BYTES);
+/// The ring begins a page, because the kernel maps it. Pages have 4 KiB, on other machines 16 or 64 KiB.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    all: Layout,
+    /// Where the buffers begin.
+    data_offset: usize,
+}
+
+impl Parts {
+    fn with_pages_of(page_bytes: usize) -> Parts {
+        let data_offset = RING_BYTES.next_multiple_of(page_bytes);
+        Parts {
+            all: Layout::from_size_align(data_offset + DATA_BYTES, page_bytes)
+                .expect("the kernel's page size is a power of two"),
+            data_offset,
+        }
+    }
+}
 
 impl ReceiveBuffers {
     pub(super) const GROUP: u16 = 0;
 
     /// Allocates the buffers and registers them with the ring. They must be dropped after it.
     pub(super) fn register(ring: &IoUring) -> io::Result<ReceiveBuffers> {
+        let parts = Parts::with_pages_of(page_size());
         // SAFETY: the layout has a size greater than zero.
-        let Some(memory) = NonNull::new(unsafe { alloc_zeroed(LAYOUT) }) else {
-            handle_alloc_error(LAYOUT)
+        let Some(memory) = NonNull::new(unsafe { alloc_zeroed(parts.all) }) else {
+            handle_alloc_error(parts.all)
         };
         let mut buffers = ReceiveBuffers {
             memory,
+            parts,
             tail: 0,
             leaked: false,
         };
         // SAFETY: the address is page-aligned and holds RECEIVE_BUFFERS entries; it stays valid
-        // until `self` drops, which `EventLoop` puts after the ring's own drop.
+        // until `self` drops, which `RingLoop` puts after the ring's own drop.
         unsafe {
             ring.submitter().register_buf_ring_with_flags(
                 memory.as_ptr() as u64,
@@ -73,7 +86,7 @@ impl ReceiveBuffers {
     /// The bytes that a completion put into a buffer.
     pub(super) fn filled(&self, buffer: u16, len: usize) -> &[u8] {
         assert!(buffer < RECEIVE_BUFFERS && len <= RECEIVE_BUFFER_BYTES);
-        let offset = DATA_OFFSET + usize::from(buffer) * RECEIVE_BUFFER_BYTES;
+        let offset = self.parts.data_offset + usize::from(buffer) * RECEIVE_BUFFER_BYTES;
         // SAFETY: within the allocation, by the assertion; initialised, by alloc_zeroed. The kernel
         // does not write to a buffer it has handed over until `publish` gives it back, which takes
         // `&mut self` and so ends this borrow.
@@ -83,7 +96,7 @@ impl ReceiveBuffers {
     /// Puts a buffer back at the ring's end. The kernel sees it after `publish`.
     pub(super) fn give_back(&mut self, buffer: u16) {
         assert!(buffer < RECEIVE_BUFFERS);
-        let offset = DATA_OFFSET + usize::from(buffer) * RECEIVE_BUFFER_BYTES;
+        let offset = self.parts.data_offset + usize::from(buffer) * RECEIVE_BUFFER_BYTES;
         // SAFETY: the entry lies within the ring, by the mask; between head and tail + 1 the kernel
         // reads entries, and this one lies beyond the tail that it knows. The fields are set one by
         // one: the first entry's last two bytes are the ring's tail.
@@ -126,6 +139,22 @@ impl Drop for ReceiveBuffers {
         }
         // SAFETY: allocated with the same layout; the ring that knew the address is gone, and no
         // request of it was under way.
-        unsafe { dealloc(self.memory.as_ptr(), LAYOUT) }
+        unsafe { dealloc(self.memory.as_ptr(), self.parts.all) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_begins_a_page_and_shares_none_with_the_buffers() {
+        for page_bytes in [4096, 16 * 1024, 64 * 1024] {
+            let parts = Parts::with_pages_of(page_bytes);
+            assert_eq!(parts.all.align(), page_bytes);
+            assert!(parts.data_offset >= RING_BYTES);
+            assert_eq!(parts.data_offset % page_bytes, 0);
+            assert_eq!(parts.all.size(), parts.data_offset + DATA_BYTES);
+        }
     }
 }

@@ -5,13 +5,14 @@ use std::io;
 
 use io_uring::{cqueue, opcode};
 
+use super::RingLoop;
 use super::buffers::ReceiveBuffers;
-use super::connections::Receive;
+use super::connection::Receive;
 use super::operation::{Operation, UserData};
-use super::{EventLoop, Handler};
 use crate::connection::ConnectionId;
+use crate::io::Handler;
 
-impl EventLoop {
+impl RingLoop {
     pub(super) fn received(
         &mut self,
         handler: &mut impl Handler,

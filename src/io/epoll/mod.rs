@@ -1,0 +1,331 @@
+//! The data plane on epoll, for kernels without io_uring and for hosts that forbid it. It needs Linux 4.5
+//! (EPOLLEXCLUSIVE), and no `unsafe`.
+//!
+//! Connections are edge-triggered: the kernel says once that bytes, room or an end are there, and we keep
+//! in mind what we have not taken. So a connection costs one epoll_ctl(2) in its life, and a pause none,
+//! as long as its peer is quiet. Listeners are level-triggered: what one turn does not accept, the next
+//! is told of again.
+
+mod connection;
+mod opening;
+mod receiving;
+mod sending;
+mod token;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventFlags};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use super::bells::Bells;
+use super::gathering::Gathering;
+use super::slots::Slots;
+use super::{Handler, socket};
+use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, SleepPlan};
+use crate::limits::EPOLL_BUFFER_BYTES;
+use connection::Connection;
+use opening::Listener;
+use sending::Outcome;
+use token::Token;
+
+/// Events that one turn takes from the kernel. The others wait there, in the order in which they came.
+const EVENTS: usize = 512;
+
+/// No sleep is longer; epoll_wait(2) counts milliseconds in 32 bits.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+pub(super) struct EpollLoop {
+    epoll: OwnedFd,
+    events: Vec<Event>,
+    /// Where bytes of any connection are received; the handler takes them at once.
+    buffer: Box<[u8]>,
+    connections: Slots<Connection>,
+    /// Their indexes do not change. None: it no longer listens.
+    listeners: Vec<Option<Listener>>,
+    /// Connections that we want to read from, and that have something to read.
+    readable: Vec<ConnectionId>,
+    /// Connections whose outbox is to be sent.
+    pending_send: Vec<ConnectionId>,
+    /// The sends of this turn, until the handler hears of them.
+    outcomes: Vec<Outcome>,
+    commands: Commands,
+    bells: Arc<Bells>,
+    /// Which bell is ours.
+    index: usize,
+    gathering: Gathering,
+    bells_rung: u64,
+}
+
+impl EpollLoop {
+    pub(super) fn new(bells: Arc<Bells>, index: usize) -> io::Result<EpollLoop> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let bell = bells
+            .eventfd_of(index)
+            .expect("epoll's event loops get epoll's bells");
+        // Edge-triggered: each ring is an event of its own, and nobody needs to read the counter.
+        let flags = EventFlags::IN | EventFlags::ET;
+        epoll::add(&epoll, bell, Token::Bell.into(), flags)?;
+        Ok(EpollLoop {
+            epoll,
+            events: Vec::with_capacity(EVENTS),
+            buffer: vec![0; EPOLL_BUFFER_BYTES].into_boxed_slice(),
+            connections: Slots::default(),
+            listeners: Vec::new(),
+            readable: Vec::new(),
+            pending_send: Vec::new(),
+            outcomes: Vec::new(),
+            commands: Commands::default(),
+            bells,
+            index,
+            gathering: Gathering::new(),
+            bells_rung: 0,
+        })
+    }
+
+    pub(super) fn bells_rung(&self) -> u64 {
+        self.bells_rung
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(super) fn is_reading(&self) -> bool {
+        self.connections.iter().any(|connection| connection.wanted)
+    }
+
+    pub(super) fn has_unread(&self) -> bool {
+        let mut listeners = self.listeners.iter().flatten();
+        listeners.any(Listener::has_more)
+            || self
+                .connections
+                .iter()
+                .any(|connection| connection.wanted && socket::unread_bytes(&connection.socket) > 0)
+    }
+
+    pub(super) fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {
+        self.connections.get(id).map_or(0, |connection| {
+            socket::unacknowledged_bytes(&connection.socket)
+        })
+    }
+
+    pub(super) fn all_delivered(&self) -> bool {
+        self.pending_send.is_empty()
+            && self.connections.iter().all(|connection| {
+                connection.blocked.is_none()
+                    && socket::unacknowledged_bytes(&connection.socket) == 0
+            })
+    }
+
+    pub(super) fn apply_commands(
+        &mut self,
+        handler: &mut impl Handler,
+        commands: &mut Commands,
+    ) -> io::Result<()> {
+        for command in commands.drain() {
+            self.apply(handler, command)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn turn(
+        &mut self,
+        handler: &mut impl Handler,
+        plan: SleepPlan,
+    ) -> io::Result<usize> {
+        let began = Instant::now();
+        self.rearm_paused_listeners(began)?;
+        self.send_pending(handler);
+        self.sleep(handler, plan, began)?;
+        handler.woke();
+        self.finish_sends(handler)?;
+        let mut completions = self.take_events(handler)?;
+        completions += self.read_all(handler)?;
+        self.gathering.note_turn(began, completions);
+        Ok(completions)
+    }
+
+    // ── Sleeping ─────────────────────────────────────────────────────────────────────────────────
+
+    fn sleep(&mut self, handler: &impl Handler, plan: SleepPlan, now: Instant) -> io::Result<()> {
+        self.bells.mark_asleep(self.index);
+        let awake = !self.readable.is_empty()
+            || !self.pending_send.is_empty()
+            || self.outcomes.iter().any(Outcome::is_awaited)
+            || handler.has_messages();
+        let mut at_most = if awake {
+            Duration::ZERO
+        } else {
+            plan.at_most.min(LONGEST_SLEEP)
+        };
+        if let Some(batching) = plan.batching
+            && batching.at_least <= at_most
+            && let Some(sleep) = self.gathering.sleep(batching, now)
+        {
+            thread::sleep(sleep);
+            // Whole milliseconds take one system call.
+            at_most = Duration::from_millis((at_most - sleep).as_millis() as u64);
+        }
+        let outcome = self.wait(at_most);
+        self.bells.mark_awake(self.index);
+        outcome
+    }
+
+    fn wait(&mut self, at_most: Duration) -> io::Result<()> {
+        self.events.clear();
+        let timeout = Timespec::try_from(at_most).expect("LONGEST_SLEEP fits");
+        match self.wait_for_events(timeout) {
+            Ok(()) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn wait_for_events(&mut self, mut timeout: Timespec) -> rustix::io::Result<()> {
+        // epoll_wait counts milliseconds, and epoll_pwait2, which does not, needs Linux 5.11.
+        if timeout.tv_nsec % 1_000_000 != 0 {
+            poll(
+                &mut [PollFd::new(&self.epoll, PollFlags::IN)],
+                Some(&timeout),
+            )?;
+            timeout = Timespec::default();
+        }
+        epoll::wait(
+            &self.epoll,
+            spare_capacity(&mut self.events),
+            Some(&timeout),
+        )
+        .map(drop)
+    }
+
+    // ── Events ───────────────────────────────────────────────────────────────────────────────────
+
+    /// Hands the events to the handler, except for bytes, and returns how many there were. Connections
+    /// that have bytes are put into `readable`.
+    fn take_events(&mut self, handler: &mut impl Handler) -> io::Result<usize> {
+        let mut completions = 0;
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            completions += match Token::from(event.data) {
+                // The turn looks for messages in any case.
+                Token::Bell => 1,
+                Token::Listener(index) => self.accept(handler, index)?,
+                Token::Connection(id) => self.connection_event(handler, id, event.flags)?,
+            };
+        }
+        self.events = events; // keep its memory
+        Ok(completions)
+    }
+
+    fn connection_event(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+        flags: EventFlags,
+    ) -> io::Result<usize> {
+        // It may have ended while earlier events were handled.
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(0);
+        };
+        connection.note_readable(flags);
+        if connection.connecting {
+            return self.connected(handler, id);
+        }
+        if connection.readable && !connection.wanted {
+            self.mute(id)?;
+        }
+        self.queue_read(id);
+        // With an error there is room, too: the send reports the error.
+        if flags.intersects(EventFlags::OUT | EventFlags::ERR | EventFlags::HUP) {
+            return self.send_blocked(handler, id);
+        }
+        Ok(0)
+    }
+
+    // ── Commands ─────────────────────────────────────────────────────────────────────────────────
+
+    fn apply_queued(&mut self, handler: &mut impl Handler) -> io::Result<()> {
+        if self.commands.is_empty() {
+            return Ok(());
+        }
+        let mut commands = std::mem::take(&mut self.commands);
+        self.apply_commands(handler, &mut commands)?;
+        if self.commands.is_empty() {
+            self.commands = commands; // keep its memory
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, handler: &mut impl Handler, command: Command) -> io::Result<()> {
+        match command {
+            Command::Send(id) => self.queue_send(id),
+            Command::Pause(id) => {
+                if let Some(connection) = self.connections.get(id) {
+                    connection.wanted = false;
+                }
+            }
+            Command::Resume(id) => {
+                if let Some(connection) = self.connections.get(id) {
+                    connection.wanted = true;
+                }
+                self.unmute(id)?;
+                self.queue_read(id);
+            }
+            Command::Close(id, ending) => self.end(handler, id, ending, Closed::ByUs)?,
+            Command::RingBell(owner) => {
+                if self.bells.must_ring(owner) {
+                    self.bells_rung += 1;
+                    self.bells.write_to_eventfd(owner);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    // ── Endings ──────────────────────────────────────────────────────────────────────────────────
+
+    /// The peer or the network ended the connection.
+    fn lost(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+        error: Errno,
+    ) -> io::Result<()> {
+        let why = Closed::Error(error.raw_os_error());
+        self.end(handler, id, Ending::Reset, why)
+    }
+
+    /// Closes the socket, with a RST unless a FIN was asked for. Closing ends its registration, too.
+    fn end(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+        ending: Ending,
+        why: Closed,
+    ) -> io::Result<()> {
+        let Some(connection) = self.connections.remove(id) else {
+            return Ok(());
+        };
+        if ending == Ending::Orderly {
+            socket::close_with_fin(&connection.socket);
+        }
+        drop(connection);
+        handler.closed(id, why, &mut self.commands);
+        self.apply_queued(handler)
+    }
+}
+
+impl std::fmt::Debug for EpollLoop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EpollLoop")
+            .field("index", &self.index)
+            .field("connections", &self.connections.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,175 @@
+//! How connections are opened: accepted, so many in one turn, or dialled.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use rustix::event::epoll::{self, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
+
+use super::EpollLoop;
+use super::connection::Connection;
+use super::receiving::EVERYTHING;
+use super::token::Token;
+use crate::connection::{Closed, ConnectionId};
+use crate::io::{ACCEPT_PAUSE, Handler, socket};
+
+/// Connections accepted from one listener in one turn. After an outage all workers dial at once, and
+/// those that are connected must not wait until all are.
+const ACCEPTS_A_TURN: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: OwnedFd,
+    /// The service manager opened it; connections may have arrived before it had our options.
+    adopted: bool,
+    /// Set: do not accept before then.
+    paused_until: Option<Instant>,
+    /// The last turn left connections that are not accepted yet.
+    has_more: bool,
+}
+
+impl Listener {
+    pub(super) fn has_more(&self) -> bool {
+        self.has_more
+    }
+}
+
+impl EpollLoop {
+    pub(in crate::io) fn listen(&mut self, socket: OwnedFd, adopted: bool) -> io::Result<()> {
+        // Another shard may take the connection that we were woken for.
+        socket::set_nonblocking(&socket, true)?;
+        self.listeners.push(Some(Listener {
+            socket,
+            adopted,
+            paused_until: None,
+            has_more: false,
+        }));
+        self.watch_listener(self.listeners.len() - 1)
+    }
+
+    fn watch_listener(&mut self, index: usize) -> io::Result<()> {
+        let Some(listener) = &mut self.listeners[index] else {
+            return Ok(());
+        };
+        listener.paused_until = None;
+        // Exclusive: where shards share a socket, one of them wakes for a connection, not all.
+        let flags = EventFlags::IN | EventFlags::EXCLUSIVE;
+        let token = Token::Listener(index).into();
+        Ok(epoll::add(&self.epoll, &listener.socket, token, flags)?)
+    }
+
+    pub(in crate::io) fn stop_listening(&mut self) -> io::Result<()> {
+        for listener in self.listeners.iter_mut().filter_map(Option::take) {
+            if listener.paused_until.is_none() {
+                // Closing does not end the registration of a socket that another process holds, too.
+                epoll::delete(&self.epoll, &listener.socket)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn rearm_paused_listeners(&mut self, now: Instant) -> io::Result<()> {
+        for index in 0..self.listeners.len() {
+            if let Some(listener) = &self.listeners[index]
+                && listener.paused_until.is_some_and(|then| now >= then)
+            {
+                self.watch_listener(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Accepts what is there, up to a bound, and returns how many connections came.
+    pub(super) fn accept(&mut self, handler: &mut impl Handler, index: usize) -> io::Result<usize> {
+        let mut accepted = 0;
+        while let Some(listener) = &mut self.listeners[index] {
+            listener.has_more = accepted == ACCEPTS_A_TURN;
+            if listener.has_more {
+                break;
+            }
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            match acceptfrom_with(&listener.socket, flags) {
+                Ok((socket, peer)) => {
+                    accepted += 1;
+                    if listener.adopted {
+                        socket::complete_options(&socket, &listener.socket);
+                    }
+                    // A peer that is gone already has no address, and needs no service.
+                    if let Some(peer) = peer.and_then(|peer| peer.try_into().ok()) {
+                        self.open(handler, socket, peer)?;
+                    }
+                }
+                Err(Errno::AGAIN) => break,
+                // A peer went away while it was being accepted.
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                // Out of descriptors or memory, or worse: do not spin on it.
+                Err(error) => {
+                    epoll::delete(&self.epoll, &listener.socket)?;
+                    listener.paused_until = Some(Instant::now() + ACCEPT_PAUSE);
+                    handler.accept_failed(error.into());
+                    break;
+                }
+            }
+        }
+        Ok(accepted)
+    }
+
+    fn open(
+        &mut self,
+        handler: &mut impl Handler,
+        socket: OwnedFd,
+        peer: SocketAddr,
+    ) -> io::Result<()> {
+        let id = self.insert(socket)?.id;
+        handler.opened(id, peer, &mut self.commands);
+        self.apply_queued(handler)
+    }
+
+    fn insert(&mut self, socket: OwnedFd) -> io::Result<&mut Connection> {
+        let connection = self.connections.insert(|id| Connection::new(id, socket));
+        // What is there already is told at once.
+        let token = Token::Connection(connection.id).into();
+        epoll::add(&self.epoll, &connection.socket, token, EVERYTHING)?;
+        Ok(connection)
+    }
+
+    pub(in crate::io) fn connect(
+        &mut self,
+        to: SocketAddr,
+        from: Option<IpAddr>,
+    ) -> io::Result<ConnectionId> {
+        let connection = self.insert(socket::dial(to, from)?)?;
+        connection.connecting = true;
+        Ok(connection.id)
+    }
+
+    /// The connect has ended, one way or the other.
+    pub(super) fn connected(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+    ) -> io::Result<usize> {
+        let Some(connection) = self.connections.get(id) else {
+            return Ok(0);
+        };
+        connection.connecting = false;
+        let outcome = socket::dialled(&connection.socket)
+            .and_then(|()| socket::peer_address(&connection.socket));
+        match outcome {
+            Ok(peer) => {
+                handler.opened(id, peer, &mut self.commands);
+                self.queue_read(id);
+            }
+            Err(error) => {
+                self.connections.remove(id);
+                let number = error.raw_os_error().unwrap_or(0);
+                handler.closed(id, Closed::NotConnected(number), &mut self.commands);
+            }
+        }
+        self.apply_queued(handler)?;
+        Ok(1)
+    }
+}
