@@ -57,8 +57,9 @@ pub(super) struct Preflight {
 /// What keeps the daemon from running here, as a sentence that says what to do.
 pub(super) fn check(config: &Config) -> Result<Preflight, PreflightError> {
     raise_locked_memory();
-    let facts = Facts::read();
-    let verdict = judge(&facts, &Needs::of(config))?;
+    let needs = Needs::of(config);
+    let facts = Facts::read(&needs);
+    let verdict = judge(&facts, &needs)?;
     for raise in verdict.raises {
         let limits = Rlimit {
             current: raise.to,
@@ -100,7 +101,8 @@ fn raise_locked_memory() {
 /// The configuration insists on io_uring, and it does not work here, or memory or files do not suffice.
 pub(super) fn data_plane(config: &Config) -> Result<(DataPlane, Vec<Note>), PreflightError> {
     raise_locked_memory();
-    let (facts, needs) = (Facts::read(), Needs::of(config));
+    let needs = Needs::of(config);
+    let facts = Facts::read(&needs);
     let mut verdict = Verdict::new(&needs);
     judge_plane(&facts, &needs, &mut verdict)?;
     Ok((verdict.plane, verdict.notes))
@@ -112,7 +114,8 @@ pub(super) fn judge_failure(
     config: &Config,
     errno: Option<Errno>,
 ) -> Option<Result<Note, PreflightError>> {
-    let (facts, needs) = (Facts::read(), Needs::of(config));
+    let needs = Needs::of(config);
+    let facts = Facts::read(&needs);
     (errno == Some(Errno::NOMEM) && facts.counts_locked_memory()).then(|| {
         let error = locked_memory(&facts, &needs);
         match needs.io {
@@ -144,7 +147,8 @@ impl Needs {
 #[derive(Clone, Debug)]
 struct Facts {
     kernel: String,
-    /// The error of trying a ring such as a shard's; `None`: it worked.
+    /// The error of trying a ring such as a shard's; `None`: it worked, or nobody needs it. Some seccomp
+    /// filters end a process that tries.
     ring_error: Option<i32>,
     /// Whether a thread may leave the process's descriptor table.
     own_descriptors: bool,
@@ -161,16 +165,19 @@ struct Facts {
 }
 
 impl Facts {
-    fn read() -> Self {
+    fn read(needs: &Needs) -> Self {
         let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse().ok();
         Facts {
             kernel: rustix::system::uname()
                 .release()
                 .to_string_lossy()
                 .into_owned(),
-            ring_error: try_io_uring()
-                .err()
-                .map(|error| error.raw_os_error().unwrap_or(0)),
+            ring_error: match needs.io {
+                Io::Epoll => None,
+                Io::Auto | Io::IoUring => try_io_uring()
+                    .err()
+                    .map(|error| error.raw_os_error().unwrap_or(0)),
+            },
             own_descriptors: can_own_descriptors(),
             may_lock_memory: capabilities(None)
                 .is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK)),

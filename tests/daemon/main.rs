@@ -12,6 +12,7 @@ mod command_logins;
 mod configuration;
 mod conformance_scripts;
 mod forwarded_requests;
+mod data_planes;
 mod fuzz_corpus;
 mod golden_bytes;
 mod healthcheck;

@@ -3,13 +3,13 @@
 
 #![allow(unsafe_code)] // memory that the kernel writes to
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::io;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use rustix::param::page_size;
 
 use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS};
@@ -18,8 +18,9 @@ const RING_BYTES: usize = RECEIVE_BUFFERS as usize * size_of::<BufRingEntry>();
 const DATA_BYTES: usize = RECEIVE_BUFFERS as usize * RECEIVE_BUFFER_BYTES;
 const MASK: u16 = RECEIVE_BUFFERS - 1;
 
-/// A provided-buffer ring (`io_uring_register_buf_ring_with_flags(3)`) and its buffers, in one allocation.
-/// The kernel owns a buffer from `give_back` to the completion that names it.
+/// A provided-buffer ring (`io_uring_register_buf_ring_with_flags(3)`) and its buffers, in one mapping of
+/// their own: the C library's allocator would keep more free memory after a block of this size. The kernel
+/// owns a buffer from `give_back` to the completion that names it.
 #[derive(Debug)]
 pub(super) struct ReceiveBuffers {
     /// The ring's entries, then the buffers.
@@ -31,10 +32,10 @@ pub(super) struct ReceiveBuffers {
     leaked: bool,
 }
 
-/// The ring begins a page, because the kernel maps it. Pages have 4 KiB, on other machines 16 or 64 KiB.
+/// The ring begins a page and has it to itself. Pages have 4 KiB, on other machines 16 or 64 KiB.
 #[derive(Clone, Copy, Debug)]
 struct Parts {
-    all: Layout,
+    bytes: usize,
     /// Where the buffers begin.
     data_offset: usize,
 }
@@ -43,8 +44,7 @@ impl Parts {
     fn with_pages_of(page_bytes: usize) -> Parts {
         let data_offset = RING_BYTES.next_multiple_of(page_bytes);
         Parts {
-            all: Layout::from_size_align(data_offset + DATA_BYTES, page_bytes)
-                .expect("the kernel's page size is a power of two"),
+            bytes: data_offset + DATA_BYTES.next_multiple_of(page_bytes),
             data_offset,
         }
     }
@@ -56,17 +56,18 @@ impl ReceiveBuffers {
     /// Allocates the buffers and registers them with the ring. They must be dropped after it.
     pub(super) fn register(ring: &IoUring) -> io::Result<ReceiveBuffers> {
         let parts = Parts::with_pages_of(page_size());
-        // SAFETY: the layout has a size greater than zero.
-        let Some(memory) = NonNull::new(unsafe { alloc_zeroed(parts.all) }) else {
-            handle_alloc_error(parts.all)
-        };
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: the kernel chooses an address that nobody uses.
+        let memory =
+            unsafe { mmap_anonymous(ptr::null_mut(), parts.bytes, access, MapFlags::PRIVATE)? };
+        let memory = NonNull::new(memory.cast()).expect("the kernel maps nothing at 0");
         let mut buffers = ReceiveBuffers {
             memory,
             parts,
             tail: 0,
             leaked: false,
         };
-        // SAFETY: the address is page-aligned and holds RECEIVE_BUFFERS entries; it stays valid
+        // SAFETY: the address begins a page and holds RECEIVE_BUFFERS entries; it stays valid
         // until `self` drops, which `RingLoop` puts after the ring's own drop.
         unsafe {
             ring.submitter().register_buf_ring_with_flags(
@@ -87,7 +88,7 @@ impl ReceiveBuffers {
     pub(super) fn filled(&self, buffer: u16, len: usize) -> &[u8] {
         assert!(buffer < RECEIVE_BUFFERS && len <= RECEIVE_BUFFER_BYTES);
         let offset = self.parts.data_offset + usize::from(buffer) * RECEIVE_BUFFER_BYTES;
-        // SAFETY: within the allocation, by the assertion; initialised, by alloc_zeroed. The kernel
+        // SAFETY: within the mapping, by the assertion; initialised, because it was mapped as zeros. The kernel
         // does not write to a buffer it has handed over until `publish` gives it back, which takes
         // `&mut self` and so ends this borrow.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(offset), len) }
@@ -137,9 +138,9 @@ impl Drop for ReceiveBuffers {
         if self.leaked {
             return;
         }
-        // SAFETY: allocated with the same layout; the ring that knew the address is gone, and no
-        // request of it was under way.
-        unsafe { dealloc(self.memory.as_ptr(), self.parts.all) }
+        // SAFETY: mapped with this length; the ring that knew the address is gone, and no request of it
+        // was under way. Failing to unmap it is only a leak.
+        let _ = unsafe { munmap(self.memory.as_ptr().cast(), self.parts.bytes) };
     }
 }
 
@@ -151,10 +152,10 @@ mod tests {
     fn the_ring_begins_a_page_and_shares_none_with_the_buffers() {
         for page_bytes in [4096, 16 * 1024, 64 * 1024] {
             let parts = Parts::with_pages_of(page_bytes);
-            assert_eq!(parts.all.align(), page_bytes);
             assert!(parts.data_offset >= RING_BYTES);
             assert_eq!(parts.data_offset % page_bytes, 0);
-            assert_eq!(parts.all.size(), parts.data_offset + DATA_BYTES);
+            assert!(parts.bytes >= parts.data_offset + DATA_BYTES);
+            assert_eq!(parts.bytes % page_bytes, 0);
         }
     }
 }

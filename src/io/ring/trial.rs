@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// and never completes it.
 pub(in crate::io) fn try_ring() -> io::Result<()> {
     let mut ring = make_ring()?;
-    let buffers = ReceiveBuffers::register(&ring)?;
+    let mut buffers = ReceiveBuffers::register(&ring)?;
     let (mut peer, socket) = UnixStream::pair()?;
     let receive = opcode::RecvMulti::new(Fd(socket.as_raw_fd()), ReceiveBuffers::GROUP).build();
     push_entry(&mut ring, &receive)?;
@@ -33,8 +33,8 @@ pub(in crate::io) fn try_ring() -> io::Result<()> {
     // Ends the receive, before its buffers are freed.
     drop(peer);
     let ended = outcome.is_ok() && complete(&mut ring, &buffers).is_ok_and(|received| !received);
+    drop(ring);
     if !ended {
-        let mut buffers = buffers;
         buffers.leak();
     }
     if outcome? {

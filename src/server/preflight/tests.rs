@@ -323,7 +323,7 @@ fn the_filter_mode_is_read_from_the_status_file() {
 
 #[test]
 fn this_machine_is_readable() {
-    let facts = Facts::read();
+    let facts = Facts::read(&needs());
     assert!(kernel_version(&facts.kernel).is_some(), "{facts:?}");
     assert!(facts.somaxconn.is_some(), "{facts:?}");
 }

@@ -80,6 +80,11 @@ impl Daemon {
         Self::spawn(command, loopback(0), arguments)
     }
 
+    /// Starts by a command that becomes the daemon when the daemon's arguments are put behind it.
+    pub fn start_by(command: Command, arguments: &[&str]) -> Daemon {
+        Self::spawn(command, loopback(0), arguments)
+    }
+
     fn spawn(mut command: Command, address: SocketAddr, arguments: &[&str]) -> Daemon {
         let home = TempDir::new().expect("a directory for the daemon");
         prepare(&mut command, address, arguments)
@@ -118,8 +123,17 @@ impl Daemon {
 
     /// Runs a daemon that is to end by itself, such as one that cannot start.
     pub fn run(port: u16, arguments: &[&str]) -> Output {
+        Self::run_at(Command::new(binary()), loopback(port), arguments)
+    }
+
+    /// As `run`, by a command that becomes the daemon.
+    pub fn run_by(command: Command, arguments: &[&str]) -> Output {
+        Self::run_at(command, loopback(0), arguments)
+    }
+
+    fn run_at(mut command: Command, address: SocketAddr, arguments: &[&str]) -> Output {
         let home = TempDir::new().expect("a directory for the daemon");
-        prepare(&mut Command::new(binary()), loopback(port), arguments)
+        prepare(&mut command, address, arguments)
             .current_dir(home.path())
             .output()
             .expect("the daemon starts")
@@ -303,8 +317,18 @@ fn prepare<'a>(
     let fixed: [&OsStr; 4] = ["--bind", &ip, "--port", &port].map(OsStr::new);
     // Daemons of other tests run beside it. What a test sets itself comes later, and wins.
     let admin = ["-c", "admin.address=127.0.0.1:0"];
-    let command = command.args(fixed).args(admin);
+    let command = command.args(fixed).args(admin).args(data_plane());
     command.args(arguments).stdin(Stdio::null())
+}
+
+/// The variable that names the data plane of all daemons that the tests start, as `server.io` does.
+const TEST_IO: &str = "STORM_PACEMAKER_TEST_IO";
+
+fn data_plane() -> Vec<String> {
+    match std::env::var(TEST_IO) {
+        Ok(io) => vec!["-c".to_owned(), format!("server.io={io}")],
+        Err(_) => Vec::new(),
+    }
 }
 
 fn loopback(port: u16) -> SocketAddr {

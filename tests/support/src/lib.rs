@@ -23,6 +23,7 @@ pub mod mixed;
 pub mod promql;
 pub mod promtool;
 pub mod pty;
+pub mod sandbox;
 pub mod script;
 pub mod storm;
 pub mod stub;
