@@ -3,6 +3,10 @@
 # Most tests wait for most of their time, so more of them run at once than there are cores.
 TESTS_AT_A_TIME ?= 8
 
+# Modules of the daemon's tests whose outcome may depend on the data plane: they run on both.
+ABOUT_SOCKETS = closing:: conformance_scripts:: forwarded_requests:: hostile_peers:: large_directories:: limits:: \
+    login_abuse:: lost_hosts:: many_shards:: paused:: slow_reader:: socket_activation:: stalled_peers:: stopped_shard::
+
 .PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz release setup-run setup-test setup-package
 .DEFAULT_GOAL := run
 
@@ -31,6 +35,8 @@ demo:
 
 test: setup-test check java
 	RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --workspace --quiet -- --include-ignored --skip measure_
+	STORM_PACEMAKER_TEST_IO=epoll RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --quiet --test daemon -- $(ABOUT_SOCKETS)
+	STORM_PACEMAKER_TEST_IO=epoll cargo test --quiet --test floods
 	RUST_TEST_THREADS=4 cargo test --workspace --quiet --test real_storm -- --include-ignored
 	$(MAKE) --no-print-directory load
 	$(MAKE) --no-print-directory packaging-check

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use storm_pacemaker::client_login::ClientMethod;
-use storm_pacemaker::io::DataPlane;
+use storm_pacemaker::io::{DataPlane, can_own_descriptors};
 
 use crate::expect::Expectation;
 use crate::machine;
@@ -98,11 +98,16 @@ pub(crate) fn method_name(method: Option<&ClientMethod>) -> &'static str {
 const OTHER_FILES: u64 = 64;
 
 impl Settings {
-    /// File descriptors that one driving thread needs. Each thread has its own descriptor table.
+    /// File descriptors that one descriptor table needs. Each driving thread has its own, where the kernel
+    /// allows that.
     pub(crate) fn open_files(&self) -> u64 {
         let all = most_connections(self.cluster.workers, self.cluster.churn_per_minute);
-        let per_thread = all.div_ceil(self.cores.len() as u32);
-        u64::from(per_thread) + self.targets.len() as u64 + OTHER_FILES
+        let tables = if can_own_descriptors() {
+            self.cores.len() as u32
+        } else {
+            1
+        };
+        u64::from(all.div_ceil(tables)) + self.targets.len() as u64 + OTHER_FILES
     }
 
     /// The end of the measured window, and of the plan.

@@ -40,6 +40,8 @@ pub(crate) struct Facts {
     pub(crate) address: SocketAddr,
     pub(crate) started: SystemTime,
     pub(crate) kernel: String,
+    /// Whether each shard has a table of descriptors of its own; if not, there is one for all threads.
+    pub(crate) own_descriptors: bool,
     /// The name of the data plane.
     pub(crate) io: &'static str,
     /// The core of each shard. Empty: they are not pinned.

@@ -225,6 +225,7 @@ mod tests {
             address: ([127, 0, 0, 1], 6699).into(),
             started: SystemTime::now(),
             kernel: String::new(),
+            own_descriptors: true,
             io: "epoll",
             cores: vec![0],
             login_method: "NONE",

@@ -153,7 +153,7 @@ pub fn serve(
         &config,
         &settings,
         listeners.addresses[0],
-        &preflight.kernel,
+        &preflight,
         plane,
     );
     let admin = match admin_listener {
@@ -294,7 +294,7 @@ fn facts(
     config: &Config,
     settings: &Settings,
     address: SocketAddr,
-    kernel: &str,
+    preflight: &preflight::Preflight,
     plane: DataPlane,
 ) -> Facts {
     let shown = |key: &str| SHOWN_TABLES.iter().any(|table| key.starts_with(table));
@@ -305,7 +305,8 @@ fn facts(
     Facts {
         address,
         started: SystemTime::now(),
-        kernel: kernel.to_owned(),
+        kernel: preflight.kernel.clone(),
+        own_descriptors: preflight.own_descriptors,
         io: plane.name(),
         cores: if config.server.is_pinned {
             config.server.cores.clone()

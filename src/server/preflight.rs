@@ -45,6 +45,8 @@ pub(super) struct Preflight {
     pub(super) connections: u64,
     /// The data plane that works here, or that the configuration insists on.
     pub(super) plane: DataPlane,
+    /// Whether each shard gets a table of descriptors of its own.
+    pub(super) own_descriptors: bool,
     /// The kernel's release, as `uname -r` prints it.
     pub(super) kernel: String,
     /// To be logged once at start.
@@ -79,6 +81,7 @@ pub(super) fn check(config: &Config) -> Result<Preflight, PreflightError> {
     Ok(Preflight {
         connections,
         plane,
+        own_descriptors: facts.own_descriptors,
         kernel: facts.kernel,
         notes,
     })

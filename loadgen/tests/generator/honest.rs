@@ -12,7 +12,16 @@ const PULSES_A_SECOND: u64 = 80;
 
 #[test]
 fn an_honest_server_has_no_errors_and_all_counts_agree() {
-    let (stub, outcome) = play(&format!("{PLAN} --nimbus continuous"), Stub::honest);
+    side_by_side(
+        &["io_uring", "epoll"],
+        |plane| plane,
+        |plane| counts_agree(plane),
+    );
+}
+
+fn counts_agree(plane: &str) {
+    let line = format!("{PLAN} --nimbus continuous --io {plane}");
+    let (stub, outcome) = play(&line, Stub::honest);
     let report = outcome.report();
 
     assert_eq!(report.all_errors(), 0, "{outcome:#?}");

@@ -46,8 +46,16 @@ impl Collector for ProcessMetrics {
             started,
         )?;
         let mut tables = vec![process::open_files(None)];
-        let shards = self.board.slots().iter();
-        tables.extend(shards.map(|slot| process::open_files(Some(slot.thread()?))));
+        let shards = if self.facts.own_descriptors {
+            self.board.slots()
+        } else {
+            &[]
+        };
+        tables.extend(
+            shards
+                .iter()
+                .map(|slot| process::open_files(Some(slot.thread()?))),
+        );
         let open = tables.iter().copied().sum::<Option<u64>>();
         let help =
             "Open files in all descriptor tables: each shard has one, the other threads share one";
