@@ -5,7 +5,7 @@ TESTS_AT_A_TIME ?= 8
 
 # Modules of the daemon's tests whose outcome may depend on the data plane: they run on both.
 ABOUT_SOCKETS = closing:: conformance_scripts:: forwarded_requests:: hostile_peers:: large_directories:: limits:: \
-    login_abuse:: lost_hosts:: many_shards:: paused:: slow_reader:: socket_activation:: stalled_peers:: stopped_shard::
+    lost_hosts:: many_shards:: paused:: slow_reader:: socket_activation:: stalled_peers:: stopped_shard::
 
 .PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz release setup-run setup-test setup-package
 .DEFAULT_GOAL := run

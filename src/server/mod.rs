@@ -232,7 +232,7 @@ fn try_to_start(
 
 fn log_start(config: &Config, preflight: &preflight::Preflight, plane: DataPlane, address: &str) {
     info!(
-        io = plane.name(),
+        io = %plane.name(),
         kernel = preflight.kernel,
         shards = config.server.shards.get(),
         cores = ?config.server.cores,

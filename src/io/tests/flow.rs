@@ -18,6 +18,7 @@ on_both_planes! {
     a_dialled_connection_opens
     a_refused_dial_is_told
     an_urgent_byte_holds_up_nothing
+    what_peers_have_sent_is_unread_until_it_is_taken
 }
 
 fn pattern(len: usize) -> Vec<u8> {
@@ -213,4 +214,25 @@ fn an_urgent_byte_holds_up_nothing(plane: DataPlane) {
         let received = recorder.received.get(&id);
         received.is_some_and(|bytes| bytes.ends_with(b"after"))
     });
+}
+
+/// A shutdown takes all that came before it, from connections that are not accepted yet, too.
+fn what_peers_have_sent_is_unread_until_it_is_taken(plane: DataPlane) {
+    const PEERS: usize = 200;
+    let mut server = Server::new(plane);
+    let peers: Vec<_> = (0..PEERS)
+        .map(|_| {
+            let mut peer = server.dial();
+            peer.write_all(b"pulse").unwrap();
+            peer
+        })
+        .collect();
+    for _ in 0..2 {
+        server.turn(Duration::ZERO);
+    }
+    while server.event_loop.has_unread() {
+        server.turn(Duration::ZERO);
+    }
+    assert_eq!(server.recorder.received.len(), PEERS);
+    drop(peers);
 }
