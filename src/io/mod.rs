@@ -177,9 +177,20 @@ impl EventLoop {
         with_plane!(self, plane => plane.is_reading())
     }
 
-    /// Whether a peer that we read from has sent what we have not taken.
-    pub(crate) fn has_unread(&mut self) -> bool {
-        with_plane!(self, plane => plane.has_unread())
+    /// Whether connections wait that the last turn could have accepted.
+    pub(crate) fn has_unaccepted(&mut self) -> bool {
+        with_plane!(self, plane => plane.has_unaccepted())
+    }
+
+    /// Notes what peers have sent by now and the handler does not have yet: see `owes_reads`.
+    pub(crate) fn note_unread(&mut self) {
+        with_plane!(self, plane => plane.note_unread());
+    }
+
+    /// Whether the handler still lacks bytes that had come when `note_unread` was called, from a peer that is
+    /// paused or not. What peers have sent since does not count.
+    pub(crate) fn owes_reads(&mut self) -> bool {
+        with_plane!(self, plane => plane.owes_reads())
     }
 
     /// Bytes that were sent to a peer and that it has not acknowledged.

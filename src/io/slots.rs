@@ -63,6 +63,12 @@ impl<C> Slots<C> {
         self.slots.len() - self.free.len()
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut C> {
+        self.slots
+            .iter_mut()
+            .filter_map(|slot| slot.connection.as_deref_mut())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &C> {
         self.slots
             .iter()

@@ -25,9 +25,8 @@ const YIELD_EVERY_US: u64 = 10_000;
 /// The longest sleep while the shard shuts down.
 const SHUTDOWN_SLEEP: Duration = Duration::from_millis(1);
 
-/// How long a stopping shard goes on reading while peers go on sending.
-const LAST_READS: Duration = Duration::from_millis(250);
-const LAST_TURNS: u32 = 256;
+/// A stopping shard accepts for so many turns what has dialled before, however many go on dialling.
+const LAST_ACCEPTS: u32 = 256;
 
 const TICK_EVERY_US: u64 = 250_000;
 
@@ -250,19 +249,18 @@ impl ShardThread {
         event_loop: &mut EventLoop,
         lifecycle: &Lifecycle,
     ) -> io::Result<()> {
-        let last_reads = Instant::now() + LAST_READS;
-        // The first turn accepts connections, the second reads from them.
-        for _ in 0..2 {
+        // One turn accepts connections, the next one reads from them.
+        self.turn(event_loop, Duration::ZERO)?;
+        let mut accepts = 0;
+        while event_loop.has_unaccepted() && accepts < LAST_ACCEPTS {
             self.turn(event_loop, Duration::ZERO)?;
+            accepts += 1;
         }
-        // A shard that others keep off its core loses time, but not its turns.
-        let mut turns = 0;
-        while event_loop.has_unread()
-            && !lifecycle.is_past_deadline()
-            && (turns < LAST_TURNS || Instant::now() < last_reads)
-        {
-            self.turn(event_loop, Duration::ZERO)?;
-            turns += 1;
+        self.turn(event_loop, Duration::ZERO)?;
+        // A peer that waits for its list has been paused, and what it has sent lies in its socket.
+        event_loop.note_unread();
+        while event_loop.owes_reads() && !lifecycle.is_past_deadline() {
+            self.turn(event_loop, SHUTDOWN_SLEEP)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! How the daemon ends connections, and itself: what was asked is answered, then a RST, because
 //! Storm's clients come back at once on a RST and sleep through a FIN; and its port is free again.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -21,8 +22,8 @@ fn pipeline() -> Vec<u8> {
     (0..1_000).flat_map(request).collect()
 }
 
-/// Reads answers until the end; all ids must be among them, each once.
-fn assert_all_answered(client: &mut Client, ended: Ended) {
+/// Reads answers until the end; all ids up to `count` must be among them, each once.
+fn assert_all_answered(client: &mut Client, count: i32, ended: Ended) {
     let mut ids = Vec::new();
     let end = loop {
         match client.frame_or_end() {
@@ -32,7 +33,7 @@ fn assert_all_answered(client: &mut Client, ended: Ended) {
     };
     ids.sort();
     assert!(
-        ids.iter().copied().eq(0..1_000),
+        ids.iter().copied().eq(0..count),
         "{} answers, then {end:?}",
         ids.len()
     );
@@ -58,7 +59,7 @@ fn a_signal_is_obeyed_after_what_was_asked_is_answered() {
         daemon.signal(signal);
         let start = Instant::now();
         for client in &mut clients {
-            assert_all_answered(client, Ended::Reset);
+            assert_all_answered(client, 1_000, Ended::Reset);
         }
         idle.expect_reset();
         let status = daemon.wait();
@@ -81,6 +82,36 @@ fn a_signal_is_obeyed_after_what_was_asked_is_answered() {
         // At once, on the same port.
         let again = Daemon::start_at(daemon.address().port(), &["--shards", shards]);
         assert_good_client_is_served(again.address());
+    }
+}
+
+#[test]
+fn lists_that_lie_in_the_socket_are_answered_before_the_end() {
+    // Each list takes several wakes, and the daemon stops reading from a peer whose list it makes: when the
+    // signal comes, most requests lie in the sockets.
+    let directory = format!("/{}", "d".repeat(1_000));
+    let lists: Vec<u8> = (0..300)
+        .flat_map(|id| about(GET_ALL_NODES, &directory, id))
+        .collect();
+    for shards in ["1", "4"] {
+        let mut daemon = Daemon::start(&["--shards", shards]);
+        let mut clients: Vec<_> = (0..2)
+            .map(|_| wait_until_served(daemon.address()))
+            .collect();
+        for id in 0..200 {
+            clients[0].put(&format!("{directory}/{id}"), b"x");
+        }
+        clients.iter_mut().for_each(|client| client.send(&lists));
+        daemon.signal(Signal::TERM);
+        // Each has its end when all have their answers.
+        thread::scope(|scope| {
+            for client in &mut clients {
+                scope.spawn(|| assert_all_answered(client, 300, Ended::Reset));
+            }
+        });
+        assert_eq!(daemon.wait().code(), Some(0));
+        let log = daemon.whole_log();
+        assert!(!log.contains("deadline"), "{log}");
     }
 }
 
@@ -145,7 +176,7 @@ fn a_peer_that_has_said_all_gets_every_answer_and_a_fin() {
         let mut client = Client::connect(daemon.address());
         client.send(&pipeline());
         client.finish();
-        assert_all_answered(&mut client, Ended::Orderly);
+        assert_all_answered(&mut client, 1_000, Ended::Orderly);
         // Nothing of it stays.
         let files = daemon.open_files();
         let mut idle = Client::connect(daemon.address());

@@ -13,6 +13,8 @@ pub(super) struct Connection {
     pub(super) socket: OwnedFd,
     /// Whether the logic wants bytes from it.
     pub(super) wanted: bool,
+    /// Bytes that had come when `note_unread` was called, and that have not been handed over since.
+    pub(super) owed_bytes: usize,
     /// The kernel has told of bytes, of a FIN or of an error, and we have not seen their end.
     pub(super) readable: bool,
     /// A receive that does not fill the buffer is not the last one: a FIN or an error follows, or bytes
@@ -36,6 +38,7 @@ impl Connection {
             id,
             socket,
             wanted: true,
+            owed_bytes: 0,
             readable: false,
             read_on: false,
             pending_read: false,

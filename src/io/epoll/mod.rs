@@ -101,13 +101,21 @@ impl EpollLoop {
         self.connections.iter().any(|connection| connection.wanted)
     }
 
-    pub(super) fn has_unread(&self) -> bool {
+    pub(super) fn has_unaccepted(&self) -> bool {
         let mut listeners = self.listeners.iter().flatten();
         listeners.any(Listener::has_more)
-            || self
-                .connections
-                .iter()
-                .any(|connection| connection.wanted && socket::unread_bytes(&connection.socket) > 0)
+    }
+
+    pub(super) fn note_unread(&mut self) {
+        for connection in self.connections.iter_mut() {
+            connection.owed_bytes = socket::unread_bytes(&connection.socket) as usize;
+        }
+    }
+
+    pub(super) fn owes_reads(&self) -> bool {
+        self.connections
+            .iter()
+            .any(|connection| connection.owed_bytes > 0)
     }
 
     pub(super) fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {

@@ -46,9 +46,11 @@ impl EpollLoop {
         match recv(&connection.socket, &mut *self.buffer, RecvFlags::empty()) {
             Ok((0, _)) => {
                 connection.wanted = false;
+                connection.owed_bytes = 0;
                 handler.finished(id, &mut self.commands);
             }
             Ok((len, _)) => {
+                connection.owed_bytes = connection.owed_bytes.saturating_sub(len);
                 connection.readable = connection.read_on || len == self.buffer.len();
                 handler.received(id, &self.buffer[..len], &mut self.commands);
             }

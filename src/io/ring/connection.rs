@@ -13,6 +13,8 @@ pub(super) struct Connection {
     pub(super) socket: OwnedFd,
     /// Whether the logic wants bytes from it.
     pub(super) wanted: bool,
+    /// Bytes that had come when `note_unread` was called, and that have not been handed over since.
+    pub(super) owed_bytes: usize,
     pub(super) receive: Receive,
     /// It is in the list of outboxes to send.
     pub(super) pending_send: bool,
@@ -38,6 +40,7 @@ impl Connection {
             id,
             socket,
             wanted: true,
+            owed_bytes: 0,
             receive: Receive::Idle,
             pending_send: false,
             blocked: None,

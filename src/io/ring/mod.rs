@@ -106,10 +106,20 @@ impl RingLoop {
             .any(|connection| connection.receive != Receive::Idle)
     }
 
-    pub(super) fn has_unread(&self) -> bool {
+    pub(super) fn has_unaccepted(&self) -> bool {
+        false // a turn accepts all that wait
+    }
+
+    pub(super) fn note_unread(&mut self) {
+        for connection in self.connections.iter_mut() {
+            connection.owed_bytes = socket::unread_bytes(&connection.socket) as usize;
+        }
+    }
+
+    pub(super) fn owes_reads(&self) -> bool {
         self.connections
             .iter()
-            .any(|connection| connection.wanted && socket::unread_bytes(&connection.socket) > 0)
+            .any(|connection| connection.owed_bytes > 0 && connection.ending.is_none())
     }
 
     pub(super) fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {

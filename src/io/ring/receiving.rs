@@ -27,6 +27,9 @@ impl RingLoop {
         if !cqueue::more(flags) {
             connection.receive = Receive::Idle;
         }
+        if let Ok(len) = usize::try_from(result) {
+            connection.owed_bytes = connection.owed_bytes.saturating_sub(len);
+        }
         let ended = connection.ending.is_some();
         if let Some(buffer) = buffer {
             if result > 0 && !ended {
@@ -41,6 +44,7 @@ impl RingLoop {
         if result == 0 {
             if let Some(connection) = self.connections.get(id) {
                 connection.wanted = false;
+                connection.owed_bytes = 0;
             }
             handler.finished(id, &mut self.commands);
         } else if result < 0 && ![libc::ENOBUFS, libc::ECANCELED, libc::EINTR].contains(&-result) {

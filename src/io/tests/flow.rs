@@ -55,9 +55,9 @@ fn one_turn_takes_a_bounded_piece_of_each_connection(plane: DataPlane) {
     server.turn_until(|recorder| recorder.received.contains_key(&quiet_id));
     assert!(server.recorder.longest <= EPOLL_BUFFER_BYTES);
     // The rest of the flood is not forgotten, though nothing new arrives.
-    let unread = |server: &mut Server| server.event_loop.has_unread();
+    server.event_loop.note_unread();
     let deadline = Instant::now() + PATIENCE;
-    while unread(&mut server) {
+    while server.event_loop.owes_reads() {
         assert!(Instant::now() < deadline);
         server.turn(Duration::from_millis(10));
     }
@@ -81,14 +81,17 @@ fn a_paused_connection_is_not_read(plane: DataPlane) {
         server.turn(Duration::from_millis(5));
     }
     assert!(server.recorder.received.is_empty());
+    server.event_loop.note_unread();
+    peer.write_all(b", and more").unwrap();
     server.command(Command::Resume(id));
-    assert!(server.event_loop.has_unread());
-    let all = b"before and after";
+    assert!(server.event_loop.owes_reads());
+    let all = b"before and after, and more";
     server.turn_until(|recorder| {
         let received = recorder.received.get(&id);
         received.is_some_and(|bytes| bytes.len() == all.len())
     });
     assert_eq!(server.recorder.received[&id], all);
+    assert!(!server.event_loop.owes_reads());
 }
 
 fn a_paused_connection_that_sends_on_does_not_wake_the_loop(plane: DataPlane) {
@@ -227,10 +230,12 @@ fn what_peers_have_sent_is_unread_until_it_is_taken(plane: DataPlane) {
             peer
         })
         .collect();
-    for _ in 0..2 {
+    server.turn(Duration::ZERO);
+    while server.event_loop.has_unaccepted() {
         server.turn(Duration::ZERO);
     }
-    while server.event_loop.has_unread() {
+    server.event_loop.note_unread();
+    while server.event_loop.owes_reads() {
         server.turn(Duration::ZERO);
     }
     assert_eq!(server.recorder.received.len(), PEERS);
