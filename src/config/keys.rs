@@ -179,6 +179,11 @@ pub(super) fn by_storm_name(name: &str) -> Option<&'static Setting> {
     settings.find(|setting| setting.storm_name == Some(name))
 }
 
+/// Every name of a setting in storm.yaml.
+pub(super) fn storm_names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().filter_map(|setting| setting.storm_name)
+}
+
 /// Why this storm.yaml key has no effect here, if an operator may expect one.
 pub(super) fn without_effect(name: &str) -> Option<&'static str> {
     WITHOUT_EFFECT

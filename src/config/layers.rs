@@ -39,12 +39,13 @@ pub(super) fn storm_file(
         }
         StormFile::Nowhere => return (Vec::new(), None),
     };
-    let read = files::read_text(path)
+    let read = files::read(path)
         .map_err(|text| unreadable(&named_by, path, &text))
-        .and_then(|text| storm_layer::read(&path.display().to_string(), &text));
+        .and_then(|bytes| storm_layer::read(&path.display().to_string(), &bytes));
     match read {
         Ok(layer) => {
             diagnostics.notes.extend(layer.notes);
+            diagnostics.errors.extend(layer.errors);
             (layer.entries, layer.childopts)
         }
         Err(error) => {

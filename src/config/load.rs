@@ -123,7 +123,9 @@ pub(super) fn resolve(sources: &Sources, diagnostics: &mut Diagnostics) -> (Reso
 pub fn resolve_storm_yaml(text: &str, cores: &Cores) -> Result<Config, ConfigErrors> {
     let mut diagnostics = Diagnostics::default();
     let mut entries = toml_layer::read_defaults(DEFAULTS, &mut diagnostics);
-    let layer = storm_layer::read("storm.yaml", text).map_err(|error| ConfigErrors(vec![error]))?;
+    let layer = storm_layer::read("storm.yaml", text.as_bytes())
+        .map_err(|error| ConfigErrors(vec![error]))?;
+    diagnostics.errors.extend(layer.errors);
     entries.extend(layer.entries);
     let inherited = layer
         .childopts

@@ -21,7 +21,6 @@ mod storm_layer;
 mod toml_layer;
 mod value;
 mod yaml;
-mod yaml_scalar;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -39,6 +38,7 @@ pub use load::{Sources, load, resolve_storm_yaml};
 pub(crate) use report::write_report;
 pub(crate) use resolve::EffectiveSetting;
 pub use setting::Setting;
+pub use yaml::{DescribedStormYaml, describe_storm_yaml};
 
 use crate::access::{PageRule, Rules};
 use crate::auth::Credentials;

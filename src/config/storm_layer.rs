@@ -7,7 +7,7 @@ use super::diagnostics::{ConfigError, Location, Note};
 use super::keys;
 use super::raw::RawValue;
 use super::resolve::Entry;
-use super::yaml;
+use super::yaml::{self, Text};
 
 /// Where storm.yaml is expected.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,30 +68,50 @@ pub(super) struct StormLayer {
     pub(super) entries: Vec<Entry>,
     pub(super) childopts: Option<Childopts>,
     pub(super) notes: Vec<Note>,
+    /// What is wrong with keys that are ours.
+    pub(super) errors: Vec<ConfigError>,
 }
 
-/// Reads the text of storm.yaml.
+/// Reads storm.yaml.
 ///
 /// # Errors
-/// Storm could not read the file either.
-pub(super) fn read(file: &str, text: &str) -> Result<StormLayer, ConfigError> {
+/// The file is wrong as a whole, so that Storm could not read it either.
+pub(super) fn read(file: &str, bytes: &[u8]) -> Result<StormLayer, ConfigError> {
     let mut layer = StormLayer::default();
-    let found = yaml::read(text).map_err(|error| ConfigError {
-        location: Location::Column {
-            file: file.to_owned(),
-            line: error.line,
-            column: error.column,
-        },
+    let Text {
+        text,
+        damaged_lines,
+    } = Text::of(bytes);
+    if let Some(first) = damaged_lines.first() {
+        let others = match damaged_lines.len() - 1 {
+            0 => String::new(),
+            count => format!(" (and of {count} more)"),
+        };
+        layer.notes.push(Note::info(format!(
+            "{file}:{first}: characters of this line{others} are not valid UTF-8 and are ignored"
+        )));
+    }
+    let found = yaml::read(&text).map_err(|error| ConfigError {
+        location: error.location(file),
         key: None,
         text: error.text,
     })?;
+    for damage in &found.damages {
+        layer.judge(file, damage);
+    }
     let mut noted = Vec::new();
-    for entry in found {
+    for entry in found.entries {
         let location = Location::Line {
             file: file.to_owned(),
             line: entry.line,
         };
-        if entry.name == CHILDOPTS {
+        if is_ours(&entry.name) && is_damaged(&entry.raw) {
+            layer.errors.push(ConfigError {
+                location,
+                text: format!("{} has characters that are not valid UTF-8", entry.raw),
+                key: Some(entry.name),
+            });
+        } else if entry.name == CHILDOPTS {
             let raw = entry.raw;
             layer.childopts = Some(Childopts { raw, location });
         } else if let Some(setting) = keys::by_storm_name(&entry.name) {
@@ -116,6 +136,55 @@ pub(super) fn read(file: &str, text: &str) -> Result<StormLayer, ConfigError> {
         )));
     }
     Ok(layer)
+}
+
+impl StormLayer {
+    /// Decides what a part of the file that was left out means: it must not hold a key of ours, because
+    /// such a key could ask for logins.
+    fn judge(&mut self, file: &str, damage: &yaml::Damage) {
+        let location = damage.error.location(file);
+        let fault = &damage.error.text;
+        match our_names().find(|name| damage.left_out.contains(name)) {
+            Some(name) => self.errors.push(ConfigError {
+                location,
+                key: None,
+                text: format!("{fault}; {name} stands near it and cannot be read for sure"),
+            }),
+            None => self.notes.push(Note::warning(format!(
+                "{location}: {fault}; Storm's daemons cannot read this file, this one ignores the part"
+            ))),
+        }
+    }
+}
+
+impl yaml::YamlError {
+    fn location(&self, file: &str) -> Location {
+        Location::Column {
+            file: file.to_owned(),
+            line: self.line,
+            column: self.column,
+        }
+    }
+}
+
+/// The keys of storm.yaml that have an effect here.
+fn our_names() -> impl Iterator<Item = &'static str> {
+    keys::storm_names().chain([CHILDOPTS])
+}
+
+fn is_ours(name: &str) -> bool {
+    our_names().any(|ours| ours == name)
+}
+
+/// Whether characters of a value could not be read.
+fn is_damaged(raw: &RawValue) -> bool {
+    match raw {
+        RawValue::Text(text) | RawValue::Untyped(text) | RawValue::Other(text) => {
+            yaml::is_damaged(text)
+        }
+        RawValue::List(items) => items.iter().any(is_damaged),
+        RawValue::Integer(_) | RawValue::Null => false,
+    }
 }
 
 /// The note for a key that has no effect here.
@@ -157,7 +226,7 @@ mod tests {
     fn foreign_keys_are_ignored_and_dead_ones_noted_once() {
         let layer = read(
             "s.yaml",
-            "storm.zookeeper.servers: [a]\npacemaker.port: 1\nserver.port: 2\nport: 3\n\
+            b"storm.zookeeper.servers: [a]\npacemaker.port: 1\nserver.port: 2\nport: 3\n\
              pacemaker.base.threads: 1\npacemaker.base.threads: 2\n\
              pacemaker.childopts: -Xmx1g\npacemaker.childopts: -Xmx2g\n",
         )

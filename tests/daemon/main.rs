@@ -39,5 +39,6 @@ mod slow_reader;
 mod socket_activation;
 mod stalled_peers;
 mod stopped_shard;
+mod storm_yaml_cross_check;
 mod thrift_cross_check;
 mod top;

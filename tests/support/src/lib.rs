@@ -26,6 +26,7 @@ pub mod pty;
 pub mod sandbox;
 pub mod script;
 pub mod storm;
+pub mod storm_yaml;
 pub mod stub;
 pub mod tap;
 
