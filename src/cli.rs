@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 the daemon could not start or failed while it ran, or a command failed; 2 the
 //! command line or the configuration is wrong.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     /// Run the daemon in the foreground (the default)
     #[default]
+    #[command(visible_alias = "pacemaker")]
     Serve,
     /// Print the effective configuration and the source of each value; exit 2 if it is wrong or its
     /// credentials cannot be used here
@@ -58,9 +60,10 @@ struct Options {
     #[arg(long, value_name = "ADDR:PORT", global = true)]
     admin: Option<String>,
 
-    /// TOML file that overrides the built-in defaults
+    /// TOML file that overrides the built-in defaults; or, if its name ends with .yaml, a storm.yaml, as
+    /// `storm --config` takes it
     #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
+    config: Vec<PathBuf>,
 
     /// storm.yaml, which overrides the TOML file [default: $STORM_CONF_DIR/storm.yaml, else $STORM_HOME/conf/storm.yaml]
     #[arg(long, value_name = "FILE", global = true)]
@@ -74,15 +77,15 @@ struct Options {
     #[arg(short = 'c', value_name = "KEY=VALUE", global = true)]
     overrides: Vec<String>,
 
-    /// A Java system property: java.security.auth.login.config, java.security.krb5.conf, or any
-    /// ${NAME} in the JAAS file
+    /// A Java system property: java.security.auth.login.config, java.security.krb5.conf,
+    /// storm.conf.file, storm.options, or any ${NAME} in the JAAS file
     #[arg(short = 'D', value_name = "NAME=VALUE", global = true)]
     definitions: Vec<String>,
 }
 
 /// Runs the command that the process's arguments ask for.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(command_first(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(answer) => {
             // Also --help and --version. If it cannot be printed, neither can an error.
@@ -99,6 +102,28 @@ pub fn run() -> ExitCode {
         },
         Command::AtATerminal(command) => commands::run(command, sources, Cli::command),
     }
+}
+
+/// Moves the options that stand before the command behind it. Both places are allowed, but clap ignores an
+/// option before the command if the same option stands behind it, and every `-c` and `-D` must count.
+fn command_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut index = 1;
+    while let Some(argument) = arguments.get(index) {
+        let text = argument.as_encoded_bytes();
+        index += match text {
+            b"--" => return arguments,
+            // A value stands in the same word, or there is none.
+            b"--help" | b"--version" | b"-h" | b"-V" => 1,
+            _ if text.starts_with(b"--") => 1 + usize::from(!text.contains(&b'=')),
+            b"-c" | b"-D" | b"-s" => 2,
+            _ if text.starts_with(b"-") && text.len() > 1 => 1,
+            _ => {
+                arguments[1..=index].rotate_right(1);
+                return arguments;
+            }
+        };
+    }
+    arguments
 }
 
 fn load(sources: &Sources) -> Result<Loaded, ExitCode> {
@@ -199,6 +224,11 @@ fn variable(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn parse(line: &str) -> Cli {
+        let arguments = line.split(' ').map(OsString::from).collect();
+        Cli::try_parse_from(command_first(arguments)).unwrap()
+    }
+
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
@@ -210,11 +240,17 @@ mod tests {
             "storm-pacemaker --port 1 -c a=1 -c b=2 check-config",
             "storm-pacemaker check-config --port 1 -c a=1 -c b=2",
         ] {
-            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            let cli = parse(line);
             assert!(matches!(cli.command, Some(Command::CheckConfig)));
             assert_eq!(cli.options.port.as_deref(), Some("1"));
             assert_eq!(cli.options.overrides, ["a=1", "b=2"]);
         }
+        let cli = parse("storm-pacemaker -ca=1 --config=x.toml serve -c b=2 --config y.yaml -Dc=3");
+        assert_eq!(cli.options.overrides, ["a=1", "b=2"]);
+        assert_eq!(cli.options.config.len(), 2);
+        let cli = parse("storm-pacemaker --config y.yaml -c a=1 pacemaker");
+        assert!(matches!(cli.command, Some(Command::Serve)));
+        assert_eq!(cli.options.overrides, ["a=1"]);
         assert!(
             Cli::try_parse_from(["storm-pacemaker"])
                 .unwrap()

@@ -83,6 +83,8 @@ pub(super) fn properties(
 
 /// The property in which Storm's launcher passes the `-c` options of its command line.
 const STORM_OPTIONS: &str = "storm.options";
+/// The property in which Storm's launcher passes the file of its `--config`.
+const STORM_FILE: &str = "storm.conf.file";
 
 impl Definition {
     /// The setting that the property stands for, if any. Storm has it under the same name.
@@ -97,23 +99,41 @@ impl Definition {
         })
     }
 
-    /// The settings in `storm.options`: `key=value,key=value`, each pair URL-encoded. The launcher
-    /// passes on every `-c`, so keys that are not about Pacemaker are ignored, as in storm.yaml.
-    pub(super) fn storm_options(&self) -> Vec<Entry> {
+    /// The overrides in `storm.options`: `key=value,key=value`, each pair URL-encoded. The launcher passes
+    /// on every `-c`. Storm ignores what is no pair.
+    pub(super) fn storm_options(&self) -> Vec<String> {
         if self.name != STORM_OPTIONS {
             return Vec::new();
         }
-        let read = |pair: &str| {
-            let pair = url_decoded(pair);
-            let (name, value) = pair.split_once('=')?;
-            Some(Entry {
-                setting: keys::by_name(name).or_else(|| keys::by_storm_name(name))?,
-                spelled: name.to_owned(),
-                raw: RawValue::Untyped(value.to_owned()),
-                location: Location::StormOptions,
+        let pairs = self.value.split(',').map(url_decoded);
+        pairs
+            .filter(|pair| {
+                pair.split_once('=')
+                    .is_some_and(|(name, _)| !name.is_empty())
             })
-        };
-        self.value.split(',').filter_map(read).collect()
+            .collect()
+    }
+
+    /// The storm.yaml that the property names, if it names one.
+    pub(super) fn storm_file(&self) -> Option<&str> {
+        Some(self.value.as_str()).filter(|value| self.name == STORM_FILE && !value.is_empty())
+    }
+
+    pub(super) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// A setting that has no effect as a property, not even in Storm.
+    pub(super) fn without_effect(&self) -> Option<String> {
+        if self.entry().is_some() {
+            return None;
+        }
+        let name = &self.name;
+        keys::by_name(name).or_else(|| keys::by_storm_name(name))?;
+        Some(format!(
+            "-D{name} sets a property of Java, which does not change this setting, in Storm either; \
+             write -c {name}=VALUE"
+        ))
     }
 }
 
@@ -218,22 +238,16 @@ mod tests {
     }
 
     #[test]
-    fn storm_options_are_decoded_and_foreign_keys_ignored() {
-        let given = "storm.options=pacemaker.port%3D7000,nimbus.seeds=%5B%22a%22%5D,log.level=warn,x,access\
+    fn storm_options_are_decoded() {
+        let given = "storm.options=pacemaker.port%3D7000,nimbus.seeds=%5B%22a%22%5D,x,access\
              .reads_from=10.0.0.0%2F8%2C%3A%3A1,auth.nimbus_user=a+b%2,=";
-        let found: Vec<_> = of_command_line(&[given.to_owned()])[0]
-            .storm_options()
-            .into_iter()
-            .map(|entry| (entry.spelled, entry.raw))
-            .collect();
-        let pair = |name: &str, value: &str| (name.to_owned(), RawValue::Untyped(value.to_owned()));
         assert_eq!(
-            found,
+            of_command_line(&[given.to_owned()])[0].storm_options(),
             [
-                pair("pacemaker.port", "7000"),
-                pair("log.level", "warn"),
-                pair("access.reads_from", "10.0.0.0/8,::1"),
-                pair("auth.nimbus_user", "a b%2"),
+                "pacemaker.port=7000",
+                "nimbus.seeds=[\"a\"]",
+                "access.reads_from=10.0.0.0/8,::1",
+                "auth.nimbus_user=a b%2",
             ]
         );
     }

@@ -161,8 +161,10 @@ static WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("pacemaker.host", FOR_DIALLING),
     ("pacemaker.servers", FOR_DIALLING),
     ("pacemaker.client.max.threads", "only clients read it"),
+    ("storm.daemon.metrics.reporter.plugins", METRICS),
 ];
 const UNREAD: &str = "no version of Storm's daemon reads it";
+const METRICS: &str = "its metrics are at /metrics of admin.address, for Prometheus";
 const FOR_DIALLING: &str = "it tells clients where to connect; see server.bind";
 
 /// The setting with this TOML name.
@@ -232,8 +234,81 @@ pub(super) fn unknown(name: &str, storm_names: bool) -> String {
     }
 }
 
+/// A key that has no meaning here.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// Another daemon's: Storm's scripts hand such keys to every daemon.
+    Others,
+    /// Probably one of ours, misspelt: what is wrong.
+    Misspelt(String),
+}
+
+/// What a key without a meaning is, where Storm's names are accepted. One of ours that was meant to ask for
+/// logins must not be taken for another daemon's.
+pub(super) fn foreign(name: &str) -> Foreign {
+    let first = name.split('.').next().unwrap_or_default();
+    let ours = storm_names().chain(SETTINGS.iter().map(|setting| setting.name));
+    let similar = ours
+        .map(|ours| (ours, strsim::normalized_damerau_levenshtein(ours, name)))
+        .max_by(|(_, one), (_, other)| one.total_cmp(other));
+    let least = if first == "pacemaker" || is_table(first) || !name.contains('.') {
+        0.0
+    } else if STORMS_TABLES.contains(&first) {
+        ALMOST_EQUAL
+    } else {
+        LEAST_SIMILARITY
+    };
+    match similar {
+        Some((ours, similarity)) if similarity >= least => {
+            // The guess by the last part of a name is for our own tables.
+            Foreign::Misspelt(if similarity >= LEAST_SIMILARITY {
+                format!("unknown key; did you mean {ours}?")
+            } else {
+                unknown(name, true)
+            })
+        }
+        _ => Foreign::Others,
+    }
+}
+
+/// The first parts of the names of Storm's own settings, without Pacemaker's.
+const STORMS_TABLES: [&str; 30] = [
+    "backpressure",
+    "blobstore",
+    "blacklist",
+    "client",
+    "cluster",
+    "dev",
+    "drpc",
+    "executor",
+    "hdfs",
+    "isolation",
+    "java",
+    "localizer",
+    "logviewer",
+    "metrics",
+    "multitenant",
+    "nimbus",
+    "num",
+    "resource",
+    "scheduler",
+    "scheduling",
+    "storm",
+    "supervisor",
+    "task",
+    "topology",
+    "transactional",
+    "ui",
+    "user",
+    "worker",
+    "zmq",
+    "zookeeper",
+];
+
 /// A guess that is less similar misleads more than it helps.
 const LEAST_SIMILARITY: f64 = 0.7;
+/// Names of Storm's resemble each other.
+const ALMOST_EQUAL: f64 = 0.9;
 
 #[cfg(test)]
 mod tests {
@@ -251,6 +326,42 @@ mod tests {
         assert_eq!(nearest("pacemaker.port", false), Some("server.port"));
         assert_eq!(nearest("pacemaker.prt", true), Some("pacemaker.port"));
         assert_eq!(nearest("zookeeper.servers", true), None);
+    }
+
+    #[test]
+    fn keys_of_other_daemons_are_told_from_misspelt_ones() {
+        for others in [
+            "storm.local.hostname",
+            "storm.zookeeper.servers",
+            "storm.zookeeper.port",
+            "nimbus.thrift.port",
+            "nimbus.seeds",
+            "nimbus.users",
+            "supervisor.slots.ports",
+            "java.library.path",
+            "topology.max.spout.pending",
+            "com.example.plugin.path",
+        ] {
+            assert_eq!(foreign(others), Foreign::Others, "{others}");
+        }
+        for (misspelt, meant) in [
+            ("pacemaker.prt", "pacemaker.port"),
+            ("pacemaker.auth.methd", "pacemaker.auth.method"),
+            ("nimbus.daemon.usr", "nimbus.daemon.user"),
+            (
+                "java.security.auth.login.confg",
+                "java.security.auth.login.config",
+            ),
+            ("sever.port", "server.port"),
+            ("port", "server.port"),
+            ("auth.nothing", "check-config"),
+            ("pacemaker.nothing.like.it", "check-config"),
+        ] {
+            match foreign(misspelt) {
+                Foreign::Misspelt(why) => assert!(why.contains(meant), "{misspelt}: {why}"),
+                Foreign::Others => panic!("{misspelt}"),
+            }
+        }
     }
 
     #[test]

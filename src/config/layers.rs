@@ -3,14 +3,26 @@
 use std::path::Path;
 
 use super::diagnostics::{ConfigError, Diagnostics, Location};
+use super::keys::{self, Foreign};
 use super::raw::RawValue;
 use super::resolve::Entry;
 use super::storm_layer::{self, CHILDOPTS, Childopts, StormFile};
-use super::{files, keys, toml_layer};
+use super::{files, toml_layer};
 
 /// The file of `--config`.
 pub(super) fn config_file(path: &Path, diagnostics: &mut Diagnostics) -> Vec<Entry> {
     match files::read_text(path) {
+        Ok(text) if is_storm_yaml(&text) => {
+            diagnostics.errors.push(ConfigError {
+                location: Location::File(path.display().to_string()),
+                key: None,
+                text:
+                    "this looks like a storm.yaml, and --config takes such a file only if its name \
+                       ends with .yaml; name it with --storm-conf"
+                        .to_owned(),
+            });
+            Vec::new()
+        }
         Ok(text) => toml_layer::read_file(&path.display().to_string(), &text, diagnostics),
         Err(text) => {
             let error = unreadable("--config", path, &text);
@@ -20,13 +32,24 @@ pub(super) fn config_file(path: &Path, diagnostics: &mut Diagnostics) -> Vec<Ent
     }
 }
 
+/// Whether a file begins with a key as YAML has them, `name: value`.
+fn is_storm_yaml(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_end);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '-', '%']));
+    let name = first.and_then(|line| line.split_once(':'));
+    name.is_some_and(|(name, rest)| {
+        let is_name = |char: char| char.is_ascii_alphanumeric() || "._-\"'".contains(char);
+        name.chars().all(is_name) && (rest.is_empty() || rest.starts_with(' '))
+    })
+}
+
 /// The settings of storm.yaml, and its options for the JVM.
 pub(super) fn storm_file(
     file: &StormFile,
     diagnostics: &mut Diagnostics,
 ) -> (Vec<Entry>, Option<Childopts>) {
     let (path, named_by) = match file {
-        StormFile::Named(path) => (path, "--storm-conf".to_owned()),
+        StormFile::Named { path, by } => (path, (*by).to_owned()),
         StormFile::Expected { path, variable } => {
             if matches!(path.try_exists(), Ok(false)) {
                 diagnostics.warn(format!(
@@ -55,13 +78,14 @@ pub(super) fn storm_file(
     }
 }
 
-/// An override, `-c KEY=VALUE`. `pacemaker.childopts` replaces that of storm.yaml.
+/// An override, `-c KEY=VALUE` or a pair of `storm.options`. `pacemaker.childopts` replaces that of
+/// storm.yaml. A key of another daemon gets a note.
 pub(super) fn command_line(
     text: &str,
+    location: Location,
     childopts: &mut Option<Childopts>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Entry> {
-    let location = Location::Override;
     let Some((name, value)) = text.split_once('=') else {
         diagnostics.errors.push(ConfigError {
             location,
@@ -86,11 +110,18 @@ pub(super) fn command_line(
         let note = storm_layer::without_effect(&location, &spelled, why);
         diagnostics.notes.push(note);
     } else {
-        diagnostics.errors.push(ConfigError {
-            location,
-            text: keys::unknown(&spelled, true),
-            key: Some(spelled),
-        });
+        match keys::foreign(&spelled) {
+            Foreign::Others => diagnostics.notes.push(storm_layer::without_effect(
+                &location,
+                &spelled,
+                "it is not about Pacemaker",
+            )),
+            Foreign::Misspelt(text) => diagnostics.errors.push(ConfigError {
+                location,
+                text,
+                key: Some(spelled),
+            }),
+        }
     }
     None
 }

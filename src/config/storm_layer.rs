@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::diagnostics::{ConfigError, Location, Note};
-use super::keys;
+use super::keys::{self, Foreign};
 use super::raw::RawValue;
 use super::resolve::Entry;
 use super::yaml::{self, Text};
@@ -13,7 +13,10 @@ use super::yaml::{self, Text};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum StormFile {
     /// Named by the operator: it must exist.
-    Named(PathBuf),
+    Named {
+        path: PathBuf,
+        by: &'static str,
+    },
     /// Where the environment points: Storm itself continues without it, and so do we.
     Expected {
         path: PathBuf,
@@ -23,31 +26,74 @@ pub(super) enum StormFile {
 }
 
 impl StormFile {
-    /// The first of `--storm-conf`, `$STORM_CONF_DIR/storm.yaml`, `$STORM_HOME/conf/storm.yaml`; as in
+    /// What the operator names, else `$STORM_CONF_DIR/storm.yaml`, else `$STORM_HOME/conf/storm.yaml`, as in
     /// Storm's launcher. An empty variable counts as unset.
+    ///
+    /// # Errors
+    /// Different files are named, so that one of them would be ignored.
     pub(super) fn locate(
-        named: Option<&Path>,
+        named: &[NamedFile],
         conf_dir: Option<&Path>,
         home: Option<&Path>,
-    ) -> Self {
+    ) -> Result<Self, ConfigError> {
         let set = |path: Option<&Path>| {
             path.filter(|path| !path.as_os_str().is_empty())
                 .map(Path::to_path_buf)
         };
-        if let Some(path) = named {
-            StormFile::Named(path.to_path_buf())
-        } else if let Some(directory) = set(conf_dir) {
-            StormFile::Expected {
+        let expected = match (set(conf_dir), set(home)) {
+            (Some(directory), _) => Some((directory, "STORM_CONF_DIR")),
+            (None, Some(home)) => Some((home.join("conf"), "STORM_HOME")),
+            (None, None) => None,
+        };
+        let mut found: Option<(PathBuf, &'static str)> = None;
+        for file in named {
+            let directory = expected.as_ref().map(|(directory, _)| directory.as_path());
+            let path = file.located(directory);
+            if let Some((other, by)) = &found
+                && *other != path
+            {
+                let text = format!(
+                    "a second storm.yaml is named: {by} names {}; name one",
+                    other.display()
+                );
+                return Err(ConfigError {
+                    location: Location::Flag(file.by),
+                    key: Some(path.display().to_string()),
+                    text,
+                });
+            }
+            found = Some((path, file.by));
+        }
+        Ok(match (found, expected) {
+            (Some((path, by)), _) => StormFile::Named { path, by },
+            (None, Some((directory, variable))) => StormFile::Expected {
                 path: directory.join("storm.yaml"),
-                variable: "STORM_CONF_DIR",
-            }
-        } else if let Some(home) = set(home) {
-            StormFile::Expected {
-                path: home.join("conf/storm.yaml"),
-                variable: "STORM_HOME",
-            }
-        } else {
-            StormFile::Nowhere
+                variable,
+            },
+            (None, None) => StormFile::Nowhere,
+        })
+    }
+}
+
+/// A storm.yaml that the operator names.
+#[derive(Clone, Debug)]
+pub(super) struct NamedFile {
+    pub(super) path: PathBuf,
+    /// The option that names it.
+    pub(super) by: &'static str,
+    /// Storm's own option: the file is looked for in the directory of storm.yaml first, as Storm does on
+    /// its class path (`Utils.getConfigFileInputStream`).
+    pub(super) is_storms_way: bool,
+}
+
+impl NamedFile {
+    fn located(&self, directory: Option<&Path>) -> PathBuf {
+        let beside = directory
+            .filter(|_| self.is_storms_way && self.path.is_relative())
+            .map(|directory| directory.join(&self.path));
+        match beside {
+            Some(beside) if beside.exists() => beside,
+            _ => self.path.clone(),
         }
     }
 }
@@ -121,12 +167,8 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<StormLayer, ConfigError> 
                 raw: entry.raw,
                 location,
             });
-        } else if let Some(why) = keys::without_effect(&entry.name)
-            && !noted.contains(&entry.name)
-        {
-            layer
-                .notes
-                .push(without_effect(&location, &entry.name, why));
+        } else if !noted.contains(&entry.name) {
+            layer.notes.extend(note_about(&location, &entry.name));
             noted.push(entry.name);
         }
     }
@@ -187,6 +229,20 @@ fn is_damaged(raw: &RawValue) -> bool {
     }
 }
 
+/// What an operator should know about a key of storm.yaml that is not ours.
+fn note_about(location: &Location, name: &str) -> Option<Note> {
+    if let Some(why) = keys::without_effect(name) {
+        return Some(without_effect(location, name, why));
+    }
+    match keys::foreign(name) {
+        // Storm ignores what it does not know, so it is no error.
+        Foreign::Misspelt(why) if name.starts_with("pacemaker.") => {
+            Some(Note::warning(format!("{location}: {name}: {why}")))
+        }
+        _ => None,
+    }
+}
+
 /// The note for a key that has no effect here.
 pub(super) fn without_effect(location: &Location, name: &str, why: &str) -> Note {
     Note::info(format!(
@@ -201,25 +257,41 @@ mod tests {
     #[test]
     fn the_operators_choice_wins_over_the_environment() {
         let path = |text: &'static str| Some(Path::new(text));
+        let mine = NamedFile {
+            path: "mine.yaml".into(),
+            by: "--storm-conf",
+            is_storms_way: false,
+        };
+        let locate =
+            |named: &[NamedFile], conf_dir, home| StormFile::locate(named, conf_dir, home).unwrap();
         assert_eq!(
-            StormFile::locate(path("mine.yaml"), path("conf"), path("home")),
-            StormFile::Named("mine.yaml".into())
+            locate(&[mine.clone(), mine.clone()], path("conf"), path("home")),
+            StormFile::Named {
+                path: "mine.yaml".into(),
+                by: "--storm-conf"
+            }
         );
         assert_eq!(
-            StormFile::locate(None, path("conf"), path("home")),
+            locate(&[], path("conf"), path("home")),
             StormFile::Expected {
                 path: "conf/storm.yaml".into(),
                 variable: "STORM_CONF_DIR"
             }
         );
         assert_eq!(
-            StormFile::locate(None, path(""), path("home")),
+            locate(&[], path(""), path("home")),
             StormFile::Expected {
                 path: "home/conf/storm.yaml".into(),
                 variable: "STORM_HOME"
             }
         );
-        assert_eq!(StormFile::locate(None, None, path("")), StormFile::Nowhere);
+        assert_eq!(locate(&[], None, path("")), StormFile::Nowhere);
+        let other = NamedFile {
+            path: "other.yaml".into(),
+            by: "--config",
+            is_storms_way: true,
+        };
+        assert!(StormFile::locate(&[mine, other], None, None).is_err());
     }
 
     #[test]

@@ -39,6 +39,8 @@ mod slow_reader;
 mod socket_activation;
 mod stalled_peers;
 mod stopped_shard;
+mod storm_yaml;
 mod storm_yaml_cross_check;
+mod storms_options;
 mod thrift_cross_check;
 mod top;

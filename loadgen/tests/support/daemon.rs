@@ -27,7 +27,7 @@ pub fn be_one_if_asked() {
         return;
     };
     let sources = Sources {
-        config: None,
+        config: Vec::new(),
         storm_conf: None,
         storm_conf_dir: None,
         storm_home: None,

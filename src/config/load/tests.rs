@@ -6,7 +6,7 @@ use crate::access::PageRule;
 
 fn sources() -> Sources {
     Sources {
-        config: None,
+        config: Vec::new(),
         storm_conf: None,
         storm_conf_dir: None,
         storm_home: None,
