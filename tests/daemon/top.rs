@@ -1,14 +1,17 @@
 //! `storm-pacemaker top` tells how long each worker has been silent, whatever server it asks, costs no
 //! more than it was allowed, and leaves the terminal as it was.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rustix::process::Signal;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use support::beats::OF_2_8_3;
 use support::check_config::{Run, command};
 use support::java_daemon::JavaDaemon;
@@ -72,6 +75,32 @@ fn shows_all_keys_once(server: SocketAddr) {
 fn all_keys_are_shown() {
     let daemon = Daemon::start(&["--shards", "2"]);
     shows_all_keys_once(daemon.address());
+    daemon.stop();
+}
+
+/// Storm 3 writes the time with 64 bits.
+#[test]
+fn heartbeats_of_storm_3_tell_their_age() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let hour_ago = now.unwrap().as_secs() as i64 - 3600;
+    let topology = [&[11, 0, 1, 0, 0, 0, 1][..], b"t"].concat();
+    let time = [&[10, 0, 3][..], &hour_ago.to_be_bytes()].concat();
+    let beat = [&topology[..], &time, &[0]].concat();
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(&beat).unwrap();
+    let daemon = Daemon::start(&[]);
+    let mut client = Client::connect(daemon.address());
+    client.put(&key("t-1-1", 1), &packer.finish().unwrap());
+    client.put(
+        &key("t-1-1", 2),
+        &compress_to_vec(&beat[..], CompressionLevel::Fastest),
+    );
+    let run = once(daemon.address(), &[]);
+    run.succeeds();
+    assert!(run.stdout.contains("2 stale"), "{}", run.stdout);
+    for row in rows(&run.stdout) {
+        assert!(row.concat().starts_with("~1h"), "{row:?}");
+    }
     daemon.stop();
 }
 

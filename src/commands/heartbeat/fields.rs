@@ -1,4 +1,5 @@
-//! The fields of a heartbeat and their names in Storm's `storm.thrift`, the same since 1.0.
+//! The fields of a heartbeat and their names in Storm's `storm.thrift`, the same since 1.0;
+//! `time_secs` has 64 bits since 3.0.
 
 use super::FieldName;
 

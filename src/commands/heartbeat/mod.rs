@@ -73,6 +73,8 @@ pub(super) fn time_secs(details: &[u8]) -> Option<i64> {
     while let Some(field) = cursor.field().ok()? {
         match (field.id, field.kind) {
             (fields::TIME_SECS, code::I32) => return cursor.i32().ok().map(i64::from),
+            // Since Storm 3.
+            (fields::TIME_SECS, code::I64) => return cursor.i64().ok(),
             (_, kind) => cursor.skip(kind).ok()?,
         }
     }

@@ -207,3 +207,23 @@ fn neither_do_values_that_take_more_than_their_bytes() {
         Err(HeartbeatError::Thrift(DecodeError::TooDeep))
     );
 }
+
+/// Storm 3 made the time a 64-bit number; its other fields are as before.
+#[test]
+fn the_time_of_storm_3_is_read() {
+    let old = unpack(OF_2_8_3).unwrap().bytes;
+    let short = [&[code::I32, 0, 3][..], &1_764_119_999_i32.to_be_bytes()].concat();
+    let long = [&[code::I64, 0, 3][..], &1_764_119_999_i64.to_be_bytes()].concat();
+    let at = old
+        .windows(short.len())
+        .position(|window| window == short)
+        .unwrap();
+    let new = [&old[..at], &long, &old[at + short.len()..]].concat();
+    let fastest = CompressionLevel::Fastest;
+    for details in [gzip(&new), compress_to_vec(&new[..], fastest)] {
+        assert_eq!(time_secs(&details), Some(1_764_119_999));
+        let unpacked = unpack(&details).unwrap();
+        let beat = decode(&unpacked.bytes).unwrap();
+        assert_eq!(beat.integer("time_secs"), Some(1_764_119_999));
+    }
+}
