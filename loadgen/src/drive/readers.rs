@@ -200,8 +200,14 @@ impl Readers {
             };
             if !request.was_written() {
                 self.context.record.errors.add(ErrorKind::Unsent);
-            } else if !request.is_lost() {
-                self.context.record.errors.add(ErrorKind::Unanswered);
+            } else {
+                // A request lost with its connection has been counted.
+                if !request.is_lost() {
+                    self.context.record.errors.add(ErrorKind::Unanswered);
+                }
+                // A server that answers slow reads never must not look fast.
+                let age_us = self.context.now_us.saturating_sub(request.planned_us);
+                self.record_time(index, &request, age_us);
             }
             let target = request.what.target;
             if self.links[target].is_logging_in() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use storm_pacemaker::wire::MessageType;
 
-use crate::support::{Outcome, Stub, side_by_side, until_valid};
+use crate::support::{Outcome, Reply, Stub, side_by_side, until_valid};
 
 /// A stall of this length, every so often; the first one so long after the first request.
 const STALL: Duration = Duration::from_millis(500);
@@ -125,4 +125,25 @@ fn a_pass_that_misses_its_ten_seconds_is_told_although_the_run_ends_first() {
         "{outcome:#?}"
     );
     assert_eq!(outcome.code, Some(1), "{outcome:#?}");
+}
+
+/// Reads that no answer comes to are in the times with their age, as pulses are.
+#[test]
+fn a_server_that_leaves_reads_unanswered_does_not_look_fast() {
+    let stub = Stub::start(|store, request| match request.kind {
+        MessageType::GetPulse => Reply::Nothing,
+        _ => store.serve(request),
+    });
+    let outcome = stub.load(
+        "--supervisors 2 --interval 500ms --warmup 0s --duration 2s --keep --expect get.max<100ms",
+    );
+    let report = outcome.report();
+    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
+    assert!(report.errors("unanswered") > 0, "{outcome:#?}");
+    // Storm's client gives up after eleven seconds.
+    assert!(
+        report.count("/times/get/max_us") >= 10_000_000,
+        "{outcome:#?}"
+    );
+    assert_eq!(report.at("/limits/0/met"), &serde_json::Value::from(false));
 }

@@ -7,6 +7,7 @@ use storm_pacemaker::io::EventLoop;
 use super::super::context::Context;
 use super::super::driver::{Clients, end_late_logins};
 use super::super::link::Link;
+use super::super::request::Request;
 use super::super::stage::Stage;
 use super::Readers;
 use crate::storm;
@@ -49,7 +50,7 @@ impl Clients for Readers {
         self.context.show_progress();
     }
 
-    /// Times a pass that has already missed its ten seconds.
+    /// Times a pass that has already missed its ten seconds, and reads that no answer came to.
     fn give_up(&mut self) -> Vec<ConnectionId> {
         let window = self.context.window;
         for asker in &self.askers {
@@ -58,6 +59,13 @@ impl Clients for Readers {
                 && window.end_us - begun_us >= storm::NIMBUS_PASS_EVERY_US
             {
                 self.context.record.time(timed, window.end_us - begun_us);
+            }
+        }
+        for index in 0..self.askers.len() {
+            let unanswered = self.askers[index].question.take();
+            if let Some(request) = unanswered.filter(Request::was_written) {
+                let age_us = self.context.now_us.saturating_sub(request.planned_us);
+                self.record_time(index, &request, age_us);
             }
         }
         self.links.iter().filter_map(Link::id).collect()
