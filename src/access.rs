@@ -176,12 +176,16 @@ impl Addresses {
     }
 }
 
-/// The address under which limits and log lines count a peer: its own address for IPv4, its /64 for
-/// IPv6, because one host can use every address of a /64.
-pub(crate) fn account_of(address: IpAddr) -> IpAddr {
+/// The address under which limits and log lines count a peer: its own address for IPv4, and its network for
+/// IPv6, with a prefix of that many bits, because one host can use every address of a /64.
+pub(crate) fn account_of(address: IpAddr, ipv6_prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        IpAddr::V6(address) => {
+            let host_bits = 128 - u32::from(ipv6_prefix.min(128));
+            let network = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+            IpAddr::V6((u128::from(address) & network).into())
+        }
     }
 }
 
@@ -410,7 +414,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_host_cannot_choose_its_account() {
-        let account = |text: &str| account_of(text.parse().unwrap());
+        let account = |text: &str| account_of(text.parse().unwrap(), 64);
         assert_eq!(account("2001:db8::1"), account("2001:db8::ffff:2"));
         assert_ne!(account("2001:db8::1"), account("2001:db8:0:1::1"));
         assert_ne!(account("192.0.2.1"), account("192.0.2.2"));

@@ -28,6 +28,9 @@ pub struct Limits {
     /// Connections of one address, so that no single host can take them all. `None`: half of
     /// `connections`; read it with [`Limits::connections_per_address`].
     pub connections_per_address: Option<u64>,
+    /// Bits of an IPv6 address that limits for one address, and its account of failed logins, go by. One
+    /// host can use every address of a /64; all pods of a node may share one.
+    pub ipv6_prefix: u8,
     /// Requests of one connection that other shards have not answered yet. Storm's client has 100
     /// message slots.
     pub in_flight: usize,
@@ -83,6 +86,7 @@ impl Limits {
             path_depth: 32,
             connections: 1000,
             connections_per_address: Some(1000),
+            ipv6_prefix: 64,
             in_flight: 1024,
             output_bytes: 16 << 20,
             output_deadline: Duration::from_secs(30),
@@ -113,6 +117,7 @@ pub const FRAME_BYTES: RangeInclusive<u64> = KIB..=i32::MAX as u64;
 pub(crate) const PATH_BYTES: RangeInclusive<u64> = 128..=64 * KIB;
 pub(crate) const PATH_DEPTH: RangeInclusive<u64> = 4..=1024;
 pub const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
+pub(crate) const IPV6_PREFIX: RangeInclusive<u64> = 32..=128;
 pub(crate) const IN_FLIGHT: RangeInclusive<u64> = 1..=65_536;
 pub(crate) const OUTPUT_BYTES: RangeInclusive<u64> = 4 * KIB..=4 * GIB;
 pub(crate) const OUTPUT_DEADLINE: RangeInclusive<Duration> = seconds(1)..=seconds(3600);

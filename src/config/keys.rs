@@ -58,6 +58,7 @@ settings! {
     CONNECTIONS: u64 = Key::count("limits.connections", limits::CONNECTIONS);
     CONNECTIONS_PER_ADDRESS: Option<u64> =
         Key::auto_or_count("limits.connections_per_address", limits::CONNECTIONS);
+    IPV6_PREFIX: u8 = Key::count("limits.ipv6_prefix", limits::IPV6_PREFIX);
     IN_FLIGHT: usize = Key::count("limits.in_flight", limits::IN_FLIGHT);
     OUTPUT: usize = Key::size("limits.output", limits::OUTPUT_BYTES);
     OUTPUT_DEADLINE: Duration = Key::time("limits.output_deadline", limits::OUTPUT_DEADLINE);

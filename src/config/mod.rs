@@ -229,6 +229,7 @@ fn limits(resolved: &Resolved) -> Limits {
         path_depth: resolved.get(&keys::PATH_DEPTH),
         connections: resolved.get(&keys::CONNECTIONS),
         connections_per_address: resolved.get(&keys::CONNECTIONS_PER_ADDRESS),
+        ipv6_prefix: resolved.get(&keys::IPV6_PREFIX),
         in_flight: resolved.get(&keys::IN_FLIGHT),
         output_bytes: resolved.get(&keys::OUTPUT),
         output_deadline: resolved.get(&keys::OUTPUT_DEADLINE),

@@ -174,7 +174,7 @@ macro_rules! whole {
     )*};
 }
 
-whole!(u16, u32, u64, usize);
+whole!(u8, u16, u32, u64, usize);
 
 from_value! {
     Option<u64>: SettingValue::Auto => None, SettingValue::Count(count) => Some(*count);

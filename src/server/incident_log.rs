@@ -28,6 +28,8 @@ pub(super) struct IncidentLog {
     now_us: u64,
     /// Lines left out because another shard held the lock.
     left_out: u64,
+    /// Bits of an IPv6 address that count as one.
+    ipv6_prefix: u8,
     shared: Arc<Mutex<LineRate>>,
 }
 
@@ -44,6 +46,13 @@ struct LineRate {
 }
 
 impl IncidentLog {
+    pub(super) fn new(ipv6_prefix: u8) -> IncidentLog {
+        IncidentLog {
+            ipv6_prefix,
+            ..IncidentLog::default()
+        }
+    }
+
     pub(super) fn set_time(&mut self, now_us: u64) {
         self.now_us = now_us;
     }
@@ -97,7 +106,7 @@ impl Incidents for IncidentLog {
             Incident::Refusal(refusal) => refusal.label(),
             Incident::LoggedIn(_) => "logged_in",
         };
-        let Some(left_out) = self.try_line(account_of(peer.ip()), label) else {
+        let Some(left_out) = self.try_line(account_of(peer.ip(), self.ipv6_prefix), label) else {
             return;
         };
         match incident {

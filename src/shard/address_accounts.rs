@@ -29,6 +29,8 @@ pub struct AddressAccounts {
     /// Chooses the stripe. Seeded anew for each process: peers cannot choose addresses that meet.
     hasher: RandomState,
     limits: PerAddressLimits,
+    /// Bits of an IPv6 address that make an account.
+    ipv6_prefix: u8,
 }
 
 /// Limits for one address.
@@ -75,11 +77,15 @@ pub(super) enum Excess {
 
 impl AddressAccounts {
     pub fn new(limits: &Limits) -> AddressAccounts {
-        AddressAccounts::with_limits(PerAddressLimits {
+        let per_address = PerAddressLimits {
             connections: limits.connections_per_address(),
             unauthenticated: limits.unauthenticated_per_address,
             failed_logins: limits.failed_logins,
-        })
+        };
+        AddressAccounts {
+            ipv6_prefix: limits.ipv6_prefix,
+            ..AddressAccounts::with_limits(per_address)
+        }
     }
 
     fn with_limits(limits: PerAddressLimits) -> AddressAccounts {
@@ -93,6 +99,7 @@ impl AddressAccounts {
             stripes: std::array::from_fn(stripe),
             hasher: RandomState::new(),
             limits,
+            ipv6_prefix: 64,
         }
     }
 
@@ -113,7 +120,7 @@ impl AddressAccounts {
         is_unauthenticated: bool,
         now_us: u64,
     ) -> Result<(), Excess> {
-        let address = account_of(address);
+        let address = account_of(address, self.ipv6_prefix);
         let mut stripe = self.stripe(address);
         stripe.prune(now_us);
         let account = stripe.by_address.entry(address).or_default();
@@ -187,7 +194,7 @@ impl AddressAccounts {
 
     /// Works with the account of a connection that is open.
     fn with<R>(&self, address: IpAddr, change: impl FnOnce(&mut Account) -> R) -> R {
-        let address = account_of(address);
+        let address = account_of(address, self.ipv6_prefix);
         let mut stripe = self.stripe(address);
         let account = stripe.by_address.get_mut(&address);
         change(account.expect("an account stays as long as it counts something"))
@@ -256,6 +263,26 @@ mod tests {
         accounts.closed(address(1));
         accounts.closed(address(1));
         assert_eq!(accounts.opened(address(1), false, 0), Ok(()));
+    }
+
+    #[test]
+    fn the_prefix_says_which_addresses_share_an_account() {
+        let hosts: [IpAddr; 2] = ["fd00::1", "fd00::2"].map(|host| host.parse().unwrap());
+        for (ipv6_prefix, second) in [(64, Err(Excess::Connections)), (128, Ok(()))] {
+            let accounts = AddressAccounts {
+                ipv6_prefix,
+                ..AddressAccounts::with_limits(PerAddressLimits {
+                    connections: 1,
+                    ..LIMITS
+                })
+            };
+            assert_eq!(accounts.opened(hosts[0], false, 0), Ok(()));
+            assert_eq!(
+                accounts.opened(hosts[1], false, 0),
+                second,
+                "/{ipv6_prefix}"
+            );
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) struct BufferAccount {
     /// What this shard may use however much the others do: its equal share, and at least a frame. It
     /// then overdraws the limit, and a shard that uses more than its own gives way.
     guaranteed_bytes: u64,
+    /// Bits of an IPv6 address that make an account.
+    ipv6_prefix: u8,
 }
 
 /// What a peer that is gone has left in other shards' mailboxes.
@@ -68,7 +70,13 @@ impl BufferAccount {
             by_address: HashMap::default(),
             address_limit_bytes: half_of_share.max(frames) as usize,
             guaranteed_bytes: (2 * half_of_share).max(frames),
+            ipv6_prefix: limits.ipv6_prefix,
         }
+    }
+
+    /// The address under which a peer's buffers count.
+    pub(super) fn account_of(&self, peer: &Peer) -> IpAddr {
+        account_of(peer.address.ip(), self.ipv6_prefix)
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -90,7 +98,7 @@ impl BufferAccount {
         if bytes < old_bytes || bytes <= SMALL_BUFFER_BYTES {
             Ok(())
         } else if of_address > self.address_limit_bytes {
-            Err(Full::Address(account_of(slot.peer.address.ip())))
+            Err(Full::Address(self.account_of(&slot.peer)))
         } else if fits || self.allowance.used() <= self.guaranteed_bytes {
             Ok(())
         } else {
@@ -112,7 +120,7 @@ impl BufferAccount {
         self.set_total(bytes, forwarded_bytes);
         self.watch(peer, bytes, 0, 0);
         if forwarded_bytes > 0 {
-            let address = account_of(peer.address.ip());
+            let address = self.account_of(peer);
             self.set_address(address, 0, forwarded_bytes);
             let bytes = forwarded_bytes;
             self.orphans.insert(peer.id, Orphan { address, bytes });
@@ -156,7 +164,7 @@ impl BufferAccount {
             let since_us = *peer.holds_since_us.get_or_insert(now_us);
             self.by_age.insert((since_us, peer.id));
         }
-        self.set_address(account_of(peer.address.ip()), old, new)
+        self.set_address(self.account_of(peer), old, new)
     }
 
     /// A holder of this address holds `new` bytes instead of `old`. Returns what all of them hold.

@@ -9,7 +9,6 @@ use super::buffers::{BufferAccount, Full};
 use super::logins::Logins;
 use super::peer::{Blocked, PartialFrame, Peer, Reading, Slot};
 use super::{Context, Engine, Incident, Settings, Shard};
-use crate::access::account_of;
 use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::Fault;
 use crate::limits::{FRAME_TIME_US, Limits};
@@ -186,7 +185,7 @@ impl Shard {
             let peer = &self.peers.slots.get(id)?.peer;
             let of_full = match full {
                 Full::All => true,
-                Full::Address(address) => account_of(peer.address.ip()) == address,
+                Full::Address(address) => self.peers.buffers.account_of(peer) == address,
             };
             let held_us = now_us.saturating_sub(peer.holds_since_us?);
             of_full.then_some(peer.counted_bytes as u64 * (held_us / 1000 + 1))
