@@ -5,7 +5,7 @@
 #   docker run --security-opt seccomp=packaging/seccomp.json --ulimit nofile=131072 \
 #       --read-only --cap-drop ALL --security-opt no-new-privileges -v /var/tmp \
 #       -v /etc/storm/storm.yaml:/conf/storm.yaml:ro -p 6699:6699 -p 127.0.0.1:6698:6698 \
-#       storm-pacemaker serve -c admin.address=0.0.0.0:6698 -c admin.page=on
+#       storm-pacemaker serve -c "admin.address=[::]:6698" -c admin.page=on
 #
 # By default the page and the metrics listen on 127.0.0.1, which is the container's own loopback, so the
 # command sets admin.address. They have no login, so -p publishes them on the host's loopback only. The host is
@@ -55,7 +55,8 @@ ENV STORM_CONF_DIR=/conf
 ENV KRB5RCACHEDIR=/var/tmp
 EXPOSE 6699
 STOPSIGNAL SIGTERM
-# The check needs the same configuration, because it may set the port.
+# It finds the address in force by itself, whatever the daemon's options are. The configuration is for the case that
+# the daemon does not run.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=5s --retries=3 \
     CMD ["/usr/local/bin/storm-pacemaker", "--config", "/etc/storm-pacemaker/pacemaker.toml", "healthcheck"]
 ARG VERSION=

@@ -24,7 +24,7 @@ run: setup-run
 	@echo '  #                          "org.apache.storm.pacemaker.pacemaker_state_factory"      # Storm 1.x'
 	@echo '  pacemaker.servers: ["THIS_HOST"]   # Storm 1.0: pacemaker.host: "THIS_HOST"'
 	@echo '  pacemaker.port: 6699'
-	@echo 'It listens on 127.0.0.1 unless told otherwise: make run ARGS="--bind 0.0.0.0"'
+	@echo 'It listens on 127.0.0.1 unless told otherwise: make run ARGS="--bind ::"'
 	@echo 'Ctrl-C stops it.'
 	@echo
 	@exec target/release/storm-pacemaker serve $(ARGS)

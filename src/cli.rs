@@ -44,7 +44,7 @@ enum Command {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Configuration")]
 struct Options {
-    /// IP address to listen on, IPv4 or IPv6 [default: 0.0.0.0]
+    /// IP address to listen on, IPv4 or IPv6 [default: ::, all addresses of both families]
     #[arg(long, value_name = "ADDR", global = true)]
     bind: Option<String>,
 

@@ -8,6 +8,7 @@
 
 pub mod access;
 mod admin;
+mod announcement;
 pub mod auth;
 pub mod blocking_client;
 mod budget;

@@ -59,6 +59,10 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    if address.is_ipv6() {
+        // [::] stands for the addresses of both families, whatever net.ipv6.bindv6only says.
+        sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     sockopt::set_socket_reuseaddr(&socket, true)?;
     sockopt::set_tcp_nodelay(&socket, true)?;
     sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER_BYTES)?;

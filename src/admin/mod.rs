@@ -73,6 +73,11 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     http::listen(address)
 }
 
+/// What `/status` tells, on one line.
+pub(crate) fn status(facts: &Facts, board: &Board) -> String {
+    status::document(facts, board).to_string()
+}
+
 impl Admin {
     /// Starts the thread that serves.
     ///

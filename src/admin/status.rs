@@ -11,6 +11,10 @@ use super::process::Process;
 use crate::shard::Snapshot;
 
 pub(super) fn json(facts: &Facts, board: &Board) -> String {
+    format!("{:#}\n", document(facts, board))
+}
+
+pub(super) fn document(facts: &Facts, board: &Board) -> Value {
     let now_ms = board.now_ms();
     let reports: Vec<_> = board.slots().iter().map(ShardSlot::report).collect();
     let sum = |number: fn(&Snapshot) -> u64| -> u64 {
@@ -39,7 +43,7 @@ pub(super) fn json(facts: &Facts, board: &Board) -> String {
         .iter()
         .map(|(key, value)| ((*key).to_owned(), value.clone().into()))
         .collect();
-    let document = json!({
+    json!({
         "version": env!("CARGO_PKG_VERSION"),
         "kernel": facts.kernel,
         "io": facts.io,
@@ -61,8 +65,7 @@ pub(super) fn json(facts: &Facts, board: &Board) -> String {
         "resident_bytes": Process::read().map(|process| process.resident_bytes),
         "shards": shards,
         "settings": settings,
-    });
-    format!("{document:#}\n")
+    })
 }
 
 fn open_connections(shard: &Snapshot) -> u64 {

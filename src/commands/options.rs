@@ -81,6 +81,7 @@ impl ServerOptions {
             None => Ok(ServerName {
                 host: configured.ip().to_string(),
                 port: configured.port(),
+                or_at: settings.or_at,
             }),
             Some(text) => parse(text, configured.port()),
         }

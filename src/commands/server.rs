@@ -14,6 +14,8 @@ pub(crate) struct ServerName {
     /// Without the brackets of an IPv6 address.
     pub host: String,
     pub port: u16,
+    /// To try if the host's own address does not answer.
+    pub or_at: Option<IpAddr>,
 }
 
 impl ServerName {
@@ -55,15 +57,19 @@ impl ServerName {
                 ));
             }
         };
-        let host = host.to_owned();
-        Ok(ServerName { host, port })
+        Ok(ServerName {
+            host: host.to_owned(),
+            port,
+            or_at: None,
+        })
     }
 
     /// The addresses of the name, in the order in which to try them. The system's resolver has timeouts
     /// of its own, so it runs on a thread that is abandoned when `within` is over.
     pub(super) fn resolve(&self, within: Duration) -> Result<Vec<SocketAddr>, RequestError> {
         if let Ok(ip) = self.host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(ip, self.port)]);
+            let ips = [Some(ip), self.or_at].into_iter().flatten();
+            return Ok(ips.map(|ip| SocketAddr::new(ip, self.port)).collect());
         }
         let (sender, receiver) = channel();
         let name = (self.host.clone(), self.port);

@@ -18,6 +18,8 @@ use crate::limits;
 pub(crate) struct ClientConfig {
     /// Where a daemon with this configuration listens, as seen from its host.
     pub server: SocketAddr,
+    /// Where else it listens then, if it listens everywhere.
+    pub or_at: Option<IpAddr>,
     /// Bytes of the largest answer's body.
     pub frame_bytes: u32,
     pub login: ClientLogin,
@@ -45,8 +47,10 @@ pub(crate) fn load_for_client(sources: &Sources) -> Result<ClientConfig, ConfigE
     let (resolved, properties) = resolve(sources, &mut diagnostics);
     let login = logins::of_client(&resolved, &properties, &mut diagnostics);
     diagnostics.into_notes()?;
+    let (server, or_at) = local_addresses(&resolved);
     Ok(ClientConfig {
-        server: local_address(&resolved),
+        server,
+        or_at,
         frame_bytes: resolved.get(&FRAME_SIZE),
         login,
         krb5_conf: resolved.get(&KRB5_CONF).map(PathBuf::from),
@@ -54,16 +58,19 @@ pub(crate) fn load_for_client(sources: &Sources) -> Result<ClientConfig, ConfigE
 }
 
 /// Where the daemon listens, as seen from its host. A daemon on the wildcard address also listens on
-/// loopback. Port 0 is not known beforehand; Storm's default stands in for it.
-fn local_address(resolved: &Resolved) -> SocketAddr {
-    let ip = match resolved.get(&BIND) {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        bound => bound,
+/// loopback, of both families unless the host has one. Port 0 is not known beforehand; Storm's default
+/// stands in for it.
+fn local_addresses(resolved: &Resolved) -> (SocketAddr, Option<IpAddr>) {
+    let (ip, or_at) = match resolved.get(&BIND) {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST.into(), None),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            (Ipv4Addr::LOCALHOST.into(), Some(Ipv6Addr::LOCALHOST.into()))
+        }
+        bound => (bound, None),
     };
     let port = match resolved.get(&PORT) {
         0 => limits::STORMS_PORT,
         port => port,
     };
-    SocketAddr::new(ip, port)
+    (SocketAddr::new(ip, port), or_at)
 }

@@ -38,6 +38,20 @@ pub struct Sources {
     pub cores: Cores,
 }
 
+impl Sources {
+    /// Whether the command line says where the daemon listens.
+    pub(crate) fn names_address(&self) -> bool {
+        const NAMES: [&str; 3] = ["server.bind", "server.port", "pacemaker.port"];
+        let flags = self.flags.iter().map(|(_, setting, _)| setting.name);
+        let overrides = self
+            .overrides
+            .iter()
+            .filter_map(|text| text.split_once('='));
+        let mut names = flags.chain(overrides.map(|(name, _)| name.trim()));
+        names.any(|name| NAMES.contains(&name))
+    }
+}
+
 /// A configuration that can be run, and the notes about it.
 #[derive(Clone, Debug)]
 pub struct Loaded {

@@ -33,6 +33,10 @@ pub fn listen_at(
     unacknowledged: Duration,
 ) -> io::Result<OwnedFd> {
     let socket = open(address)?;
+    if address.is_ipv6() {
+        // [::] stands for the addresses of both families, whatever net.ipv6.bindv6only says.
+        sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     // Connections of an earlier process in TIME_WAIT must not keep this one from starting.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if shared {

@@ -2,7 +2,7 @@
 //! the service manager opens and keeps them, so that clients can connect while the daemon restarts.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::thread;
@@ -101,6 +101,20 @@ pub(super) fn open(
         );
     }
     Ok(listeners)
+}
+
+/// `[::]` stands for all addresses of both families. On a host without IPv6 those are `0.0.0.0`.
+pub(super) fn with_families_of_host(wanted: SocketAddr) -> SocketAddr {
+    if wanted.ip() != Ipv6Addr::UNSPECIFIED || TcpListener::bind((wanted.ip(), 0)).is_ok() {
+        return wanted;
+    }
+    let instead = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), wanted.port());
+    // If IPv4 is missing as well, the first address is the one to complain about.
+    if TcpListener::bind((instead.ip(), 0)).is_err() {
+        return wanted;
+    }
+    info!("this host has no IPv6: {instead} stands for {wanted}");
+    instead
 }
 
 /// Whether a shard accepts from a socket. Every shard has at least one socket, and every socket at least

@@ -20,12 +20,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ahash::RandomState;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::{Signals, SignalsInfo};
 use tracing::info;
 
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
+use crate::announcement::Announcement;
 use crate::config::{Config, Loaded, Note, Severity, Sources};
 use crate::io::{Bells, DataPlane, ring_all};
 use crate::limits::Limits;
@@ -76,7 +77,7 @@ impl std::error::Error for StartError {}
 /// # Errors
 /// The operating system refuses to install a signal handler.
 pub fn signals() -> io::Result<SignalsInfo> {
-    Signals::new([SIGTERM, SIGINT, SIGHUP])
+    Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT])
 }
 
 /// What `check-config` says of the data plane that a start here would use.
@@ -93,7 +94,8 @@ pub(crate) fn data_plane(config: &Config) -> Result<Vec<Note>, StartError> {
 }
 
 /// Serves until SIGTERM or SIGINT, then answers the requests in flight, resets all connections and
-/// returns. SIGHUP loads the configuration again from `sources`. Logs the notes of `loaded`.
+/// returns. SIGHUP loads the configuration again from `sources`, and SIGQUIT logs what `/status` tells. Logs
+/// the notes of `loaded`.
 ///
 /// # Errors
 /// The machine cannot run the daemon, a socket cannot listen, the credentials cannot be used, or a
@@ -116,13 +118,14 @@ pub fn serve(
     let policy_mailbox = Arc::new(PolicyMailbox::new(shards));
 
     let unacknowledged = config.limits.unacknowledged_time();
-    let address = config.server.address();
-    let listeners = listeners::open(inherited, address, shards, unacknowledged)?;
+    let wanted = listeners::with_families_of_host(config.server.address());
+    let listeners = listeners::open(inherited, wanted, shards, unacknowledged)?;
     let address = listeners.addresses.iter().map(ToString::to_string);
     let address = address.collect::<Vec<_>>().join(" and ");
     let admin_listener = match config.admin.address {
         Some(address) => {
-            Some(admin::listen(address).map_err(|error| StartError::Admin(address, error))?)
+            let wanted = listeners::with_families_of_host(address);
+            Some(admin::listen(wanted).map_err(|error| StartError::Admin(address, error))?)
         }
         None => None,
     };
@@ -132,7 +135,7 @@ pub fn serve(
         listeners: listeners.shared(shards),
         policies: policy_mailbox.clone(),
         board: board.clone(),
-        incidents: IncidentLog::default(),
+        incidents: IncidentLog::new(config.limits.ipv6_prefix),
     };
     let started = start_shards(&config, &settings, policies, preflight.plane, &parts);
     let (threads, shared) = match started {
@@ -158,7 +161,7 @@ pub fn serve(
     );
     let admin = match admin_listener {
         Some(listener) => Some(
-            Admin::start(listener, facts, board.clone())
+            Admin::start(listener, facts.clone(), board.clone())
                 .map_err(internal("starting the admin endpoint"))?,
         ),
         None => None,
@@ -169,10 +172,12 @@ pub fn serve(
             admin.address()
         );
     }
+    // Without it, healthcheck asks the configured address.
+    let _announcement = Announcement::of(facts.address).ok();
     let line = report_ready(&address, shards);
     let reloader = Reloader::start(sources, config, policy_mailbox, log, line)
         .map_err(internal("starting the reloader"))?;
-    wait_for_stop(&mut signals, &reloader);
+    wait_for_stop(&mut signals, &reloader, || admin::status(&facts, &board));
     systemd::notify_stopping();
     board.stop();
     shared.lifecycle.begin();
@@ -259,14 +264,18 @@ fn report_ready(address: &str, shards: usize) -> String {
     line
 }
 
-/// Reloads at every SIGHUP, until another signal comes.
-fn wait_for_stop(signals: &mut SignalsInfo, reloader: &Reloader) {
+/// Reloads at every SIGHUP and logs the status at every SIGQUIT, until another signal comes.
+fn wait_for_stop(signals: &mut SignalsInfo, reloader: &Reloader, status: impl Fn() -> String) {
     for signal in signals.forever() {
-        if signal != SIGHUP {
-            info!("stopping: received {}", signal_name(signal));
-            break;
+        match signal {
+            SIGHUP => reloader.request(),
+            // A JVM prints its threads and goes on; scripts rely on that.
+            SIGQUIT => info!("status: {}", status()),
+            _ => {
+                info!("stopping: received {}", signal_name(signal));
+                break;
+            }
         }
-        reloader.request();
     }
 }
 

@@ -97,7 +97,7 @@ fn the_configured_server_is_asked_and_a_wrong_configuration_is_no_sickness() {
     // Nothing of a file is needed with --server.
     is_healthy(&check(server, &["--storm-conf", "/no/such/file"]), server);
     // The default place is asked instead, where maybe another one listens.
-    let wrong = configured(&["-c", "no.such.key=1"]);
+    let wrong = configured(&["--bind", "127.0.0.7", "-c", "log.level=loud"]);
     let told = wrong.stdout + &wrong.stderr;
     assert!(told.contains("127.0.0.1:6699"), "{told}");
     daemon.stop();

@@ -24,6 +24,7 @@ mod kdc;
 mod kerberos_exchange;
 mod large_directories;
 mod limits;
+mod listening;
 mod listing;
 mod login_abuse;
 mod login_rules;

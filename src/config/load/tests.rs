@@ -50,7 +50,7 @@ fn the_defaults_set_every_key_and_nothing_else() {
     assert_eq!(entries.len(), keys::SETTINGS.len());
     let Loaded { config, notes } = load(&sources()).unwrap();
     assert!(notes.is_empty(), "{notes:?}");
-    assert_eq!(config.server.address(), "0.0.0.0:6699".parse().unwrap());
+    assert_eq!(config.server.address(), "[::]:6699".parse().unwrap());
     assert_eq!(config.server.shards.get(), 4);
     assert_eq!(config.server.cores, [0, 1, 4, 5]);
     assert_eq!(config.auth.method, AuthMethod::None);

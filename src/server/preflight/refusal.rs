@@ -165,7 +165,7 @@ pub(in crate::server) fn explain_bind_error(address: SocketAddr, error: &io::Err
         ),
         io::ErrorKind::AddrNotAvailable => format!(
             "{ip} is not an address of this host. Pass --bind one that `ip address` lists, 0.0.0.0 \
-             for all IPv4 addresses, or :: for all"
+             for all IPv4 addresses, or :: for all of both families"
         ),
         io::ErrorKind::PermissionDenied => format!(
             "port {port} needs a privilege: ports below net.ipv4.ip_unprivileged_port_start (1024) \
