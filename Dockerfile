@@ -21,16 +21,16 @@ FROM ${BUILD_IMAGE} AS build
 # Path of a binary in the build context to copy instead of compiling one. It must be built on the same Debian
 # release. packaging/image sets it. Empty: compile.
 ARG PREBUILT=
-# glommio's build script calls git. The call fails without harm, but git must exist.
+# For the feature `kerberos`.
 RUN if [ -z "$PREBUILT" ]; then \
         apt-get -qq update && \
-        apt-get -qq install -y --no-install-recommends git libkrb5-dev libclang-dev pkg-config >/dev/null; \
+        apt-get -qq install -y --no-install-recommends libkrb5-dev libclang-dev pkg-config >/dev/null; \
     fi
 WORKDIR /build
 COPY . .
 RUN set -eu; \
     if [ -z "$PREBUILT" ]; then \
-        cargo build --release --locked --bin storm-pacemaker; \
+        cargo build --release --locked --features kerberos --bin storm-pacemaker; \
         PREBUILT=target/release/storm-pacemaker; \
         # Drop line numbers, keep the names of functions.
         strip --strip-debug "$PREBUILT"; \

@@ -7,6 +7,10 @@ TESTS_AT_A_TIME ?= 8
 ABOUT_SOCKETS = closing:: conformance_scripts:: forwarded_requests:: hostile_peers:: large_directories:: limits:: \
     lost_hosts:: many_shards:: paused:: slow_reader:: socket_activation:: stalled_peers:: stopped_shard::
 
+# What is built and tested here has Kerberos, which is not a default. It is one choice for all builds of a profile,
+# or Cargo would compile the daemon twice.
+KERBEROS = --features kerberos
+
 .PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz release setup-run setup-test setup-package
 .DEFAULT_GOAL := run
 
@@ -17,7 +21,7 @@ OPTIONS ?=
 ARGS ?= --bind 127.0.0.1
 
 run: setup-run
-	cargo build --release --quiet --bin storm-pacemaker
+	cargo build --release --quiet --bin storm-pacemaker $(KERBEROS)
 	@echo
 	@echo 'Point Storm at it: in storm.yaml, on every node,'
 	@echo '  storm.cluster.state.store: "org.apache.storm.cluster.PaceMakerStateStorageFactory"   # Storm 2.x'
@@ -34,16 +38,17 @@ demo:
 	@tools/demo $(OPTIONS)
 
 test: setup-test check java
-	RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --workspace --quiet -- --include-ignored --skip measure_
-	STORM_PACEMAKER_TEST_IO=epoll RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --quiet --test daemon -- $(ABOUT_SOCKETS)
-	STORM_PACEMAKER_TEST_IO=epoll cargo test --quiet --test floods
-	RUST_TEST_THREADS=4 cargo test --workspace --quiet --test real_storm -- --include-ignored
+	RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --workspace $(KERBEROS) --quiet -- --include-ignored --skip measure_
+	STORM_PACEMAKER_TEST_IO=epoll RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --workspace $(KERBEROS) --quiet --test daemon -- $(ABOUT_SOCKETS)
+	STORM_PACEMAKER_TEST_IO=epoll cargo test --workspace $(KERBEROS) --quiet --test floods
+	RUST_TEST_THREADS=4 cargo test --workspace $(KERBEROS) --quiet --test real_storm -- --include-ignored
 	$(MAKE) --no-print-directory load
 	$(MAKE) --no-print-directory packaging-check
 
-# Formatting, lints, licences.
+# Formatting, lints with and without Kerberos, licences.
 check: setup-test
 	cargo fmt --all --check
+	cargo clippy --workspace $(KERBEROS) --all-targets --quiet -- -D warnings
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	.make/cargo-deny/bin/cargo-deny --log-level warn check licenses bans sources
 
@@ -53,7 +58,7 @@ java: setup-test
 
 # 12 000 workers and a reader, in release mode: a minute.
 load: setup-test release
-	cargo test --workspace --quiet --test load -- --nocapture
+	cargo test --workspace $(KERBEROS) --quiet --test load -- --nocapture
 
 # The Debian package and the image, from one binary: target/debian, target/image.
 package: setup-package release
@@ -71,7 +76,7 @@ image-full: setup-package
 # Both programs in one command: alone, each would choose other features of the crates that they share, and Cargo
 # would compile the daemon twice.
 release:
-	cargo build --release --quiet --package storm-pacemaker --package loadgen
+	cargo build --release --quiet --package storm-pacemaker --package loadgen $(KERBEROS)
 
 setup-run:
 	@tools/setup run

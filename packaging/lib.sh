@@ -19,6 +19,12 @@ need_root() {
     ((EUID == 0)) || fail "run this as root: it makes root file systems and namespaces"
 }
 
+# Checks that the release is there and has all that a package promises.
+need_binary() {
+    [[ -x $binary ]] || fail "$binary is missing; run: make release"
+    "$binary" --version | grep -q KERBEROS || fail "$binary has no Kerberos; run: make release"
+}
+
 # expect WHAT TEXT PATTERN: fails unless TEXT matches PATTERN.
 expect() { grep -qE -- "$3" <<<"$2" || fail "$1: expected '$3' in: $2"; }
 

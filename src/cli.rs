@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, HAS_KERBEROS};
 use crate::commands;
 use crate::config::{self, ConfigErrors, Cores, Loaded, Note, Setting, Sources, keys};
 use crate::server;
@@ -18,9 +18,19 @@ use crate::server;
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 
+/// What `--version` prints after the name: builds differ in their login methods.
+const LONG_VERSION: &str = if HAS_KERBEROS {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        "\nlogin methods: NONE, DIGEST, KERBEROS"
+    )
+} else {
+    concat!(env!("CARGO_PKG_VERSION"), "\nlogin methods: NONE, DIGEST")
+};
+
 /// The heartbeat daemon for Apache Storm clusters: a drop-in replacement for Storm's Pacemaker.
 #[derive(Debug, Parser)]
-#[command(name = "storm-pacemaker", version, about)]
+#[command(name = "storm-pacemaker", version, long_version = LONG_VERSION, about)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

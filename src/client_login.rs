@@ -74,8 +74,7 @@ impl ClientLogin {
             }
             #[cfg(not(feature = "kerberos"))]
             ClientMethod::Kerberos { .. } | ClientMethod::KerberosWith { .. } => {
-                let why = "this build has no Kerberos (cargo feature \"kerberos\")";
-                return Err(LoginFailure::Internal(why.to_owned()));
+                return Err(LoginFailure::Internal(crate::auth::NO_KERBEROS.to_owned()));
             }
         };
         Ok(ClientLogin { mechanism })

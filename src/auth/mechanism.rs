@@ -92,11 +92,7 @@ impl Authenticator {
                 Ok(Some(Authenticator::of(GSSAPI, callback)))
             }
             #[cfg(not(feature = "kerberos"))]
-            Credentials::Kerberos(_) => Err(
-                "this build of storm-pacemaker has no Kerberos: build it with \
-                 the cargo feature \"kerberos\""
-                    .to_owned(),
-            ),
+            Credentials::Kerberos(_) => Err(super::NO_KERBEROS.to_owned()),
         }
     }
 

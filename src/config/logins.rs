@@ -9,7 +9,9 @@ use zeroize::Zeroizing;
 use crate::access::Need;
 use crate::auth::jaas::{self, Properties};
 use crate::auth::principal::Principal;
-use crate::auth::{Credentials, DigestCredentials, KerberosCredentials, Realms};
+use crate::auth::{
+    Credentials, DigestCredentials, HAS_KERBEROS, KerberosCredentials, NO_KERBEROS, Realms,
+};
 
 use super::AuthMethod;
 use super::client::ClientLogin;
@@ -41,7 +43,11 @@ pub(super) fn credentials(
     if !resolved.are_valid(&needed) {
         return Credentials::None;
     }
-    let found = match resolved.get(&AUTH_METHOD) {
+    let method = resolved.get(&AUTH_METHOD);
+    if !is_available(method, resolved, diagnostics) {
+        return Credentials::None;
+    }
+    let found = match method {
         AuthMethod::None => {
             refuse_rules_that_need_a_login(resolved, diagnostics);
             return Credentials::None;
@@ -71,7 +77,11 @@ pub(super) fn of_client(
     if !resolved.are_valid(&[&AUTH_METHOD, &LOGIN_CONFIG]) {
         return ClientLogin::None;
     }
-    match resolved.get(&AUTH_METHOD) {
+    let method = resolved.get(&AUTH_METHOD);
+    if !is_available(method, resolved, diagnostics) {
+        return ClientLogin::None;
+    }
+    match method {
         AuthMethod::None => ClientLogin::None,
         AuthMethod::Digest => {
             digest(resolved, properties, diagnostics).map_or(ClientLogin::None, ClientLogin::Digest)
@@ -82,6 +92,16 @@ pub(super) fn of_client(
             ClientLogin::Kerberos(file.map(|file| jaas::client(&file)).unwrap_or_default())
         }
     }
+}
+
+/// Whether this build has the method. Without it there is an error, and so no configuration.
+fn is_available(method: AuthMethod, resolved: &Resolved, diagnostics: &mut Diagnostics) -> bool {
+    let is_available = method != AuthMethod::Kerberos || HAS_KERBEROS;
+    if !is_available {
+        let error = resolved.error(&AUTH_METHOD, NO_KERBEROS);
+        diagnostics.errors.push(error);
+    }
+    is_available
 }
 
 fn refuse_rules_that_need_a_login(resolved: &Resolved, diagnostics: &mut Diagnostics) {
@@ -116,12 +136,6 @@ fn kerberos(
     properties: &Properties,
     diagnostics: &mut Diagnostics,
 ) -> Option<KerberosCredentials> {
-    if !cfg!(feature = "kerberos") {
-        let text = "this build of storm-pacemaker has no Kerberos support; use a build with the cargo \
-                    feature \"kerberos\", or another method";
-        diagnostics.errors.push(resolved.error(&AUTH_METHOD, text));
-        return None;
-    }
     let users = users(resolved, diagnostics);
     let realms = realms(resolved, diagnostics);
     let path = login_config(resolved, diagnostics)?;

@@ -141,10 +141,21 @@ fn kerberos_takes_its_key_from_the_jaas_file() {
 #[cfg(not(feature = "kerberos"))]
 #[test]
 fn a_build_without_kerberos_says_so() {
-    check(&["-c", "pacemaker.auth.method=KERBEROS"]).fails_with(&[
-        "-c: pacemaker.auth.method: this build of storm-pacemaker has no Kerberos support; use a \
-         build with the cargo feature \"kerberos\", or another method",
-    ]);
+    let files = Files::new();
+    let storm = files.write("storm.yaml", "\npacemaker.auth.method: KERBEROS\n");
+    // The daemon, a check of its configuration, and a command as a client.
+    for command_line in [
+        &["serve", "--storm-conf", text(&storm)][..],
+        &["check-config", "--storm-conf", text(&storm)],
+        &["ls", "/", "--storm-conf", text(&storm)],
+    ] {
+        let run = Run::of(command(command_line));
+        run.fails();
+        let place = format!("{}:2: pacemaker.auth.method: ", text(&storm));
+        for fact in [&*place, "no Kerberos", "--features kerberos"] {
+            assert!(run.stderr.contains(fact), "{fact}: {}", run.stderr);
+        }
+    }
 }
 
 #[cfg(feature = "kerberos")]

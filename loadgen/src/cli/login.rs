@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use storm_pacemaker::auth::DigestCredentials;
-use storm_pacemaker::auth::jaas;
+use storm_pacemaker::auth::{DigestCredentials, HAS_KERBEROS, NO_KERBEROS, jaas};
 use storm_pacemaker::client_login::ClientMethod;
 
 use crate::settings::LoginMethods;
@@ -45,6 +44,9 @@ pub(super) struct Methods {
 impl Methods {
     pub(super) fn new(arguments: &LoginArguments, workers: Auth) -> Result<Methods, String> {
         let readers = arguments.auth;
+        if !HAS_KERBEROS && [readers, workers].contains(&Auth::Kerberos) {
+            return Err(format!("a login with kerberos: {NO_KERBEROS}"));
+        }
         let digest = if [readers, workers].contains(&Auth::Digest) {
             Some(credentials(arguments.login_config.as_deref())?)
         } else {
@@ -147,8 +149,25 @@ mod tests {
         );
         // Without digest, the file is not read.
         arguments.auth = Auth::None;
-        assert!(Methods::new(&arguments, Auth::Kerberos).is_ok());
+        assert!(Methods::new(&arguments, Auth::None).is_ok());
         let error = Methods::new(&arguments, Auth::Digest).err().unwrap();
         assert!(error.contains("--login-config"), "{error}");
+    }
+
+    #[test]
+    fn kerberos_needs_a_build_that_has_it() {
+        let arguments = LoginArguments {
+            auth: Auth::None,
+            login_config: None,
+            service: None,
+        };
+        let methods = Methods::new(&arguments, Auth::Kerberos);
+        let method = methods.map(|methods| methods.at("127.0.0.1:6699").of_workers());
+        if cfg!(feature = "kerberos") {
+            assert_eq!(method, Ok("kerberos"));
+        } else {
+            let error = method.unwrap_err();
+            assert!(error.contains("--features kerberos"), "{error}");
+        }
     }
 }

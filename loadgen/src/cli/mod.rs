@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use storm_pacemaker::auth::HAS_KERBEROS;
 use storm_pacemaker::config::Cores;
 
 use crate::login_cost::LoginCost;
@@ -19,6 +20,16 @@ use crate::settings::Settings;
 use crate::units::parse_time_us;
 use login::{Auth, LoginArguments};
 use values::{Addresses, Executors, Expectations, Payload};
+
+/// What `--version` prints after the name: builds differ in their login methods.
+const LONG_VERSION: &str = if HAS_KERBEROS {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        "\nlogin methods: none, digest, kerberos"
+    )
+} else {
+    concat!(env!("CARGO_PKG_VERSION"), "\nlogin methods: none, digest")
+};
 
 /// Simulates the heartbeats of a Storm cluster against a Pacemaker server and measures the answers.
 ///
@@ -28,7 +39,7 @@ use values::{Addresses, Executors, Expectations, Payload};
 ///
 /// Exit codes: 0 success, 1 errors or a missed limit of --expect, 2 wrong usage.
 #[derive(Debug, Parser)]
-#[command(name = "loadgen", version, about, args_override_self = true)]
+#[command(name = "loadgen", version, long_version = LONG_VERSION, about, args_override_self = true)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct CommandLine {
     #[command(flatten)]

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use clap::CommandFactory;
+#[cfg(feature = "kerberos")]
 use storm_pacemaker::client_login::ClientMethod;
 
 use super::*;
@@ -69,6 +70,7 @@ fn another_number_of_supervisors_brings_what_belongs_to_it() {
     assert!(more.sources.len() >= 2);
 }
 
+#[cfg(feature = "kerberos")]
 #[test]
 fn logins_are_each_servers_own() {
     let line = "--target 127.0.0.1:1 --target 127.0.0.2:2 --auth kerberos";
@@ -93,11 +95,16 @@ fn logins_are_each_servers_own() {
 
 #[test]
 fn workers_that_log_in_have_the_addresses_of_their_supervisors() {
-    let sources = |line| resolved(line).unwrap().sources.len();
-    assert_eq!(sources("--supervisors 300 --worker-auth kerberos"), 300);
-    assert_eq!(sources("--supervisors 300 --auth kerberos"), 0);
-    let elsewhere = "--supervisors 300 --worker-auth kerberos --target 192.0.2.1:6699";
-    assert_eq!(sources(elsewhere), 0);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "PacemakerDigest { username=\"u\" password=\"p\"; };").unwrap();
+    let login = format!("--supervisors 300 --login-config {}", file.path().display());
+    let sources = |options: &str| {
+        let settings = resolved(&format!("{login} {options}"));
+        settings.unwrap().sources.len()
+    };
+    assert_eq!(sources("--worker-auth digest"), 300);
+    assert_eq!(sources("--auth digest"), 0);
+    assert_eq!(sources("--worker-auth digest --target 192.0.2.1:6699"), 0);
 }
 
 #[test]
