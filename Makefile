@@ -1,8 +1,5 @@
 # `make run` starts the daemon, `make test` tests it. Each installs what it needs.
 
-# Most tests wait for most of their time, so more of them run at once than there are cores.
-TESTS_AT_A_TIME ?= 8
-
 # Modules of the daemon's tests whose outcome may depend on the data plane: they run on both.
 ABOUT_SOCKETS = closing:: conformance_scripts:: forwarded_requests:: hostile_peers:: large_directories:: limits:: \
     lost_hosts:: many_shards:: paused:: slow_reader:: socket_activation:: stalled_peers:: stopped_shard::
@@ -38,8 +35,8 @@ demo:
 	@tools/demo $(OPTIONS)
 
 test: setup-test check java
-	RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --workspace $(KERBEROS) --quiet -- --include-ignored --skip measure_
-	STORM_PACEMAKER_TEST_IO=epoll RUST_TEST_THREADS=$(TESTS_AT_A_TIME) cargo test --workspace $(KERBEROS) --quiet --test daemon -- $(ABOUT_SOCKETS)
+	cargo test --workspace $(KERBEROS) --quiet -- --include-ignored --skip measure_
+	STORM_PACEMAKER_TEST_IO=epoll cargo test --workspace $(KERBEROS) --quiet --test daemon -- $(ABOUT_SOCKETS)
 	STORM_PACEMAKER_TEST_IO=epoll cargo test --workspace $(KERBEROS) --quiet --test floods
 	RUST_TEST_THREADS=4 cargo test --workspace $(KERBEROS) --quiet --test real_storm -- --include-ignored
 	$(MAKE) --no-print-directory load

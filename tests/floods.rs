@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use rustix::process::{Resource, Signal, getrlimit};
 use support::frames::send;
 use support::http::{self, assert_all_is_served};
 use support::login::{DigestFiles, half_logged_in, token_of};
@@ -28,9 +28,6 @@ fn address(last: u8) -> IpAddr {
 fn ten_thousand_half_finished_logins_delay_nobody() {
     let _alone = FLOOD.lock().unwrap_or_else(PoisonError::into_inner);
     const LOGINS: usize = 10_000;
-    let mut files_limit = getrlimit(Resource::Nofile);
-    files_limit.current = files_limit.maximum;
-    setrlimit(Resource::Nofile, files_limit).expect("the soft limit");
     let files = DigestFiles::new();
     let daemon = files.daemon(&[
         "--shards",
@@ -103,12 +100,7 @@ fn ten_thousand_connections_and_slow_readers_harm_nobody() {
     };
     let mut readers: Vec<_> = (0..200).map(|_| ask_and_read_nothing()).collect();
     assert_all_is_served(&daemon, admin);
-    let limit = getrlimit(Resource::Nofile).maximum;
-    let raised = Rlimit {
-        current: limit,
-        maximum: limit,
-    };
-    setrlimit(Resource::Nofile, raised).expect("the soft limit may be raised");
+    let limit = getrlimit(Resource::Nofile).current;
     let mut held = Vec::new();
     for number in 0..10_000.min(limit.unwrap_or(u64::MAX) - 500) {
         held.push(http::connect(admin));

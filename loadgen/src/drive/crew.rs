@@ -139,7 +139,17 @@ fn make_event_loop(plane: DataPlane) -> Result<EventLoop, String> {
         .map_err(|error| format!("cannot give a thread descriptors of its own: {error}"))?;
     Bells::new(plane, 1)
         .and_then(|bells| EventLoop::new(Arc::new(bells), 0))
-        .map_err(|error| format!("cannot use {}: {error}; see --io", plane.name()))
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::OutOfMemory && plane == DataPlane::IoUring {
+                return format!(
+                    "cannot use {}: {error}. The machine is out of memory, or this user's programs have used up the \
+                     limit on locked memory, of which each thread needs 0.4 MiB: use fewer threads (--threads), raise \
+                     the limit (ulimit -l, or memlock in /etc/security/limits.conf), or use --io epoll",
+                    plane.name()
+                );
+            }
+            format!("cannot use {}: {error}; see --io", plane.name())
+        })
 }
 
 /// Waits for the start of the plan, drives, and stays until the sender of `wait` is dropped.

@@ -2,12 +2,11 @@
 //! say how, and every pulse of the plan is accounted for.
 
 use std::net::{SocketAddr, TcpListener};
-use std::thread;
 use std::time::Duration;
 
 use storm_pacemaker::wire::MessageType;
 
-use crate::support::{Door, Outcome, Reply, Report, Stub, loadgen, side_by_side};
+use crate::support::{Door, Outcome, Reply, Report, Stub, loadgen, side_by_side, start_loadgen};
 
 const WORKERS: u64 = 20;
 const OPTIONS: &str =
@@ -45,7 +44,7 @@ fn finishes_at_the_first_request() -> Outcome {
 fn goes_away_and_stays_away() -> Outcome {
     let mut stub = Stub::honest();
     let address = stub.address();
-    let run = thread::spawn(move || loadgen(&format!("--target {address} --json {OPTIONS}")));
+    let run = start_loadgen(format!("--target {address} --json {OPTIONS}"));
     stub.wait_until("every worker has pulsed", |seen| {
         seen.of(MessageType::SendPulse).count() as u64 > WORKERS
     });

@@ -2,13 +2,12 @@
 //! is back at once, after a FIN it is blind until a request has failed.
 
 use std::collections::BTreeSet;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use storm_pacemaker::wire::MessageType;
 
 use crate::support::stub::Seen;
-use crate::support::{Outcome, Stub, loadgen, until_valid};
+use crate::support::{Outcome, Stub, start_loadgen, until_valid};
 
 const WORKERS: usize = 20;
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -25,7 +24,7 @@ fn with_half_of_them_ended(seconds: u32, end: impl Fn(&Stub)) -> ((Stub, Instant
              --nimbus off --keep",
             stub.address()
         );
-        let run = thread::spawn(move || loadgen(&line));
+        let run = start_loadgen(line);
         stub.wait_until("every worker has pulsed", |seen| {
             keys_on(seen, |_| true).len() == WORKERS
         });

@@ -1,13 +1,14 @@
 //! The daemon itself, in a process of its own: this test binary once more, so that no other one has to be
 //! built before. It never outlives its test.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use daemon_tests::machine::{self, Rings};
 use storm_pacemaker::config::{self, Cores, Sources};
 use storm_pacemaker::server;
 
@@ -18,6 +19,7 @@ const SETTINGS: &str = "LOADGEN_TESTS_DAEMON";
 
 pub struct Daemon {
     child: Child,
+    _rings: Rings,
     address: SocketAddr,
 }
 
@@ -65,21 +67,22 @@ impl Daemon {
 
     /// `command` is this program, maybe in an environment of its own.
     pub fn start_by(mut command: Command, settings: &[&str]) -> Daemon {
+        // Unless a test says otherwise: a shard for each of the cores that it gets.
+        const SHARDS: usize = 2;
         let place = ["server.bind=127.0.0.1", "server.port=0"];
-        let mut child = command
+        command
             .args(["logins::daemon_process", "--exact", "--nocapture"])
             .env(SETTINGS, [&place[..], settings].concat().join("\n"))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        let address = address_of(child.stdout.take().expect("piped"));
-        let Some(address) = address else {
-            let _ = child.kill();
-            panic!("the daemon does not serve with {settings:?}");
-        };
-        Daemon { child, address }
+            .stdout(Stdio::piped());
+        machine::raise_open_files();
+        let rings = Rings::take(SHARDS);
+        let (child, address) = rings.retry(|| try_to_serve(&mut command));
+        Daemon {
+            child,
+            _rings: rings,
+            address,
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -92,6 +95,22 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns its log if it does not serve.
+fn try_to_serve(command: &mut Command) -> Result<(Child, SocketAddr), String> {
+    let mut log = tempfile::tempfile().expect("a file");
+    command.stderr(log.try_clone().expect("a descriptor"));
+    let mut child = machine::on_few_cores(|| command.spawn()).expect("it starts");
+    if let Some(address) = address_of(child.stdout.take().expect("piped")) {
+        return Ok((child, address));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    let mut text = String::new();
+    log.rewind().expect("it is a file");
+    log.read_to_string(&mut text).expect("text");
+    Err(format!("the daemon does not serve; its log:\n{text}"))
 }
 
 /// From the line that says that it is ready; what follows is read and dropped.

@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use daemon_tests::machine::{self, Rings};
 use serde_json::Value;
 
 use super::Stub;
@@ -37,6 +38,9 @@ impl Drop for Running {
     }
 }
 
+/// Of a run: one for each of two threads of workers, and one for the readers.
+const RINGS: usize = 3;
+
 /// Runs the generator with these words, separated by spaces.
 pub fn loadgen(line: &str) -> Outcome {
     loadgen_in(Command::new(env!("CARGO_BIN_EXE_loadgen")), line)
@@ -44,20 +48,43 @@ pub fn loadgen(line: &str) -> Outcome {
 
 /// The same for a command that is the generator in an environment of its own.
 pub fn loadgen_in(mut command: Command, line: &str) -> Outcome {
-    let started = Instant::now();
-    let child = command
+    load(&mut command, line, &Rings::take(RINGS))
+}
+
+/// The same on a thread of its own. When this returns, nothing keeps the generator from starting.
+pub fn start_loadgen(line: String) -> JoinHandle<Outcome> {
+    let rings = Rings::take(RINGS);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+    thread::spawn(move || load(&mut command, &line, &rings))
+}
+
+fn load(command: &mut Command, line: &str, rings: &Rings) -> Outcome {
+    command
         .args(line.split_whitespace())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+        .stderr(Stdio::piped());
+    machine::raise_open_files();
+    rings.retry(|| {
+        let outcome = run(command);
+        if outcome.stderr.contains("cannot make an io_uring") {
+            Err(outcome.stderr)
+        } else {
+            Ok(outcome)
+        }
+    })
+}
+
+fn run(command: &mut Command) -> Outcome {
+    let started = Instant::now();
+    let child = machine::on_few_cores(|| command.spawn());
     let mut running = Running(child.expect("the generator starts"));
     let (ended, end) = mpsc::channel();
     let stdout = read_all(running.0.stdout.take(), ended.clone());
     let stderr = read_all(running.0.stderr.take(), ended);
     for _ in ["stdout", "stderr"] {
         let in_time = end.recv_timeout(LONGEST_RUN).is_ok();
-        assert!(in_time, "still runs after {LONGEST_RUN:?}: {line}");
+        assert!(in_time, "still runs after {LONGEST_RUN:?}: {command:?}");
     }
     let status = running.0.wait().expect("the generator ends");
     Outcome {

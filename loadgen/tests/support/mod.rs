@@ -8,7 +8,7 @@ pub mod stub;
 
 #[cfg(feature = "kerberos")]
 pub use generator::loadgen_in;
-pub use generator::{Outcome, Report, loadgen, play, side_by_side, until_valid};
+pub use generator::{Outcome, Report, loadgen, play, side_by_side, start_loadgen, until_valid};
 pub use store::{Reply, Request, Store};
 pub use stub::{Door, Stub};
 

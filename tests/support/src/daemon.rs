@@ -17,6 +17,7 @@ use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::machine::{self, Rings};
 use super::{PATIENCE, wait_until};
 
 pub struct Daemon {
@@ -24,7 +25,8 @@ pub struct Daemon {
     address: SocketAddr,
     log: Arc<Mutex<String>>,
     log_reader: Option<JoinHandle<()>>,
-    _home: TempDir,
+    rings: Option<Rings>,
+    home: Option<TempDir>,
 }
 
 impl Daemon {
@@ -91,7 +93,18 @@ impl Daemon {
             .current_dir(home.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the daemon starts");
+        machine::raise_open_files();
+        let rings = Rings::take(shards(arguments));
+        let mut daemon = rings.retry(|| Self::try_to_serve(&mut command, address));
+        daemon.rings = Some(rings);
+        daemon.home = Some(home);
+        daemon
+    }
+
+    /// Returns what was wrong if it does not serve.
+    fn try_to_serve(command: &mut Command, address: SocketAddr) -> Result<Daemon, String> {
+        let child = machine::on_few_cores(|| command.spawn());
+        let mut child = child.expect("the daemon starts");
         let first_line = first_line_of(child.stdout.take().expect("piped"));
         let log = Arc::default();
         let log_reader = keep(child.stderr.take().expect("piped"), &log);
@@ -100,7 +113,8 @@ impl Daemon {
             address,
             log,
             log_reader: Some(log_reader),
-            _home: home,
+            rings: None,
+            home: None,
         };
         let line = first_line.recv_timeout(PATIENCE).unwrap_or_default();
         let words: Vec<_> = line.split(' ').collect();
@@ -115,10 +129,14 @@ impl Daemon {
                 "shard" | "shards",
             ] => {
                 daemon.address = address.parse().expect("an address in the readiness line");
+                Ok(daemon)
             }
-            _ => panic!("no readiness line but {line:?}; the log:\n{}", daemon.log()),
+            _ => {
+                let _ = daemon.child.kill();
+                let log = daemon.whole_log();
+                Err(format!("no readiness line but {line:?}; the log:\n{log}"))
+            }
         }
-        daemon
     }
 
     /// Runs a daemon that is to end by itself, such as one that cannot start.
@@ -133,16 +151,18 @@ impl Daemon {
 
     fn run_at(mut command: Command, address: SocketAddr, arguments: &[&str]) -> Output {
         let home = TempDir::new().expect("a directory for the daemon");
-        prepare(&mut command, address, arguments)
-            .current_dir(home.path())
-            .output()
-            .expect("the daemon starts")
+        prepare(&mut command, address, arguments).current_dir(home.path());
+        let _rings = Rings::take(shards(arguments));
+        let output = machine::on_few_cores(|| command.output());
+        output.expect("the daemon starts")
     }
 
     /// As `run`, with sockets from the outside.
     pub fn run_handed(sockets: &[impl AsFd], arguments: &[&str]) -> Output {
         let (mut command, inherited) = command_handed(sockets);
-        let output = prepare(&mut command, loopback(0), arguments).output();
+        prepare(&mut command, loopback(0), arguments);
+        let _rings = Rings::take(shards(arguments));
+        let output = machine::on_few_cores(|| command.output());
         drop(inherited);
         output.expect("the daemon starts")
     }
@@ -300,6 +320,15 @@ fn command_handed(sockets: &[impl AsFd]) -> (Command, Vec<OwnedFd>) {
     let mut command = Command::new("bash");
     command.args(["-c", &script]).arg(binary());
     (command, copies)
+}
+
+/// Each has a ring. By default there is one for each core that the daemon may use.
+fn shards(arguments: &[&str]) -> usize {
+    const BY_DEFAULT: usize = 2;
+    let given = arguments.windows(2).rfind(|pair| pair[0] == "--shards");
+    given
+        .and_then(|pair| pair[1].parse().ok())
+        .unwrap_or(BY_DEFAULT)
 }
 
 /// Nothing of the machine's own Storm: neither its storm.yaml nor its environment.

@@ -17,6 +17,7 @@ pub mod kdc;
 pub mod kerberos_site;
 pub mod login;
 pub mod login_server;
+pub mod machine;
 pub mod memory;
 pub mod metrics;
 pub mod mixed;
