@@ -49,6 +49,8 @@ fn judge(silences: impl Iterator<Item = Option<Duration>>) -> Result<&'static st
 
 #[cfg(test)]
 mod tests {
+    use support::says::assert_lines_say;
+
     use super::*;
 
     fn judged<const SHARDS: usize>(silences_ms: [u64; SHARDS]) -> Result<&'static str, String> {
@@ -62,14 +64,12 @@ mod tests {
     #[test]
     fn a_second_of_silence_is_too_long() {
         assert_eq!(judged([0, 350, 1000]), Ok("ok\n"));
-        assert_eq!(
-            judged([1001, 20, 2500]).unwrap_err(),
-            "shard 0 has not answered for 1.0 s\nshard 2 has not answered for 2.5 s\n"
+        assert_lines_say(
+            &judged([1001, 20, 2500]).unwrap_err(),
+            &[("", &["shard 0", "1.0 s"]), ("", &["shard 2", "2.5 s"])],
         );
-        assert_eq!(
-            judge([None].into_iter()).unwrap_err(),
-            "shard 0 has not started\n"
-        );
+        let error = judge([None].into_iter()).unwrap_err();
+        assert_lines_say(&error, &[("", &["shard 0", "not started"])]);
     }
 
     #[test]
@@ -77,6 +77,6 @@ mod tests {
         let board = Board::new(1);
         assert!(readiness(&board).is_ok());
         board.stop();
-        assert_eq!(readiness(&board).unwrap_err(), "shutting down\n");
+        assert_lines_say(&readiness(&board).unwrap_err(), &[("", &["shutting down"])]);
     }
 }

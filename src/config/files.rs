@@ -45,6 +45,8 @@ pub(super) fn read_text(path: &Path) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use support::says::assert_says;
+
     use super::*;
 
     #[test]
@@ -57,9 +59,10 @@ mod tests {
             .unwrap()
             .set_len(CONFIG_FILE_BYTES + 1)
             .unwrap();
-        assert!(read(&path).unwrap_err().starts_with("it has more than"));
+        let limit = CONFIG_FILE_BYTES.to_string();
+        assert_says(&read(&path).unwrap_err(), "", &["more than", &limit]);
         for odd in [home.path(), Path::new("/dev/zero")] {
-            assert_eq!(read(odd).unwrap_err(), "it is not a regular file");
+            assert_says(&read(odd).unwrap_err(), "", &["not a regular file"]);
         }
         assert!(
             read(&home.path().join("nothing"))

@@ -218,6 +218,8 @@ fn directory(raw: &RawValue) -> Result<String, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use support::says::assert_says;
+
     use super::*;
     use crate::limits::{GIB, MIB};
 
@@ -245,7 +247,12 @@ mod tests {
             "4096", "10MB", "10mib", "MiB", "-1KiB", "1.5MiB", "", "1MiB1KiB", "٣KiB",
         ] {
             let error = kind.read(&text(not_a_size)).unwrap_err();
-            assert!(error.contains("is not a size"), "{error}");
+            let quoted = format!("{not_a_size:?}");
+            assert_says(
+                &error,
+                "",
+                &[&quoted, "size", "1KiB to 1GiB", "KiB, MiB, GiB, TiB"],
+            );
         }
         for out_of_range in [
             "2GiB",
@@ -254,13 +261,11 @@ mod tests {
             "0KiB",
         ] {
             let error = kind.read(&text(out_of_range)).unwrap_err();
-            assert!(error.contains("is out of range"), "{error}");
+            let quoted = format!("{out_of_range:?}");
+            assert_says(&error, "", &[&quoted, "out of range", "1KiB to 1GiB"]);
         }
-        assert!(
-            kind.read(&RawValue::Integer(-1))
-                .unwrap_err()
-                .contains("out of range")
-        );
+        let error = kind.read(&RawValue::Integer(-1)).unwrap_err();
+        assert_says(&error, "", &["-1", "out of range", "1KiB to 1GiB"]);
     }
 
     #[test]
@@ -274,27 +279,23 @@ mod tests {
             kind.read(&text("1m")),
             Ok(SettingValue::Time(Duration::from_secs(60)))
         );
-        assert!(
-            kind.read(&RawValue::Integer(5))
-                .unwrap_err()
-                .contains("5 is not a duration")
-        );
-        assert!(
-            kind.read(&text("5"))
-                .unwrap_err()
-                .contains("with a unit: ms, s, m, h")
-        );
-        assert_eq!(
-            kind.read(&text("1h")).unwrap_err(),
-            "\"1h\" is out of range (allowed: 0ms to 1m, with a unit: ms, s, m, h)"
-        );
+        for (raw, written, wrong) in [
+            (RawValue::Integer(5), "5", "duration"),
+            (text("5"), "\"5\"", "duration"),
+            (text("1h"), "\"1h\"", "out of range"),
+        ] {
+            let error = kind.read(&raw).unwrap_err();
+            assert_says(&error, "", &[written, wrong, "0ms to 1m", "ms, s, m, h"]);
+        }
     }
 
     #[test]
     fn a_quoted_number_is_refused_with_a_hint() {
-        assert_eq!(
-            Kind::Port.read(&text("6699")).unwrap_err(),
-            "\"6699\" is not a port number (allowed: 0 to 65535; write it without quotes)"
+        let error = Kind::Port.read(&text("6699")).unwrap_err();
+        assert_says(
+            &error,
+            "",
+            &["\"6699\"", "port number", "0 to 65535", "without quotes"],
         );
         assert!(Kind::Port.read(&RawValue::Integer(-1)).is_err());
         assert!(Kind::Port.read(&RawValue::Null).is_err());

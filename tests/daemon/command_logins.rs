@@ -128,26 +128,16 @@ fn a_server_without_a_method_ends_a_login() {
 fn what_is_missing_for_a_login_is_told() {
     let files = Files::new();
     let jaas = files.write("jaas", "Other { a.B required x=\"y\"; };\n");
-    for (arguments, why) in [
-        (
-            &["--auth", "digest"][..],
-            "the configuration is wrong:\n--auth: auth.method: DIGEST needs a JAAS file with the \
-             daemon's credentials; set auth.login_config (java.security.auth.login.config)"
-                .to_owned(),
-        ),
-        (
-            &["--auth", "digest", "--login-config", text(&jaas)],
-            format!(
-                "the configuration is wrong:\n{}: section PacemakerDigest is missing; the file has only \
-                 \"Other\"",
-                text(&jaas)
-            ),
-        ),
-    ] {
-        let run = ls(arguments);
-        assert_eq!(run.code, Some(2));
-        assert_eq!(run.stderr, format!("storm-pacemaker: {why}\n"));
-    }
+    ls(&["--auth", "digest"]).fails_with(&[(
+        "--auth: auth.method",
+        &[
+            "JAAS",
+            "auth.login_config",
+            "java.security.auth.login.config",
+        ],
+    )]);
+    ls(&["--auth", "digest", "--login-config", text(&jaas)])
+        .fails_with(&[(text(&jaas), &["PacemakerDigest", "missing", "\"Other\""])]);
 }
 
 #[cfg(feature = "kerberos")]

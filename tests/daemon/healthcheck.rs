@@ -129,11 +129,7 @@ fn an_answer_that_never_ends_is_none() {
     other.truncate(10);
     let server = Stub::Says(other).start();
     let run = check(server, &["--timeout", "300ms"]);
-    assert!(
-        run.stderr.contains("has not answered within 300ms"),
-        "{}",
-        run.stderr
-    );
+    is_sick(&run, &[&server.to_string(), "not answered", "300ms"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use support::client::{assert_good_client_is_served, wait_until_served};
 use support::frames::*;
+use support::says::assert_a_line_says;
 use support::{Client, Daemon, wait_until};
 
 /// How many of `tried` connections are served.
@@ -42,10 +43,7 @@ fn connections() {
     assert_all_served(&mut clients);
     drop(clients);
     let log = daemon.stop();
-    assert!(
-        log.contains("10 connections are open (limits.connections)"),
-        "{log}"
-    );
+    assert_a_line_says(&log, &["10 connections", "limits.connections"]);
 }
 
 #[test]
@@ -141,10 +139,7 @@ fn frame_size() {
     client.delete_path("/list");
     assert_eq!(client.list("/list"), Vec::<String>::new());
     let log = daemon.stop();
-    assert!(
-        log.contains("expected a frame of at most 1024 bytes, found 1025"),
-        "{log}"
-    );
+    assert_a_line_says(&log, &["at most 1024 bytes", "1025"]);
 }
 
 /// The answer to a read carries an id even where the pulse came without one: it is 7 bytes longer.
@@ -352,7 +347,7 @@ fn few_open_files_bound_the_connections() {
     assert_all_served(&mut clients);
     drop(clients);
     let log = daemon.stop();
-    assert!(log.contains("open-file limit 200 per shard"), "{log}");
+    assert_a_line_says(&log, &["open-file limit", "200", "shard"]);
 }
 
 /// The limit is one on each shard's own descriptors, not on the process.

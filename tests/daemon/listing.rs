@@ -34,13 +34,18 @@ fn shows_what_is_stored(server: SocketAddr) {
     assert_eq!(ls(server, &["/"]), "elsewhere\nworkerbeats\n");
     assert_eq!(ls(server, &[""]), "elsewhere\nworkerbeats\n");
     assert_eq!(ls(server, &["/no/such"]), "");
+    let columns = |arguments: &[&str]| {
+        let lines = ls(server, arguments);
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+        lines.lines().map(words).collect::<Vec<Vec<_>>>()
+    };
     assert_eq!(
-        ls(server, &["-l", "/workerbeats/words-2-17"]),
-        "key           0  a-6701\nkey         300  b-6700\n"
+        columns(&["-l", "/workerbeats/words-2-17"]),
+        [["key", "0", "a-6701"], ["key", "300", "b-6700"]]
     );
     assert_eq!(
-        ls(server, &["--long", "/"]),
-        "key           1  elsewhere\ndir           -  workerbeats\n"
+        columns(&["--long", "/"]),
+        [["key", "1", "elsewhere"], ["dir", "-", "workerbeats"]]
     );
     assert_eq!(
         ls(server, &["-r"]),
@@ -52,9 +57,11 @@ fn shows_what_is_stored(server: SocketAddr) {
          /workerbeats/words-2-17/b-6700\n"
     );
     assert_eq!(
-        ls(server, &["-lr", "/workerbeats/clicks-1-16"]),
-        "both          3  /workerbeats/clicks-1-16/c-6700/\n\
-         key           1  /workerbeats/clicks-1-16/c-6700/below\n"
+        columns(&["-lr", "/workerbeats/clicks-1-16"]),
+        [
+            ["both", "3", "/workerbeats/clicks-1-16/c-6700/"],
+            ["key", "1", "/workerbeats/clicks-1-16/c-6700/below"],
+        ]
     );
 }
 

@@ -143,10 +143,7 @@ mod tests {
         );
         fs::write(&file, "PacemakerServer { };").unwrap();
         let error = Methods::new(&arguments, Auth::None).err().unwrap();
-        assert!(
-            error.contains("section PacemakerDigest is missing"),
-            "{error}"
-        );
+        assert!(error.contains("PacemakerDigest"), "{error}");
         // Without digest, the file is not read.
         arguments.auth = Auth::None;
         assert!(Methods::new(&arguments, Auth::None).is_ok());

@@ -33,14 +33,11 @@ fn read(text: &str) -> Result<JaasFile, String> {
 #[track_caller]
 fn assert_says(error: &str, place: &str, facts: &[&str]) {
     let place = if place.is_empty() {
-        "jaas.conf: ".to_owned()
+        "jaas.conf".to_owned()
     } else {
-        format!("jaas.conf:{place}: ")
+        format!("jaas.conf:{place}")
     };
-    assert!(error.starts_with(&place), "{place} {error}");
-    for fact in facts {
-        assert!(error.contains(fact), "{fact:?} is not in {error:?}");
-    }
+    support::says::assert_says(error, &place, facts);
 }
 
 /// The value of `v` in `S { m required v=VALUE; };`.

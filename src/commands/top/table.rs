@@ -226,6 +226,8 @@ fn milliseconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use support::says::assert_says;
+
     use super::super::watch::Watch;
     use super::*;
 
@@ -280,18 +282,25 @@ mod tests {
         let view = watched(30);
         let (shown, _) = table(&view).screen(80, 24, 0);
         let text: Vec<_> = shown.iter().map(|line| line.text.as_str()).collect();
+        let totals = [
+            "30 workers",
+            "1 topology",
+            "10 stale",
+            "30s",
+            "30 B",
+            "first poll",
+        ];
+        assert_says(&text[..2].join(" "), "pm:6699", &totals);
+        let words = |line: &'static str| line.split(' ').collect::<Vec<_>>();
+        let columns = |index: usize| text[index].split_whitespace().collect::<Vec<_>>();
+        assert_eq!(columns(3), words("AGE TOPOLOGY WORKER BYTES CHANGES/S"));
+        let first = "40s words-1-17 …1b0a6e-11ec-b909-0242ac120002-0000 1 0.00";
+        assert_eq!(columns(4), words(first));
+        // Each column begins or ends under its heading.
+        let ends = |index: usize| text[index].chars().count();
         assert_eq!(
-            text[..4],
-            [
-                "pm:6699: 30 workers, 1 topology, 10 stale (> 30s), 30 B stored; the first poll",
-                "is under way",
-                "",
-                "      AGE  TOPOLOGY    WORKER                                   BYTES  CHANGES/S",
-            ]
-        );
-        assert_eq!(
-            text[4],
-            "      40s  words-1-17  …1b0a6e-11ec-b909-0242ac120002-0000          1       0.00"
+            (ends(3), text[3].find("TOPOLOGY")),
+            (ends(4), text[4].find("words"))
         );
         let styles: Vec<_> = shown.iter().map(|line| line.style).collect();
         assert_eq!(

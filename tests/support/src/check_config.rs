@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use super::says::{assert_lines_say, assert_says};
+
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(super::daemon::binary());
     command
@@ -40,6 +42,7 @@ impl Run {
         }
     }
 
+    #[track_caller]
     pub fn succeeds(&self) {
         assert_eq!(
             (self.code, self.stderr.as_str()),
@@ -49,6 +52,7 @@ impl Run {
         );
     }
 
+    #[track_caller]
     pub fn fails(&self) {
         assert_eq!(
             (self.code, self.stdout.as_str()),
@@ -58,12 +62,13 @@ impl Run {
         );
     }
 
-    /// It fails, and says exactly this.
-    pub fn fails_with(&self, problems: &[&str]) {
+    /// It fails with these errors and no others, each with its place and these facts.
+    #[track_caller]
+    pub fn fails_with(&self, errors: &[(&str, &[&str])]) {
         self.fails();
-        let said: Vec<&str> = self.stderr.lines().collect();
-        assert_eq!(said[0], "storm-pacemaker: the configuration is wrong:");
-        assert_eq!(&said[1..], problems);
+        let (heading, rest) = self.stderr.split_once('\n').expect("a heading");
+        assert_says(heading, "storm-pacemaker", &["configuration"]);
+        assert_lines_say(rest, errors);
     }
 
     /// Value and source of a key in the table.

@@ -25,6 +25,7 @@ pub mod promql;
 pub mod promtool;
 pub mod pty;
 pub mod sandbox;
+pub mod says;
 pub mod script;
 pub mod storm;
 pub mod storm_yaml;
