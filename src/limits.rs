@@ -183,7 +183,7 @@ pub(crate) const THRIFT_DEPTH: u32 = 64;
 
 /// Requests, or answers, that wait in one shard's mailbox. The rest stays with the sender, in a queue
 /// that [`Limits::in_flight`] keeps short.
-pub(crate) const MAILBOX_SLOTS: usize = 4096;
+pub(crate) const MAILBOX_MESSAGES: usize = 4096;
 
 /// TCP keep-alive of accepted connections. A host that loses power sends no FIN, and the server never
 /// speaks first: keep-alive finds such a connection after ten minutes. A healthy idle one stays.
@@ -273,6 +273,6 @@ const _: () = {
     assert!(*PATH_DEPTH.end() <= *PATH_BYTES.end());
     assert!(*HANDSHAKE_BYTES.end() <= *FRAME_BYTES.end());
     assert!(*UNAUTHENTICATED_PER_ADDRESS.end() <= *CONNECTIONS.end());
-    assert!(MAILBOX_BURST <= MAILBOX_SLOTS);
+    assert!(MAILBOX_BURST <= MAILBOX_MESSAGES);
     assert!(RECEIVE_BUFFER_BYTES.is_power_of_two());
 };

@@ -96,7 +96,7 @@ impl World {
             common: common.clone(),
         };
         // Lanes that are full most of the time.
-        let shards = Mailbox::with_slots(count, 1 + random.below(6))
+        let shards = Mailbox::with_room_for(count, 1 + random.below(6))
             .into_iter()
             .enumerate()
             .map(|(index, mailbox)| Shard::new(index, settings.clone(), mailbox))

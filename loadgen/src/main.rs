@@ -1,4 +1,4 @@
-//! Simulates the heartbeats of a Storm cluster: plan (pure, seeded) → drive (the server's own ring, as a
+//! Simulates the heartbeats of a Storm cluster: plan (pure, seeded) → drive (the server's own event loop, as a
 //! client) → record → report. Exit codes: 0 success, 1 errors or a missed limit, 2 wrong usage.
 
 #![warn(unreachable_pub)] // nothing of a program is for other crates

@@ -46,13 +46,13 @@ pub(crate) fn measure(settings: Settings) -> Result<Run, String> {
         }
         None => (None, None),
     };
-    let (stage, measured) = drive::run(settings, plan, sender)?;
+    let (shared, measured) = drive::run(settings, plan, sender)?;
     // The run still has a report if its log could not be written.
     let logged = log.map_or(Ok(()), HdrLog::finish);
-    if !stage.settings.keep {
-        clean_up(&stage.settings, &stage.plan);
+    if !shared.settings.keep {
+        clean_up(&shared.settings, &shared.plan);
     }
-    let report = Report::new(&stage.settings, &stage.plan, &measured);
+    let report = Report::new(&shared.settings, &shared.plan, &measured);
     Ok(Run {
         report,
         record: measured.record,

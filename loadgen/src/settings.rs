@@ -94,7 +94,7 @@ pub(crate) fn method_name(method: Option<&ClientMethod>) -> &'static str {
     }
 }
 
-/// Descriptors of a thread besides its connections: its ring, and those of the process that it inherits.
+/// Descriptors of a thread besides its connections: its io_uring, and those of the process that it inherits.
 const OTHER_FILES: u64 = 64;
 
 impl Settings {

@@ -1,4 +1,4 @@
-//! The board: each shard puts its counters and keys into its own slot and never waits, and the admin
+//! The board: each shard puts its counters and keys into its own entry and never waits, and the admin
 //! thread reads them. Shards share no counter, so a pulse pays nothing for being observed.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
@@ -11,16 +11,16 @@ use crate::shard::{ScannedKeys, Snapshot};
 pub(crate) struct Board {
     /// Time zero of all shards' clocks.
     epoch: Instant,
-    slots: Box<[ShardSlot]>,
+    entries: Box<[ShardEntry]>,
     stopping: AtomicBool,
     /// Shards scan their keys until then, in milliseconds since the epoch.
     watched_until_ms: AtomicU64,
 }
 
-/// The slot of one shard, on cache lines of its own.
+/// The entry of one shard, on cache lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
-pub(crate) struct ShardSlot {
+pub(crate) struct ShardEntry {
     /// When the shard last reported that it is alive, in milliseconds since the epoch plus one. Zero: it
     /// has not started.
     alive: AtomicU64,
@@ -42,7 +42,7 @@ pub(crate) struct Report {
 
 impl Board {
     pub(crate) fn new(shards: usize) -> Board {
-        let slot = || ShardSlot {
+        let entry = || ShardEntry {
             alive: AtomicU64::new(0),
             thread: AtomicI32::new(0),
             report: Mutex::new(None),
@@ -50,7 +50,7 @@ impl Board {
         };
         Board {
             epoch: Instant::now(),
-            slots: std::iter::repeat_with(slot).take(shards).collect(),
+            entries: std::iter::repeat_with(entry).take(shards).collect(),
             stopping: AtomicBool::new(false),
             watched_until_ms: AtomicU64::new(0),
         }
@@ -65,12 +65,12 @@ impl Board {
         self.epoch.elapsed().as_millis() as u64
     }
 
-    pub(crate) fn slot(&self, shard: usize) -> &ShardSlot {
-        &self.slots[shard]
+    pub(crate) fn entry(&self, shard: usize) -> &ShardEntry {
+        &self.entries[shard]
     }
 
-    pub(crate) fn slots(&self) -> &[ShardSlot] {
-        &self.slots
+    pub(crate) fn entries(&self) -> &[ShardEntry] {
+        &self.entries
     }
 
     /// Records that the shutdown has begun.
@@ -97,7 +97,7 @@ impl Board {
     }
 }
 
-impl ShardSlot {
+impl ShardEntry {
     // ── The shard's side: nothing here waits ─────────────────────────────────────────────────────
 
     /// Records that the shard's thread has started.
@@ -111,23 +111,23 @@ impl ShardSlot {
         self.alive.store(now_ms + 1, Ordering::Relaxed);
     }
 
-    /// Publishes the report. Returns false if a reader holds the slot: try again later.
+    /// Publishes the report. Returns false if a reader holds the entry: try again later.
     pub(crate) fn try_publish(&self, report: impl FnOnce() -> Report) -> bool {
-        let Ok(mut slot) = self.report.try_lock() else {
+        let Ok(mut entry) = self.report.try_lock() else {
             return false;
         };
-        *slot = Some(report());
+        *entry = Some(report());
         true
     }
 
     /// Publishes the keys.
     ///
     /// # Errors
-    /// Returns the keys if a reader holds the slot: try again later.
+    /// Returns the keys if a reader holds the entry: try again later.
     pub(crate) fn try_publish_keys(&self, keys: ScannedKeys) -> Result<(), ScannedKeys> {
         match self.keys.try_lock() {
-            Ok(mut slot) => {
-                *slot = Some(keys);
+            Ok(mut entry) => {
+                *entry = Some(keys);
                 Ok(())
             }
             Err(_) => Err(keys),
@@ -169,30 +169,33 @@ mod tests {
     #[test]
     fn a_shard_never_waits_for_a_reader() {
         let board = Board::new(1);
-        let slot = board.slot(0);
-        let reading = lock(&slot.report);
-        assert!(!slot.try_publish(|| unreachable!("the slot is held")));
+        let entry = board.entry(0);
+        let reading = lock(&entry.report);
+        assert!(!entry.try_publish(|| unreachable!("the entry is held")));
         drop(reading);
-        let reading = lock(&slot.keys);
-        let keys = slot
+        let reading = lock(&entry.keys);
+        let keys = entry
             .try_publish_keys(ScannedKeys::default())
-            .expect_err("a reader holds the slot");
+            .expect_err("a reader holds the entry");
         drop(reading);
-        assert!(slot.try_publish_keys(keys).is_ok());
-        assert!(slot.take_keys().is_some() && slot.take_keys().is_none());
+        assert!(entry.try_publish_keys(keys).is_ok());
+        assert!(entry.take_keys().is_some() && entry.take_keys().is_none());
     }
 
     #[test]
     fn silence_counts_from_the_last_report_of_life() {
         let board = Board::new(2);
-        assert_eq!(board.slot(0).silence(700), None);
-        board.slot(0).begin(17, 0);
-        assert_eq!(board.slot(0).silence(700), Some(Duration::from_millis(700)));
-        board.slot(0).set_alive(650);
-        assert_eq!(board.slot(0).silence(700), Some(Duration::from_millis(50)));
-        assert_eq!(board.slot(0).thread(), Some(17));
+        assert_eq!(board.entry(0).silence(700), None);
+        board.entry(0).begin(17, 0);
         assert_eq!(
-            (board.slot(1).silence(700), board.slot(1).thread()),
+            board.entry(0).silence(700),
+            Some(Duration::from_millis(700))
+        );
+        board.entry(0).set_alive(650);
+        assert_eq!(board.entry(0).silence(700), Some(Duration::from_millis(50)));
+        assert_eq!(board.entry(0).thread(), Some(17));
+        assert_eq!(
+            (board.entry(1).silence(700), board.entry(1).thread()),
             (None, None)
         );
     }

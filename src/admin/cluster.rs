@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hyper::body::Bytes;
 use tokio::time::{Instant, sleep};
 
-use super::board::{Board, ShardSlot};
+use super::board::{Board, ShardEntry};
 use super::cache::Cache;
 use crate::limits::{Ageing, CLUSTER_JSON_BYTES};
 use crate::shard::ScannedKeys;
@@ -41,7 +41,7 @@ impl Cluster {
     pub(super) fn new(ageing: Ageing, board: Arc<Board>) -> Cluster {
         Cluster {
             ageing,
-            scanned: Mutex::new(board.slots().iter().map(|_| None).collect()),
+            scanned: Mutex::new(board.entries().iter().map(|_| None).collect()),
             board,
             json: Cache::default(),
         }
@@ -62,8 +62,8 @@ impl Cluster {
             return;
         }
         let mut scanned = self.lock();
-        for (scanned, slot) in scanned.iter_mut().zip(self.board.slots()) {
-            drop(slot.take_keys());
+        for (scanned, entry) in scanned.iter_mut().zip(self.board.entries()) {
+            drop(entry.take_keys());
             *scanned = None;
         }
         self.json.clear();
@@ -73,8 +73,8 @@ impl Cluster {
     /// shards.
     fn take_scanned(&self) -> bool {
         let mut scanned = self.lock();
-        for (scanned, slot) in scanned.iter_mut().zip(self.board.slots()) {
-            if let Some(keys) = slot.take_keys() {
+        for (scanned, entry) in scanned.iter_mut().zip(self.board.entries()) {
+            if let Some(keys) = entry.take_keys() {
                 *scanned = Some((Instant::now(), keys));
             }
             if scanned
@@ -93,7 +93,7 @@ impl Cluster {
             .iter()
             .map(|scanned| scanned.as_ref().map(|(_, keys)| keys))
             .collect();
-        let reports = self.board.slots().iter().filter_map(ShardSlot::report);
+        let reports = self.board.entries().iter().filter_map(ShardEntry::report);
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let summary = Summary {
             ageing: self.ageing,

@@ -13,7 +13,7 @@ const MAX_SILENCE: Duration = Duration::from_secs(1);
 /// A line for each shard that is not.
 pub(super) fn health(board: &Board) -> Result<&'static str, String> {
     let now_ms = board.now_ms();
-    judge(board.slots().iter().map(|slot| slot.silence(now_ms)))
+    judge(board.entries().iter().map(|entry| entry.silence(now_ms)))
 }
 
 /// The text of /readyz if the daemon serves. The admin endpoint exists only while shards listen.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::Facts;
-use super::board::{Board, ShardSlot};
+use super::board::{Board, ShardEntry};
 use super::process::Process;
 use crate::shard::Snapshot;
 
@@ -16,22 +16,22 @@ pub(super) fn json(facts: &Facts, board: &Board) -> String {
 
 pub(super) fn document(facts: &Facts, board: &Board) -> Value {
     let now_ms = board.now_ms();
-    let reports: Vec<_> = board.slots().iter().map(ShardSlot::report).collect();
+    let reports: Vec<_> = board.entries().iter().map(ShardEntry::report).collect();
     let sum = |number: fn(&Snapshot) -> u64| -> u64 {
         let shards = reports.iter().flatten();
         shards.map(|report| number(&report.shard)).sum()
     };
-    let shards = board.slots().iter().zip(&reports).enumerate();
+    let shards = board.entries().iter().zip(&reports).enumerate();
     let shards: Vec<Value> = shards
-        .map(|(index, (slot, report))| {
+        .map(|(index, (entry, report))| {
             let core = facts.cores.get(index % facts.cores.len().max(1));
             let report = report.as_ref();
             json!({
                 "shard": index,
                 "core": core,
                 // The thread id, as top -H and perf show it.
-                "thread": slot.thread(),
-                "silent_ms": slot.silence(now_ms).map(|silence| silence.as_millis() as u64),
+                "thread": entry.thread(),
+                "silent_ms": entry.silence(now_ms).map(|silence| silence.as_millis() as u64),
                 "state": report.map(|report| shard_state(&report.shard)),
                 "doorbells": report.map(|report| report.doorbells),
                 "accept_failures": report.map(|report| report.accept_failures),

@@ -12,14 +12,14 @@ use crate::shard::Policy;
 const PATIENCE: Duration = Duration::from_secs(10);
 const CHECK_EVERY: Duration = Duration::from_millis(10);
 
-/// A slot for each shard, where a new policy waits for it.
+/// An inbox for each shard, where a new policy waits for it.
 #[derive(Debug)]
 pub(super) struct PolicyMailbox {
-    slots: Vec<ShardSlot>,
+    inboxes: Vec<Inbox>,
 }
 
 #[derive(Debug, Default)]
-struct ShardSlot {
+struct Inbox {
     /// Saves the shard from taking the lock.
     is_new: AtomicBool,
     policy: Mutex<Option<Policy>>,
@@ -31,36 +31,36 @@ struct ShardSlot {
 impl PolicyMailbox {
     pub(super) fn new(shards: usize) -> PolicyMailbox {
         PolicyMailbox {
-            slots: (0..shards).map(|_| ShardSlot::default()).collect(),
+            inboxes: (0..shards).map(|_| Inbox::default()).collect(),
         }
     }
 
-    /// The policy to put in force, if there is a new one. Never waits: if the slot is locked, the shard
+    /// The policy to put in force, if there is a new one. Never waits: if the inbox is locked, the shard
     /// finds the policy the next time it looks.
     pub(super) fn take(&self, shard: usize) -> Option<Policy> {
-        let slot = &self.slots[shard];
-        if !slot.is_new.load(Ordering::Acquire) {
+        let inbox = &self.inboxes[shard];
+        if !inbox.is_new.load(Ordering::Acquire) {
             return None;
         }
-        let mut waiting = slot.policy.try_lock().ok()?;
+        let mut waiting = inbox.policy.try_lock().ok()?;
         let policy = waiting.take()?;
         // While still locked: otherwise a newer policy that arrives in between would count as taken.
-        slot.is_new.store(false, Ordering::Release);
+        inbox.is_new.store(false, Ordering::Release);
         Some(policy)
     }
 
     /// Returns the policy that was in force.
     pub(super) fn give_back(&self, shard: usize, policy: Policy) {
-        if let Ok(mut old) = self.slots[shard].old.try_lock() {
+        if let Ok(mut old) = self.inboxes[shard].old.try_lock() {
             *old = Some(policy);
         }
     }
 
     pub(super) fn publish(&self, policies: Vec<Policy>) {
-        for (slot, policy) in self.slots.iter().zip(policies) {
-            let mut waiting = slot.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        for (inbox, policy) in self.inboxes.iter().zip(policies) {
+            let mut waiting = inbox.policy.lock().unwrap_or_else(PoisonError::into_inner);
             *waiting = Some(policy);
-            slot.is_new.store(true, Ordering::Release);
+            inbox.is_new.store(true, Ordering::Release);
             drop(waiting);
         }
     }
@@ -71,7 +71,7 @@ impl PolicyMailbox {
         let deadline = Instant::now() + PATIENCE;
         while self.waiting() > 0 {
             if Instant::now() >= deadline {
-                let (late, all) = (self.waiting(), self.slots.len());
+                let (late, all) = (self.waiting(), self.inboxes.len());
                 return Err(format!("{late} of {all} shards do not respond"));
             }
             thread::sleep(CHECK_EVERY);
@@ -80,16 +80,16 @@ impl PolicyMailbox {
     }
 
     pub(super) fn drop_old(&self) {
-        for slot in &self.slots {
-            let mut old = slot.old.lock().unwrap_or_else(PoisonError::into_inner);
+        for inbox in &self.inboxes {
+            let mut old = inbox.old.lock().unwrap_or_else(PoisonError::into_inner);
             drop(old.take());
         }
     }
 
     /// Shards that have not taken their policy.
     fn waiting(&self) -> usize {
-        let is_new = |slot: &&ShardSlot| slot.is_new.load(Ordering::Acquire);
-        self.slots.iter().filter(is_new).count()
+        let is_new = |inbox: &&Inbox| inbox.is_new.load(Ordering::Acquire);
+        self.inboxes.iter().filter(is_new).count()
     }
 }
 

@@ -1,10 +1,10 @@
 //! Publishes a shard's state on the board: the time of its report and counters a few times a second, and the keys
-//! while somebody watches them. It never waits for the admin thread: if a slot of the board is locked, the
+//! while somebody watches them. It never waits for the admin thread: if a entry of the board is locked, the
 //! publisher tries again at the next wake.
 
 use std::sync::Arc;
 
-use crate::admin::board::{Board, Report, ShardSlot};
+use crate::admin::board::{Board, Report, ShardEntry};
 use crate::limits::{SCANNED_BYTES, SCANNED_KEYS};
 use crate::shard::{KeyScan, ScanLimits, ScannedKeys, Shard};
 
@@ -31,8 +31,8 @@ impl Publisher {
     pub(super) fn new(board: Arc<Board>, shard: usize) -> Publisher {
         Publisher {
             scan_limits: ScanLimits {
-                keys: SCANNED_KEYS.div_ceil(board.slots().len()),
-                bytes: SCANNED_BYTES.div_ceil(board.slots().len()),
+                keys: SCANNED_KEYS.div_ceil(board.entries().len()),
+                bytes: SCANNED_BYTES.div_ceil(board.entries().len()),
             },
             board,
             shard,
@@ -44,19 +44,19 @@ impl Publisher {
         }
     }
 
-    fn slot(&self) -> &ShardSlot {
-        self.board.slot(self.shard)
+    fn entry(&self) -> &ShardEntry {
+        self.board.entry(self.shard)
     }
 
     /// The shard begins to serve, on the calling thread.
     pub(super) fn begin(&self, now_us: u64) {
         let thread = rustix::thread::gettid().as_raw_nonzero().get();
-        self.slot().begin(thread, now_us / 1000);
+        self.entry().begin(thread, now_us / 1000);
     }
 
     /// Call this a few times a second.
     pub(super) fn tick(&mut self, now_us: u64) {
-        self.slot().set_alive(now_us / 1000);
+        self.entry().set_alive(now_us / 1000);
         self.report_due = true;
         let is_idle = self.scan.is_none() && self.found.is_none();
         if is_idle && now_us >= self.next_scan_us && self.board.is_watched(now_us / 1000) {
@@ -79,7 +79,7 @@ impl Publisher {
                 doorbells,
                 accept_failures,
             };
-            self.report_due = !self.slot().try_publish(report);
+            self.report_due = !self.entry().try_publish(report);
         }
         if let Some(scan) = &mut self.scan
             && now_us >= self.next_slice_us
@@ -91,7 +91,7 @@ impl Publisher {
             }
         }
         if let Some(keys) = self.found.take() {
-            self.found = self.slot().try_publish_keys(keys).err();
+            self.found = self.entry().try_publish_keys(keys).err();
         }
     }
 

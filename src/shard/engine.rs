@@ -158,13 +158,18 @@ impl Engine {
         &mut self,
         mut take: impl FnMut(ConnectionId) -> Option<Box<WaitingScan>>,
     ) {
-        while let Some(Begun { slot, scan, path }) = self.scans.begin_next(self.shards, &mut take) {
+        while let Some(Begun {
+            merge_id,
+            scan,
+            path,
+        }) = self.scans.begin_next(self.shards, &mut take)
+        {
             for to in 0..self.shards {
                 if to == self.index {
                     let store = &mut self.store;
-                    self.scans.begin_part(store, to, slot, scan, &path);
+                    self.scans.begin_part(store, to, merge_id, scan, &path);
                 } else {
-                    self.send(to, path.clone(), ForwardedWork::Scan { slot, scan });
+                    self.send(to, path.clone(), ForwardedWork::Scan { merge_id, scan });
                 }
             }
         }
@@ -199,18 +204,23 @@ impl Engine {
                 };
                 self.mailbox.send_reply(from, reply);
             }
-            ForwardedWork::Scan { slot, scan } => {
+            ForwardedWork::Scan { merge_id, scan } => {
                 self.pace.note_read(now_us);
                 self.scans
-                    .begin_part(&mut self.store, from, slot, scan, &path);
+                    .begin_part(&mut self.store, from, merge_id, scan, &path);
             }
         }
         true
     }
 
     /// Goes on with our part of a scan for one slice. The part, when it is finished.
-    pub(super) fn continue_part(&mut self, scan: PartScan, from: usize, slot: u32) -> Option<Part> {
-        let abandoned = from == self.index && self.scans.target(slot).is_none();
+    pub(super) fn continue_part(
+        &mut self,
+        scan: PartScan,
+        from: usize,
+        merge_id: u32,
+    ) -> Option<Part> {
+        let abandoned = from == self.index && self.scans.target(merge_id).is_none();
         let others_bytes = self.scans.part_bytes();
         if abandoned || others_bytes > self.part_limit_bytes {
             let limit = self.part_limit_bytes as u64;
@@ -219,7 +229,11 @@ impl Engine {
         }
         match scan.slice(&mut self.store, self.limits.frame_bytes.into()) {
             Slice::More(scan) => {
-                self.scans.put_back(Task::Part { from, slot, scan });
+                self.scans.put_back(Task::Part {
+                    from,
+                    merge_id,
+                    scan,
+                });
                 None
             }
             Slice::Finished(part) => Some(part),

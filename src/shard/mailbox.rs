@@ -11,7 +11,7 @@ use super::scans::Part;
 use super::work::{KeyWork, Outcome, Scan};
 use crate::access::RequestKind;
 use crate::connection::ConnectionId;
-use crate::limits::MAILBOX_SLOTS;
+use crate::limits::MAILBOX_MESSAGES;
 
 /// Work for the shard that owns a key, or for every shard.
 #[derive(Debug)]
@@ -29,9 +29,9 @@ pub(super) enum ForwardedWork {
         target: ReplyTarget,
         work: KeyWork,
     },
-    /// A part of the scan that the asking shard has in a slot.
+    /// A part of a scan; the asking shard merges the parts under this number.
     Scan {
-        slot: u32,
+        merge_id: u32,
         scan: Scan,
     },
 }
@@ -44,7 +44,7 @@ pub(super) enum ForwardedReply {
         outcome: Outcome,
     },
     Part {
-        slot: u32,
+        merge_id: u32,
         part: Part,
     },
 }
@@ -95,14 +95,14 @@ struct Lane<T> {
 impl Mailbox {
     /// The mailboxes of a process with `count` shards.
     pub fn for_shards(count: usize) -> Vec<Mailbox> {
-        Self::with_slots(count, MAILBOX_SLOTS)
+        Self::with_room_for(count, MAILBOX_MESSAGES)
     }
 
     /// The same with lanes of another length, for tests of full lanes.
-    pub fn with_slots(count: usize, slots: usize) -> Vec<Mailbox> {
-        let slots = if count > 1 { slots } else { 0 };
-        let requests: Vec<_> = (0..count).map(|_| bounded(slots)).collect();
-        let replies: Vec<_> = (0..count).map(|_| bounded(slots)).collect();
+    pub fn with_room_for(count: usize, messages: usize) -> Vec<Mailbox> {
+        let messages = if count > 1 { messages } else { 0 };
+        let requests: Vec<_> = (0..count).map(|_| bounded(messages)).collect();
+        let replies: Vec<_> = (0..count).map(|_| bounded(messages)).collect();
         (0..count)
             .map(|owner| Mailbox {
                 requests: requests[owner].1.clone(),
@@ -171,10 +171,10 @@ impl Mailbox {
     }
 
     /// Whose doorbells to ring: each once, however many messages went there.
-    pub(super) fn take_bells(&mut self, mut ring: impl FnMut(usize)) {
+    pub(super) fn take_bells(&mut self, mut ring_bell: impl FnMut(usize)) {
         for to in self.bells.drain(..) {
             self.outgoing[to].bell = false;
-            ring(to);
+            ring_bell(to);
         }
     }
 

@@ -86,20 +86,20 @@ enum MergeState {
 /// Something that takes several slices.
 #[derive(Debug)]
 pub(super) enum Task {
-    /// Our part of a scan, for the shard `from`, which has it in `slot`.
+    /// Our part of a scan, for the shard `from`, which merges the parts.
     Part {
         from: usize,
-        slot: u32,
+        merge_id: u32,
         scan: PartScan,
     },
-    /// The answer to the scan in `slot`.
-    Assembly { slot: u32, assembly: Assembly },
+    /// The answer to a scan, whose parts are all here.
+    Assembly { merge_id: u32, assembly: Assembly },
 }
 
 /// A scan that begins.
 #[derive(Debug)]
 pub(super) struct Begun {
-    pub(super) slot: u32,
+    pub(super) merge_id: u32,
     pub(super) scan: Scan,
     pub(super) path: Arc<str>,
 }
@@ -156,8 +156,8 @@ impl Scans {
                 self.gone = self.gone.saturating_sub(1);
                 continue;
             };
-            let slot = self.free_slot();
-            self.merges[slot] = Some(Merge {
+            let merge_id = self.free_merge();
+            self.merges[merge_id] = Some(Merge {
                 target: ScanTarget {
                     id,
                     meta: waiting.meta,
@@ -167,7 +167,7 @@ impl Scans {
                 state: MergeState::Collecting(Part::empty(waiting.scan)),
             });
             return Some(Begun {
-                slot: slot as u32,
+                merge_id: merge_id as u32,
                 scan: waiting.scan,
                 path: waiting.path,
             });
@@ -176,7 +176,7 @@ impl Scans {
         None
     }
 
-    fn free_slot(&mut self) -> usize {
+    fn free_merge(&mut self) -> usize {
         let free = self.merges.iter().position(Option::is_none);
         free.unwrap_or_else(|| {
             self.merges.push(None);
@@ -189,12 +189,16 @@ impl Scans {
         &mut self,
         store: &mut Store,
         from: usize,
-        slot: u32,
+        merge_id: u32,
         scan: Scan,
         path: &Arc<str>,
     ) {
         let scan = PartScan::begin(store, scan, path);
-        self.tasks.push_back(Task::Part { from, slot, scan });
+        self.tasks.push_back(Task::Part {
+            from,
+            merge_id,
+            scan,
+        });
     }
 
     /// The next task to be given a slice, if there is one.
@@ -207,16 +211,16 @@ impl Scans {
         self.tasks.push_back(task);
     }
 
-    /// The peer that the scan in a slot is for; None if it is gone.
-    pub(super) fn target(&self, slot: u32) -> Option<ScanTarget> {
-        let merge = self.merges[slot as usize].as_ref()?;
+    /// The peer that a merge is for; None if it is gone.
+    pub(super) fn target(&self, merge_id: u32) -> Option<ScanTarget> {
+        let merge = self.merges[merge_id as usize].as_ref()?;
         let wanted = !matches!(merge.state, MergeState::Abandoned);
         wanted.then_some(merge.target)
     }
 
     /// Takes a part of a scan. Returns all of them with the last one, unless the peer is gone.
-    pub(super) fn add_part(&mut self, slot: u32, part: Part, limit: u64) -> Option<Part> {
-        let entry = &mut self.merges[slot as usize];
+    pub(super) fn add_part(&mut self, merge_id: u32, part: Part, limit: u64) -> Option<Part> {
+        let entry = &mut self.merges[merge_id as usize];
         let merge = entry.as_mut().expect("a scan is there until its last part");
         merge.missing -= 1;
         if let MergeState::Collecting(so_far) = &mut merge.state {
@@ -228,15 +232,15 @@ impl Scans {
         match std::mem::replace(&mut merge.state, MergeState::Assembling) {
             MergeState::Collecting(whole) => Some(whole),
             MergeState::Assembling | MergeState::Abandoned => {
-                self.end(slot);
+                self.end(merge_id);
                 None
             }
         }
     }
 
     /// Bytes of the parts of a scan that have arrived.
-    pub(super) fn bytes(&self, slot: u32) -> usize {
-        match &self.merges[slot as usize] {
+    pub(super) fn bytes(&self, merge_id: u32) -> usize {
+        match &self.merges[merge_id as usize] {
             Some(Merge {
                 state: MergeState::Collecting(part),
                 ..
@@ -245,8 +249,8 @@ impl Scans {
         }
     }
 
-    pub(super) fn assemble(&mut self, slot: u32, assembly: Assembly) {
-        self.tasks.push_back(Task::Assembly { slot, assembly });
+    pub(super) fn assemble(&mut self, merge_id: u32, assembly: Assembly) {
+        self.tasks.push_back(Task::Assembly { merge_id, assembly });
     }
 
     /// Drops what is held for a peer that is gone. `exists` tells which peers are still there.
@@ -284,13 +288,13 @@ impl Scans {
         }
         let index = index as u32;
         self.tasks
-            .retain(|task| !matches!(task, Task::Assembly { slot, .. } if *slot == index));
+            .retain(|task| !matches!(task, Task::Assembly { merge_id, .. } if *merge_id == index));
         self.end(index);
     }
 
     /// The scan is answered or dropped: another one may begin.
-    pub(super) fn end(&mut self, slot: u32) {
-        self.merges[slot as usize] = None;
+    pub(super) fn end(&mut self, merge_id: u32) {
+        self.merges[merge_id as usize] = None;
         self.may_begin = !self.waiting.is_empty();
     }
 

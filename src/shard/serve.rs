@@ -85,7 +85,7 @@ impl Shard {
                     self.peers.buffers.replied_to_orphan(&target);
                 }
             }
-            ForwardedReply::Part { slot, part } => self.take_part(slot, part, cx),
+            ForwardedReply::Part { merge_id, part } => self.take_part(merge_id, part, cx),
         }
         true
     }
@@ -99,9 +99,13 @@ impl Shard {
                 .begin_scans(|id| slots.get_mut(id)?.peer.begin_scan());
             let was_small = match self.engine.scans.next_task() {
                 None => false,
-                Some(Task::Part { from, slot, scan }) => self.continue_part(scan, from, slot, cx),
-                Some(Task::Assembly { slot, assembly }) => {
-                    self.continue_assembly(slot, assembly, cx)
+                Some(Task::Part {
+                    from,
+                    merge_id,
+                    scan,
+                }) => self.continue_part(scan, from, merge_id, cx),
+                Some(Task::Assembly { merge_id, assembly }) => {
+                    self.continue_assembly(merge_id, assembly, cx)
                 }
             };
             if !was_small {
@@ -115,55 +119,60 @@ impl Shard {
         &mut self,
         scan: PartScan,
         from: usize,
-        slot: u32,
+        merge_id: u32,
         cx: &mut Context<'_>,
     ) -> bool {
-        let Some(part) = self.engine.continue_part(scan, from, slot) else {
+        let Some(part) = self.engine.continue_part(scan, from, merge_id) else {
             return false;
         };
         let was_small = part.is_small();
         if from == self.engine.index() {
-            self.take_part(slot, part, cx);
+            self.take_part(merge_id, part, cx);
         } else {
-            let reply = ForwardedReply::Part { slot, part };
+            let reply = ForwardedReply::Part { merge_id, part };
             self.engine.mailbox.send_reply(from, reply);
         }
         was_small
     }
 
     /// Takes a part of a scan of one of our peers. With the last one the answer is assembled.
-    fn take_part(&mut self, slot: u32, part: Part, cx: &mut Context<'_>) {
+    fn take_part(&mut self, merge_id: u32, part: Part, cx: &mut Context<'_>) {
         let limit = self.engine.limits.frame_bytes.into();
-        let target = self.engine.scans.target(slot);
-        let whole = self.engine.scans.add_part(slot, part, limit);
+        let target = self.engine.scans.target(merge_id);
+        let whole = self.engine.scans.add_part(merge_id, part, limit);
         let Some(target) = target else {
             return; // the peer is gone
         };
         let Some(whole) = whole else {
-            let bytes = self.engine.scans.bytes(slot);
+            let bytes = self.engine.scans.bytes(merge_id);
             self.count_scan(target, bytes, cx);
             return;
         };
         let bytes = whole.bytes();
         match Assembly::begin(whole, target.meta.message_id) {
             Ok(assembly) => {
-                self.engine.scans.assemble(slot, assembly);
+                self.engine.scans.assemble(merge_id, assembly);
                 self.count_scan(target, bytes, cx);
             }
-            Err(outcome) => self.answer_scan(slot, target, outcome, cx),
+            Err(outcome) => self.answer_scan(merge_id, target, outcome, cx),
         }
     }
 
     /// True if the answer is finished, and was small.
-    fn continue_assembly(&mut self, slot: u32, assembly: Assembly, cx: &mut Context<'_>) -> bool {
-        let Some(target) = self.engine.scans.target(slot) else {
+    fn continue_assembly(
+        &mut self,
+        merge_id: u32,
+        assembly: Assembly,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Some(target) = self.engine.scans.target(merge_id) else {
             return false;
         };
         let limit = self.engine.limits.frame_bytes.into();
         match assembly.slice(target.meta.message_id, limit) {
             Slice::More(assembly) => {
                 let bytes = assembly.bytes();
-                self.engine.scans.assemble(slot, assembly);
+                self.engine.scans.assemble(merge_id, assembly);
                 self.count_scan(target, bytes, cx);
                 false
             }
@@ -172,7 +181,7 @@ impl Shard {
                     Outcome::Scanned(frame) => frame.len() <= SMALL_SLICE_BYTES,
                     _ => false,
                 };
-                self.answer_scan(slot, target, outcome, cx);
+                self.answer_scan(merge_id, target, outcome, cx);
                 was_small
             }
         }
@@ -192,12 +201,12 @@ impl Shard {
 
     fn answer_scan(
         &mut self,
-        slot: u32,
+        merge_id: u32,
         target: ScanTarget,
         outcome: Outcome,
         cx: &mut Context<'_>,
     ) {
-        self.engine.scans.end(slot);
+        self.engine.scans.end(merge_id);
         if let Some(Slot { peer, .. }) = self.peers.slots.get_mut(target.id) {
             peer.scan = ScanStage::None;
             // The answer to a scan does not repeat its path.

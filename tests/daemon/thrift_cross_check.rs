@@ -52,10 +52,10 @@ enum Unknown {
 }
 
 /// How the fields of a struct lie: a shuffled list of the known ones, by id, and unknown ones.
-type Layout = Vec<Slot>;
+type Layout = Vec<LayoutField>;
 
 #[derive(Debug, Clone)]
-enum Slot {
+enum LayoutField {
     Known(i16),
     Unknown(i16, Unknown),
 }
@@ -71,7 +71,7 @@ struct Layouts {
 impl Layouts {
     /// The order in which Storm writes.
     fn canonical() -> Self {
-        let known = |ids: &[i16]| ids.iter().map(|&id| Slot::Known(id)).collect();
+        let known = |ids: &[i16]| ids.iter().map(|&id| LayoutField::Known(id)).collect();
         Self {
             message: known(&[1, 2, 3]),
             pulse: known(&[1, 2]),
@@ -148,10 +148,10 @@ fn write_struct(
     known: impl Fn(&mut Output<'_>, i16) -> thrift::Result<()>,
 ) -> thrift::Result<()> {
     out.write_struct_begin(&TStructIdentifier::new("struct"))?;
-    for slot in layout {
-        match slot {
-            Slot::Known(id) => known(out, *id)?,
-            Slot::Unknown(id, value) => {
+    for part in layout {
+        match part {
+            LayoutField::Known(id) => known(out, *id)?,
+            LayoutField::Unknown(id, value) => {
                 field(out, unknown_type(value), *id, |out| {
                     write_unknown(out, value)
                 })?;
@@ -205,8 +205,10 @@ fn write_unknown(out: &mut Output<'_>, value: &Unknown) -> thrift::Result<()> {
         Unknown::Double(value) => out.write_double(*value),
         Unknown::Bytes(value) => out.write_bytes(value),
         Unknown::Struct(values) => {
-            let slots = (1..).zip(values.iter().cloned());
-            let layout = slots.map(|(id, value)| Slot::Unknown(id, value)).collect();
+            let fields = (1..).zip(values.iter().cloned());
+            let layout = fields
+                .map(|(id, value)| LayoutField::Unknown(id, value))
+                .collect();
             write_struct(out, &layout, |_, _| Ok(()))
         }
         Unknown::Set(values) => {
@@ -453,9 +455,9 @@ fn any_unknown() -> impl Strategy<Value = Unknown> {
 /// The known fields among unknown ones, shuffled. No id is both.
 fn any_layout(known: i16) -> impl Strategy<Value = Layout> {
     let id = prop_oneof![-300..=0i16, known + 1..300];
-    let unknown = (id, any_unknown()).prop_map(|(id, value)| Slot::Unknown(id, value));
+    let unknown = (id, any_unknown()).prop_map(|(id, value)| LayoutField::Unknown(id, value));
     vec(unknown, 0..4).prop_flat_map(move |mut layout| {
-        layout.extend((1..=known).map(Slot::Known));
+        layout.extend((1..=known).map(LayoutField::Known));
         Just(layout).prop_shuffle()
     })
 }

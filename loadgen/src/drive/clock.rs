@@ -31,7 +31,7 @@ impl Clock {
         since.as_micros() as u64
     }
 
-    /// How the ring sleeps until `due_us`. To the nanosecond, because rounding would add lateness.
+    /// How the event loop sleeps until `due_us`. To the nanosecond, because rounding would add lateness.
     pub(super) fn sleep_until(self, due_us: u64) -> SleepPlan {
         let now = Instant::now();
         let due = self.start + Duration::from_micros(due_us);

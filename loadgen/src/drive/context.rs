@@ -9,13 +9,13 @@ use super::clock::{Clock, Window};
 use super::login_deadlines::LoginDeadlines;
 use super::owners::Owners;
 use super::request::Retries;
+use super::shared_run::SharedRun;
 use super::slices::{Slice, Slices};
-use super::stage::Stage;
 use crate::record::Record;
 
 #[derive(Debug)]
 pub(super) struct Context {
-    pub stage: Arc<Stage>,
+    pub shared: Arc<SharedRun>,
     pub clock: Clock,
     pub window: Window,
     pub now_us: u64,
@@ -31,10 +31,10 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(stage: Arc<Stage>, clock: Clock, seconds: Sender<Slice>) -> Context {
+    pub(super) fn new(shared: Arc<SharedRun>, clock: Clock, seconds: Sender<Slice>) -> Context {
         Context {
-            window: Window::of(&stage.settings),
-            stage,
+            window: Window::of(&shared.settings),
+            shared,
             clock,
             now_us: 0,
             ending: false,
@@ -63,7 +63,7 @@ impl Context {
     pub(super) fn show_progress(&mut self) {
         let errors = self.record.errors.total();
         if errors > self.errors_shown {
-            let shown = &self.stage.progress.errors;
+            let shown = &self.shared.progress.errors;
             shown.fetch_add(errors - self.errors_shown, Ordering::Relaxed);
             self.errors_shown = errors;
         }

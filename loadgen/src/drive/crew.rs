@@ -13,8 +13,8 @@ use super::clock::Clock;
 use super::context::Context;
 use super::driver::Driver;
 use super::readers::Readers;
+use super::shared_run::SharedRun;
 use super::slices::Slice;
-use super::stage::Stage;
 use super::workers::Workers;
 use crate::machine;
 use crate::record::Record;
@@ -31,17 +31,17 @@ pub(super) struct Crew {
 
 impl Crew {
     /// Starts all threads; they wait for `begin`.
-    pub(super) fn start(stage: &Arc<Stage>, seconds: &Sender<Slice>) -> Result<Crew, String> {
+    pub(super) fn start(shared: &Arc<SharedRun>, seconds: &Sender<Slice>) -> Result<Crew, String> {
         let mut crew = Crew {
             threads: Vec::new(),
             begin: Vec::new(),
             worker_ids: Vec::new(),
         };
-        for (index, core) in stage.settings.cores.iter().copied().enumerate() {
-            let (mine, seconds) = (stage.clone(), seconds.clone());
+        for (index, core) in shared.settings.cores.iter().copied().enumerate() {
+            let (mine, seconds) = (shared.clone(), seconds.clone());
             let id = crew.spawn(
                 &format!("workers-{index}"),
-                stage,
+                shared,
                 move || machine::pin_to(core),
                 move |event_loop, clock| {
                     let context = Context::new(mine, clock, seconds);
@@ -50,11 +50,11 @@ impl Crew {
             )?;
             crew.worker_ids.push(id);
         }
-        if stage.settings.nimbus != Nimbus::Off || stage.settings.ui_readers > 0 {
-            let (mine, seconds) = (stage.clone(), seconds.clone());
+        if shared.settings.nimbus != Nimbus::Off || shared.settings.ui_readers > 0 {
+            let (mine, seconds) = (shared.clone(), seconds.clone());
             crew.spawn(
                 "nimbus",
-                stage,
+                shared,
                 || {
                     machine::raise_priority();
                     Ok(())
@@ -72,20 +72,20 @@ impl Crew {
     fn spawn(
         &mut self,
         name: &str,
-        stage: &Arc<Stage>,
+        shared: &Arc<SharedRun>,
         prepare: impl FnOnce() -> Result<(), String> + Send + 'static,
         drive: impl FnOnce(&mut EventLoop, Clock) -> io::Result<Record> + Send + 'static,
     ) -> Result<u32, String> {
         let (begin, wait) = mpsc::channel();
         let (report, ready) = mpsc::channel();
-        let stage = stage.clone();
+        let shared = shared.clone();
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(
-                move || match prepare().and_then(|()| make_event_loop(stage.settings.plane)) {
+                move || match prepare().and_then(|()| make_event_loop(shared.settings.plane)) {
                     Ok(mut event_loop) => {
                         let _ = report.send(Ok(gettid().as_raw_nonzero().get() as u32));
-                        play(&stage, &wait, |clock| drive(&mut event_loop, clock))
+                        play(&shared, &wait, |clock| drive(&mut event_loop, clock))
                     }
                     Err(why) => {
                         let _ = report.send(Err(why));
@@ -111,11 +111,11 @@ impl Crew {
         }
     }
 
-    pub(super) fn is_done(&self, stage: &Stage) -> bool {
-        stage.finished() == self.threads.len()
+    pub(super) fn is_done(&self, shared: &SharedRun) -> bool {
+        shared.finished() == self.threads.len()
     }
 
-    pub(super) fn join(self, stage: &Stage) -> Result<Record, String> {
+    pub(super) fn join(self, shared: &SharedRun) -> Result<Record, String> {
         drop(self.begin);
         let mut sum = Record::default();
         for thread in self.threads {
@@ -126,7 +126,7 @@ impl Crew {
                 .map_err(|error| format!("the event loop of thread {name} failed: {error}"))?;
             sum.merge(&record);
         }
-        if stage.aborted() {
+        if shared.aborted() {
             Err("the run was cut short".to_owned())
         } else {
             Ok(sum)
@@ -142,9 +142,10 @@ fn make_event_loop(plane: DataPlane) -> Result<EventLoop, String> {
         .map_err(|error| {
             if error.kind() == io::ErrorKind::OutOfMemory && plane == DataPlane::IoUring {
                 return format!(
-                    "cannot use {}: {error}. The machine is out of memory, or this user's programs have used up the \
-                     limit on locked memory, of which each thread needs 0.4 MiB: use fewer threads (--threads), raise \
-                     the limit (ulimit -l, or memlock in /etc/security/limits.conf), or use --io epoll",
+                    "cannot use {}: {error}. The machine is out of memory, or this user's programs have used \
+                     up the limit on locked memory, of which each thread needs 0.4 MiB: use fewer threads \
+                     (--threads), raise the limit (ulimit -l, or memlock in /etc/security/limits.conf), or \
+                     use --io epoll",
                     plane.name()
                 );
             }
@@ -154,7 +155,7 @@ fn make_event_loop(plane: DataPlane) -> Result<EventLoop, String> {
 
 /// Waits for the start of the plan, drives, and stays until the sender of `wait` is dropped.
 fn play(
-    stage: &Stage,
+    shared: &SharedRun,
     wait: &Receiver<Instant>,
     drive: impl FnOnce(Clock) -> io::Result<Record>,
 ) -> io::Result<Record> {
@@ -164,9 +165,9 @@ fn play(
     thread::sleep(start.saturating_duration_since(Instant::now()));
     let outcome = drive(Clock::new(start));
     if outcome.is_err() {
-        stage.abort();
+        shared.abort();
     }
-    stage.finish_one();
+    shared.finish_one();
     let _ = wait.recv();
     outcome
 }

@@ -13,7 +13,7 @@ use storm_pacemaker::wire::FrameReader;
 
 use super::context::Context;
 use super::link::{ENDED, Link, NO_FRAME, Opening, TOO_LONG};
-use super::stage::Stage;
+use super::shared_run::SharedRun;
 use crate::record::{ErrorKind, Record};
 use crate::storm;
 
@@ -28,7 +28,7 @@ pub(super) trait Clients {
     fn link(&mut self, owner: u32) -> (&mut Link, &mut Context);
 
     /// How an owner's link logs in, if it does.
-    fn login_method<'a>(&self, stage: &'a Stage, owner: u32) -> Option<&'a ClientMethod>;
+    fn login_method<'a>(&self, shared: &'a SharedRun, owner: u32) -> Option<&'a ClientMethod>;
 
     /// Does what is due, and returns when it wants to go on. `None`: there is nothing left to do.
     fn step(&mut self, event_loop: &mut EventLoop, commands: &mut Commands) -> Option<u64>;
@@ -58,7 +58,7 @@ pub(super) trait Clients {
     fn dial_at(&mut self, owner: u32, at_us: u64);
 }
 
-/// Clients and the readers of their connections, by the ring's slots.
+/// Clients and the readers of their connections, by the event loop's slots.
 pub(super) struct Driver<C> {
     clients: C,
     frames: Vec<FrameReader>,
@@ -183,8 +183,8 @@ impl<C: Clients> Handler for Driver<C> {
         }
         self.frames[slot] = FrameReader::new(storm::FRAME_BYTES);
         self.clients.connected(owner);
-        let stage = self.clients.context().stage.clone();
-        let method = self.clients.login_method(&stage, owner);
+        let shared = self.clients.context().shared.clone();
+        let method = self.clients.login_method(&shared, owner);
         let (link, context) = self.clients.link(owner);
         let (now_us, record) = (context.now_us, &mut context.record);
         let opening = link.opened(id, method, now_us, record, commands);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use storm_pacemaker::wire::{Data, Message, MessageType};
 
-use super::stage::{Known, Stage};
+use super::shared_run::{Known, SharedRun};
 use crate::payload;
 use crate::record::ErrorKind;
 
@@ -17,12 +17,12 @@ pub(super) struct ExpectedList {
 
 /// The expected list of one target: it must have the topologies of workers with an acknowledged pulse that
 /// have stayed with their first server, and none that was deleted.
-pub(super) fn expected_list(stage: &Stage, target: usize, deleted: &[bool]) -> ExpectedList {
-    let mut present = vec![false; stage.plan.topologies.len()];
+pub(super) fn expected_list(shared: &SharedRun, target: usize, deleted: &[bool]) -> ExpectedList {
+    let mut present = vec![false; shared.plan.topologies.len()];
     // With several servers, a worker may have turned to another one.
-    let certain = stage.settings.targets.len() == 1;
-    for (index, worker) in stage.plan.workers.iter().enumerate() {
-        let acknowledged = matches!(stage.known(index as u32), Known::Acknowledged(_));
+    let certain = shared.settings.targets.len() == 1;
+    for (index, worker) in shared.plan.workers.iter().enumerate() {
+        let acknowledged = matches!(shared.known(index as u32), Known::Acknowledged(_));
         if certain && worker.target == target && acknowledged {
             present[worker.topology as usize] = true;
         }
@@ -48,7 +48,7 @@ impl ExpectedList {
 
 /// Checks a list.
 pub(super) fn list(
-    stage: &Stage,
+    shared: &SharedRun,
     expected: &ExpectedList,
     answer: &Message<'_>,
 ) -> Result<(), ErrorKind> {
@@ -59,7 +59,8 @@ pub(super) fn list(
     };
     // It may have more, of other clusters or earlier runs.
     let nodes: HashSet<&str> = nodes.iter().map(AsRef::as_ref).collect();
-    let is_named = |index: &u32| nodes.contains(stage.plan.topologies[*index as usize].id.as_str());
+    let is_named =
+        |index: &u32| nodes.contains(shared.plan.topologies[*index as usize].id.as_str());
     if expected.absent.iter().any(is_named) {
         return Err(ErrorKind::ListStale);
     }
@@ -72,15 +73,15 @@ pub(super) fn list(
 
 /// The sequence number in the answer to a GET of a worker's key, if it has a pulse.
 pub(super) fn pulse(
-    stage: &Stage,
+    shared: &SharedRun,
     worker: u32,
     answer: &Message<'_>,
 ) -> Result<Option<u32>, ErrorKind> {
     match (answer.kind, &answer.data) {
         (MessageType::GetPulseResponse, Some(Data::Pulse(pulse)))
-            if pulse.id == stage.plan.workers[worker as usize].key =>
+            if pulse.id == shared.plan.workers[worker as usize].key =>
         {
-            payload::sequence_of(pulse.details, stage.run_id, worker)
+            payload::sequence_of(pulse.details, shared.run_id, worker)
         }
         _ => Err(unexpected(answer)),
     }

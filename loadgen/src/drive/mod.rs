@@ -1,5 +1,5 @@
 //! Drives a plan: one thread per core for the workers, one for Nimbus's reads, and the calling thread, which
-//! watches the time, the server process and the progress. Threads share nothing but the stage.
+//! watches the time, the server process and the progress. Threads share nothing but a [`SharedRun`].
 
 mod clock;
 mod context;
@@ -13,8 +13,8 @@ mod progress;
 mod readers;
 mod request;
 mod seconds;
+mod shared_run;
 mod slices;
-mod stage;
 mod timeline;
 mod watch;
 mod worker;
@@ -34,8 +34,8 @@ use crew::Crew;
 use seconds::Seconds;
 use watch::Watch;
 
+pub(crate) use shared_run::SharedRun;
 pub(crate) use slices::Slice;
-pub(crate) use stage::Stage;
 pub(crate) use watch::{Measured, ServerUse, ThreadUse};
 
 /// From the moment when all threads are ready to the start of the plan.
@@ -47,21 +47,21 @@ pub(crate) fn run(
     settings: Settings,
     plan: Plan,
     log: Option<Sender<Slice>>,
-) -> Result<(Arc<Stage>, Measured), String> {
+) -> Result<(Arc<SharedRun>, Measured), String> {
     machine::raise_open_files(settings.open_files())?;
     try_logins(&settings)?;
-    let stage = Arc::new(Stage::new(settings, plan));
+    let shared = Arc::new(SharedRun::new(settings, plan));
     let (sender, slices) = mpsc::channel();
-    let crew = Crew::start(&stage, &sender)?;
+    let crew = Crew::start(&shared, &sender)?;
     drop(sender);
-    let end_us = stage.settings.end_us();
+    let end_us = shared.settings.end_us();
     let seconds = Seconds::new(slices, crew.threads(), end_us, log);
     let start = Instant::now() + LEAD;
     crew.begin(start);
-    let mut watch = Watch::new(&stage, Clock::new(start), seconds);
+    let mut watch = Watch::new(&shared, Clock::new(start), seconds);
     watch.until_done(&crew);
-    let record = crew.join(&stage)?;
-    Ok((stage.clone(), watch.finish(&stage, record)))
+    let record = crew.join(&shared)?;
+    Ok((shared.clone(), watch.finish(&shared, record)))
 }
 
 /// Begins one login of each kind and drops it. This finds a missing ticket before the run, and fetches

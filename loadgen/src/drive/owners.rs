@@ -1,4 +1,4 @@
-//! The owner of each connection, by the ring's slots.
+//! The owner of each connection, by the event loop's slots.
 
 use storm_pacemaker::connection::ConnectionId;
 
@@ -19,7 +19,7 @@ impl Owners {
     pub(super) fn of(&self, id: ConnectionId) -> u32 {
         match self.slots.get(id.slot as usize) {
             Some(Some((current, owner))) if *current == id => *owner,
-            _ => unreachable!("the ring reports a connection that was never dialled"),
+            _ => unreachable!("the event loop reports a connection that was never dialled"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::Ordering;
 
-use super::stage::Stage;
+use super::shared_run::SharedRun;
 use crate::settings::Settings;
 use crate::units::show_time;
 
@@ -39,12 +39,12 @@ impl Display {
     }
 
     /// Shows the progress, if it is due.
-    pub(super) fn show(&mut self, now_us: u64, stage: &Stage) {
+    pub(super) fn show(&mut self, now_us: u64, shared: &SharedRun) {
         if now_us < self.next_us {
             return;
         }
         self.next_us = now_us - now_us % self.every_us + self.every_us;
-        let progress = &stage.progress;
+        let progress = &shared.progress;
         let acknowledged = progress.acknowledged.load(Ordering::Relaxed);
         let reads = progress.reads.load(Ordering::Relaxed);
         let seconds = (now_us - self.shown_us) as f64 / 1e6;

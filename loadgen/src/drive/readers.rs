@@ -16,7 +16,7 @@ use super::context::Context;
 use super::judge::{self, ExpectedList};
 use super::link::{Link, LinkState, TOO_LONG};
 use super::request::{Request, Retry, Try};
-use super::stage::Known;
+use super::shared_run::Known;
 use crate::record::{ErrorKind, Timed};
 use crate::storm;
 use agenda::{Agenda, Task};
@@ -55,17 +55,19 @@ struct Question {
 
 impl Readers {
     pub(super) fn new(context: Context) -> Readers {
-        let targets = context.stage.settings.targets.len();
-        let askers = agenda::all(&context.stage).into_iter().map(|agenda| Asker {
-            agenda,
-            question: None,
-            newest: None,
-            known: Known::Nothing,
-            all_well: true,
-        });
+        let targets = context.shared.settings.targets.len();
+        let askers = agenda::all(&context.shared)
+            .into_iter()
+            .map(|agenda| Asker {
+                agenda,
+                question: None,
+                newest: None,
+                known: Known::Nothing,
+                all_well: true,
+            });
         Readers {
             askers: askers.collect(),
-            deleted: vec![false; context.stage.plan.topologies.len()],
+            deleted: vec![false; context.shared.plan.topologies.len()],
             context,
             links: (0..targets).map(|_| Link::default()).collect(),
             dial_us: vec![0; targets],
@@ -82,8 +84,8 @@ impl Readers {
                 continue;
             }
             if self.dial_us[target] <= self.context.now_us {
-                let to = self.context.stage.settings.targets[target].address;
-                let from = self.context.stage.settings.sources.first().copied();
+                let to = self.context.shared.settings.targets[target].address;
+                let from = self.context.shared.settings.sources.first().copied();
                 match link.dial(
                     event_loop,
                     to,
@@ -113,7 +115,7 @@ impl Readers {
             if asker.question.is_some() {
                 continue;
             }
-            match asker.agenda.next(&self.context.stage, self.context.now_us) {
+            match asker.agenda.next(&self.context.shared, self.context.now_us) {
                 Ok((task, target)) => self.ask(index, task, target, commands),
                 Err(due_us) => next_us = next_us.min(due_us),
             }
@@ -129,10 +131,10 @@ impl Readers {
         }
         let mut list = ExpectedList::default();
         match task {
-            Task::List => list = judge::expected_list(&self.context.stage, target, &self.deleted),
+            Task::List => list = judge::expected_list(&self.context.shared, target, &self.deleted),
             Task::Get(worker) if target == 0 => {
                 asker.newest = None;
-                asker.known = self.context.stage.known(worker);
+                asker.known = self.context.shared.known(worker);
             }
             Task::Get(_) | Task::Delete(_) => {}
         }
@@ -162,7 +164,7 @@ impl Readers {
         }
         let text = link.outbox.text();
         let before = text.len();
-        let plan = &self.context.stage.plan;
+        let plan = &self.context.shared.plan;
         match request.what.task {
             Task::List => {
                 let kind = MessageType::GetAllNodesForPath;
@@ -263,7 +265,7 @@ impl Readers {
         }
         self.record_time(index, &request, took_us);
         self.context
-            .stage
+            .shared
             .progress
             .reads
             .fetch_add(1, Ordering::Relaxed);
@@ -279,21 +281,21 @@ impl Readers {
     ) -> Result<(), ErrorKind> {
         match asked.task {
             Task::List => {
-                let now = judge::expected_list(&self.context.stage, asked.target, &self.deleted);
+                let now = judge::expected_list(&self.context.shared, asked.target, &self.deleted);
                 let expected = asked.list.clone().still(&now);
-                judge::list(&self.context.stage, &expected, answer)
+                judge::list(&self.context.shared, &expected, answer)
             }
             Task::Delete(_) => match answer.kind {
                 MessageType::DeletePathResponse => Ok(()),
                 _ => Err(judge::unexpected(answer)),
             },
             Task::Get(worker) => {
-                let sequence = judge::pulse(&self.context.stage, worker, answer)?;
+                let sequence = judge::pulse(&self.context.shared, worker, answer)?;
                 let asker = &mut self.askers[index];
                 asker.newest = asker.newest.max(sequence);
                 // A server without an answer may have what the others lack.
                 if asker.all_well && asked.target + 1 == self.links.len() {
-                    judge::newest(asker.newest, asker.known, self.context.stage.known(worker))
+                    judge::newest(asker.newest, asker.known, self.context.shared.known(worker))
                 } else {
                     Ok(())
                 }
@@ -321,10 +323,10 @@ impl Readers {
 
     /// Whether all workers of a topology have left, so that none writes to it.
     fn all_have_left(&self, topology: u32) -> bool {
-        let mut workers = (0..).zip(&self.context.stage.plan.workers);
+        let mut workers = (0..).zip(&self.context.shared.plan.workers);
         workers.all(|(index, worker)| {
             let left = matches!(
-                self.context.stage.known(index),
+                self.context.shared.known(index),
                 Known::Left | Known::Deleted
             );
             worker.topology != topology || left

@@ -8,7 +8,7 @@ use super::clock::{Clock, Window};
 use super::crew::Crew;
 use super::progress::Display;
 use super::seconds::Seconds;
-use super::stage::Stage;
+use super::shared_run::SharedRun;
 use crate::record::{Record, Second, ServerSecond};
 use crate::server_process::{self, CpuTime, Memory, ProcessSample};
 
@@ -44,7 +44,7 @@ pub(crate) struct ServerUse {
 }
 
 pub(super) struct Watch<'a> {
-    stage: &'a Stage,
+    shared: &'a SharedRun,
     clock: Clock,
     window: Window,
     seconds: Seconds,
@@ -56,11 +56,11 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(stage: &'a Stage, clock: Clock, seconds: Seconds) -> Watch<'a> {
+    pub(super) fn new(shared: &'a SharedRun, clock: Clock, seconds: Seconds) -> Watch<'a> {
         Watch {
-            stage,
+            shared,
             clock,
-            window: Window::of(&stage.settings),
+            window: Window::of(&shared.settings),
             seconds,
             first: None,
             last: None,
@@ -70,19 +70,19 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) fn until_done(&mut self, crew: &Crew) {
-        let mut display = Display::new(&self.stage.settings);
+        let mut display = Display::new(&self.shared.settings);
         self.worker_ids.clone_from(&crew.worker_ids);
-        while !self.stage.aborted() && (self.last.is_none() || !crew.is_done(self.stage)) {
+        while !self.shared.aborted() && (self.last.is_none() || !crew.is_done(self.shared)) {
             let now_us = self.clock.now_us();
             if self.first.is_none() && now_us >= self.window.begin_us {
-                self.first = Some(Samples::take(self.stage, now_us));
+                self.first = Some(Samples::take(self.shared, now_us));
             }
             if self.last.is_none() && now_us >= self.window.end_us {
-                self.last = Some(Samples::take(self.stage, now_us));
+                self.last = Some(Samples::take(self.shared, now_us));
             }
             self.sample_server(now_us);
             self.seconds.collect();
-            display.show(now_us, self.stage);
+            display.show(now_us, self.shared);
             let edges = [self.window.begin_us, self.window.end_us];
             let edge = edges.into_iter().find(|edge| *edge > now_us);
             let to_edge = edge.map_or(CHECK_EVERY, |edge| Duration::from_micros(edge - now_us));
@@ -94,7 +94,7 @@ impl<'a> Watch<'a> {
     /// Once a second: what the server used in the last one.
     fn sample_server(&mut self, now_us: u64) {
         const SECOND_US: u64 = 1_000_000;
-        let Some(pid) = self.stage.settings.server_pid else {
+        let Some(pid) = self.shared.settings.server_pid else {
             return;
         };
         let second = (now_us / SECOND_US) as u32;
@@ -120,11 +120,11 @@ impl<'a> Watch<'a> {
         self.server = Some((second, sample));
     }
 
-    pub(super) fn finish(self, stage: &Stage, record: Record) -> Measured {
+    pub(super) fn finish(self, shared: &SharedRun, record: Record) -> Measured {
         let (Some(first), Some(last)) = (self.first, self.last) else {
             unreachable!("a run that was cut short has ended as an error");
         };
-        let cores = stage.settings.cores.iter().zip(&self.worker_ids);
+        let cores = shared.settings.cores.iter().zip(&self.worker_ids);
         let threads = cores
             .map(|(core, id)| ThreadUse {
                 core: *core,
@@ -159,8 +159,8 @@ struct Samples {
 }
 
 impl Samples {
-    fn take(stage: &Stage, now_us: u64) -> Samples {
-        let pid = stage.settings.server_pid;
+    fn take(shared: &SharedRun, now_us: u64) -> Samples {
+        let pid = shared.settings.server_pid;
         Samples {
             taken_us: now_us,
             own: ProcessSample::of(std::process::id()).unwrap_or_default(),

@@ -13,7 +13,7 @@ use storm_pacemaker::io::EventLoop;
 use super::context::Context;
 use super::driver::{Clients, end_late_logins};
 use super::link::{Link, LinkState};
-use super::stage::Stage;
+use super::shared_run::SharedRun;
 use super::timeline::{Action, Due, Timeline};
 use super::worker::{Life, RequestKind, Worker};
 use crate::plan::{Leaving, Pace, PlannedWorker};
@@ -43,9 +43,9 @@ pub(super) struct Workers {
 impl Workers {
     /// The workers of the thread with this index.
     pub(super) fn new(context: Context, index: usize) -> Workers {
-        let stride = context.stage.settings.cores.len();
+        let stride = context.shared.settings.cores.len();
         let mut timeline = Timeline::default();
-        let plans = context.stage.plan.workers.iter();
+        let plans = context.shared.plan.workers.iter();
         let workers = (0..).zip(plans.skip(index).step_by(stride));
         let workers = workers
             .map(|(worker, plan)| {
@@ -105,7 +105,7 @@ impl Workers {
 
     fn dial(&mut self, event_loop: &mut EventLoop, index: u32) {
         let plan_index = self.plan_index(index) as usize;
-        let settings = &self.context.stage.settings;
+        let settings = &self.context.shared.settings;
         let worker = &mut self.workers[index as usize];
         if worker.life == Life::Gone || worker.link.state != LinkState::Down {
             return;
@@ -138,7 +138,7 @@ impl Workers {
                 self.context.now_us.saturating_sub(due.at_us),
             );
         }
-        if let Pace::Every { interval_us } = self.context.stage.plan.pace {
+        if let Pace::Every { interval_us } = self.context.shared.plan.pace {
             self.timeline.add(Due {
                 at_us: due.at_us + interval_us,
                 ..due
@@ -169,8 +169,8 @@ impl Workers {
         worker.waiting_us = None;
         match self.plan_of(index).end.map(|end| end.how) {
             Some(Leaving::Orderly) => {
-                self.context.stage.begin_leaving(plan_index);
-                let servers = self.context.stage.settings.targets.len();
+                self.context.shared.begin_leaving(plan_index);
+                let servers = self.context.shared.settings.targets.len();
                 let worker = &mut self.workers[index as usize];
                 worker.life = Life::Exiting {
                     servers,
@@ -183,7 +183,7 @@ impl Workers {
             Some(Leaving::Killed) | None => {
                 let worker = &mut self.workers[index as usize];
                 self.in_flight -= usize::from(worker.request.take().is_some());
-                self.context.stage.leave(plan_index, false);
+                self.context.shared.leave(plan_index, false);
                 self.vanish(index, commands);
             }
         }
@@ -203,7 +203,7 @@ impl Workers {
     }
 
     fn plan_of(&self, worker: u32) -> &PlannedWorker {
-        &self.context.stage.plan.workers[self.plan_index(worker) as usize]
+        &self.context.shared.plan.workers[self.plan_index(worker) as usize]
     }
 }
 
@@ -217,9 +217,9 @@ impl Clients for Workers {
         (link, &mut self.context)
     }
 
-    fn login_method<'a>(&self, stage: &'a Stage, owner: u32) -> Option<&'a ClientMethod> {
+    fn login_method<'a>(&self, shared: &'a SharedRun, owner: u32) -> Option<&'a ClientMethod> {
         let target = self.workers[owner as usize].target;
-        stage.settings.targets[target].logins.workers.as_ref()
+        shared.settings.targets[target].logins.workers.as_ref()
     }
 
     fn step(&mut self, event_loop: &mut EventLoop, commands: &mut Commands) -> Option<u64> {
@@ -228,7 +228,7 @@ impl Clients for Workers {
         let last_us = end_us + LAST_ANSWERS_US;
         self.context.ending = now_us >= end_us && self.next_action_us().is_none();
         let all_answered = self.context.ending && self.in_flight == 0;
-        if self.context.stage.aborted() || all_answered || now_us >= last_us {
+        if self.context.shared.aborted() || all_answered || now_us >= last_us {
             return None;
         }
         self.take_retries(commands);
@@ -248,7 +248,7 @@ impl Clients for Workers {
     fn show_progress(&mut self) {
         let acknowledged = std::mem::take(&mut self.acknowledged_since);
         if acknowledged > 0 {
-            let shown = &self.context.stage.progress.acknowledged;
+            let shown = &self.context.shared.progress.acknowledged;
             shown.fetch_add(acknowledged, Ordering::Relaxed);
         }
         self.context.show_progress();
@@ -281,13 +281,13 @@ impl Clients for Workers {
     }
 
     fn up(&mut self, owner: u32, commands: &mut Commands) {
-        let connections = &self.context.stage.progress.connections;
+        let connections = &self.context.shared.progress.connections;
         connections.fetch_add(1, Ordering::Relaxed);
         self.attempt(owner, commands);
     }
 
     fn down(&mut self, _owner: u32) {
-        let connections = &self.context.stage.progress.connections;
+        let connections = &self.context.shared.progress.connections;
         connections.fetch_sub(1, Ordering::Relaxed);
     }
 

@@ -103,10 +103,10 @@ fn rebalance(builder: &mut Builder, at_us: u64, resting: &mut [u64]) {
 
 fn lose_supervisor(builder: &mut Builder, at_us: u64, resting: &mut [u64]) {
     let of_one = builder.workers_per_supervisor as usize;
-    let supervisors = builder.slots.len().div_ceil(of_one);
+    let supervisors = builder.worker_slots.len().div_ceil(of_one);
     let lost = builder.random.below(supervisors as u64) as usize;
     let first = lost * of_one;
-    let slots = first..(first + of_one).min(builder.slots.len());
+    let slots = first..(first + of_one).min(builder.worker_slots.len());
     let busy = |slot: usize| {
         let topology = builder.tenant_of(slot).topology;
         resting[topology as usize] > at_us
@@ -120,7 +120,9 @@ fn lose_supervisor(builder: &mut Builder, at_us: u64, resting: &mut [u64]) {
         let topology = builder.tenant_of(slot).topology;
         resting[topology as usize] = noticed_us + REST_US;
         builder.leave(slot, at_us, Leaving::Killed, noticed_us);
-        builder.slots[slot].supervisor.clone_from(&replacement);
+        builder.worker_slots[slot]
+            .supervisor
+            .clone_from(&replacement);
         builder.start_anew(slot, topology, noticed_us);
     }
 }
@@ -143,7 +145,7 @@ fn pick(builder: &mut Builder, at_us: u64, resting: &[u64]) -> Option<u32> {
 }
 
 fn slots_of(builder: &Builder, topology: u32) -> Vec<usize> {
-    (0..builder.slots.len())
+    (0..builder.worker_slots.len())
         .filter(|slot| builder.tenant_of(*slot).topology == topology)
         .collect()
 }

@@ -136,10 +136,11 @@ struct Builder<'a> {
     topologies: Vec<PlannedTopology>,
     workers: Vec<PlannedWorker>,
     keys: HashSet<String>,
-    slots: Vec<Slot>,
+    worker_slots: Vec<WorkerSlot>,
 }
 
-struct Slot {
+/// A port of a supervisor, where one worker runs at a time. Storm calls it a slot (`supervisor.slots.ports`).
+struct WorkerSlot {
     supervisor: String,
     port: u32,
     /// Index of the worker that runs there now.
@@ -156,7 +157,7 @@ impl<'a> Builder<'a> {
             topologies: Vec::new(),
             workers: Vec::new(),
             keys: HashSet::new(),
-            slots: Vec::new(),
+            worker_slots: Vec::new(),
         };
         for _ in 0..cluster.topologies {
             builder.submit();
@@ -172,7 +173,7 @@ impl<'a> Builder<'a> {
             if on_supervisor == 0 {
                 supervisor = names::supervisor_id(&mut builder.random);
             }
-            builder.slots.push(Slot {
+            builder.worker_slots.push(WorkerSlot {
                 supervisor: supervisor.clone(),
                 port: FIRST_SLOT_PORT + on_supervisor,
                 tenant: 0,
@@ -199,7 +200,7 @@ impl<'a> Builder<'a> {
 
     fn start(&mut self, slot: usize, topology: u32, connect_us: u64, first_pulse_us: u64) {
         let bytes = self.cluster.sizes.draw(&mut self.random);
-        let slot = &mut self.slots[slot];
+        let slot = &mut self.worker_slots[slot];
         let id = &self.topologies[topology as usize].id;
         let key = |port: u32| format!("{WORKER_BEATS}/{id}/{}-{port}", slot.supervisor);
         let mut port = slot.port;
@@ -230,11 +231,11 @@ impl<'a> Builder<'a> {
     }
 
     fn tenant_of(&self, slot: usize) -> &PlannedWorker {
-        &self.workers[self.slots[slot].tenant]
+        &self.workers[self.worker_slots[slot].tenant]
     }
 
     fn leave(&mut self, slot: usize, at_us: u64, how: Leaving, unassigned_us: u64) {
-        self.workers[self.slots[slot].tenant].end = Some(End {
+        self.workers[self.worker_slots[slot].tenant].end = Some(End {
             at_us,
             how,
             unassigned_us,

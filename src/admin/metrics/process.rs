@@ -47,14 +47,14 @@ impl Collector for ProcessMetrics {
         )?;
         let mut tables = vec![process::open_files(None)];
         let shards = if self.facts.own_descriptors {
-            self.board.slots()
+            self.board.entries()
         } else {
             &[]
         };
         tables.extend(
             shards
                 .iter()
-                .map(|slot| process::open_files(Some(slot.thread()?))),
+                .map(|entry| process::open_files(Some(entry.thread()?))),
         );
         let open = tables.iter().copied().sum::<Option<u64>>();
         let help =

@@ -24,11 +24,11 @@ pub(super) struct ShardMetrics {
 
 impl Collector for ShardMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let slots = self.board.slots();
-        let reports: Vec<(usize, Report)> = slots
+        let entries = self.board.entries();
+        let reports: Vec<(usize, Report)> = entries
             .iter()
             .enumerate()
-            .filter_map(|(shard, slot)| Some((shard, slot.report()?)))
+            .filter_map(|(shard, entry)| Some((shard, entry.report()?)))
             .collect();
         let out = &mut Encoder(encoder);
         self.daemon(out)?;
@@ -52,16 +52,16 @@ impl ShardMetrics {
                 ("login_method", self.facts.login_method.to_owned()),
             ],
         )?;
-        let slots = self.board.slots();
+        let entries = self.board.entries();
         out.gauge(
             "shards",
             None,
             "Shards; each is one thread",
-            [([], slots.len() as u64)],
+            [([], entries.len() as u64)],
         )?;
         let now_ms = self.board.now_ms();
-        let silences = slots.iter().enumerate().filter_map(|(shard, slot)| {
-            Some((shard_label(shard), slot.silence(now_ms)?.as_secs_f64()))
+        let silences = entries.iter().enumerate().filter_map(|(shard, entry)| {
+            Some((shard_label(shard), entry.silence(now_ms)?.as_secs_f64()))
         });
         out.gauge(
             "shard_silence",
@@ -69,10 +69,10 @@ impl ShardMetrics {
             "Time since the shard last reported that it is alive; at most 0.35 s when healthy",
             silences,
         )?;
-        let cpu = slots.iter().enumerate().filter_map(|(shard, slot)| {
+        let cpu = entries.iter().enumerate().filter_map(|(shard, entry)| {
             Some((
                 shard_label(shard),
-                process::thread_cpu_seconds(slot.thread()?)?,
+                process::thread_cpu_seconds(entry.thread()?)?,
             ))
         });
         let help = "CPU time of the shard's thread, user and system";

@@ -5,7 +5,7 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-use super::directives::{DirectiveValue, Slot, fill, write_quoted};
+use super::directives::{DirectiveValue, Field, fill, write_quoted};
 use super::hash::{HexSum, ProofInputs};
 use super::nonce::Nonce;
 use super::{DIGEST_URI, Key, NONCE_COUNT};
@@ -89,12 +89,12 @@ impl Client {
             "the server sent rspauth before the response was made",
         ))?;
         let mut shown = None;
-        let slot = Slot {
+        let field = Field {
             name: "rspauth",
             value: &mut shown,
             twice: "rspauth must come only once",
         };
-        fill(rspauth, &mut [slot])?;
+        fill(rspauth, &mut [field])?;
         let shown = shown.ok_or(LoginFailure::Malformed("rspauth must be there"))?;
         if bool::from(shown.ct_eq(expected.as_slice())) {
             Ok(())
@@ -125,16 +125,16 @@ impl<'a> Challenge<'a> {
         }
         let (mut realm, mut nonce, mut qop) = (None, None, None);
         let (mut charset, mut algorithm) = (None, None);
-        let slot = |name, value, twice| Slot { name, value, twice };
-        let mut slots = [
+        let field = |name, value, twice| Field { name, value, twice };
+        let mut fields = [
             // The RFC allows a server to offer several. Storm's offers one, and this client could not choose.
-            slot("realm", &mut realm, "realm must come only once"),
-            slot("nonce", &mut nonce, "nonce must come only once"),
-            slot("qop", &mut qop, "qop must come only once"),
-            slot("charset", &mut charset, "charset must come only once"),
-            slot("algorithm", &mut algorithm, "algorithm must come only once"),
+            field("realm", &mut realm, "realm must come only once"),
+            field("nonce", &mut nonce, "nonce must come only once"),
+            field("qop", &mut qop, "qop must come only once"),
+            field("charset", &mut charset, "charset must come only once"),
+            field("algorithm", &mut algorithm, "algorithm must come only once"),
         ];
-        fill(token, &mut slots)?;
+        fill(token, &mut fields)?;
         let realm = match realm.map(|realm| String::from_utf8(realm.into_owned())) {
             Some(Ok(realm)) => realm,
             Some(Err(_)) => return malformed("realm must be UTF-8"),

@@ -10,28 +10,28 @@ use crate::auth::LoginFailure;
 pub(super) type DirectiveValue<'a> = Cow<'a, [u8]>;
 
 /// A directive that is known, and where its value goes.
-pub(super) struct Slot<'s, 'a> {
+pub(super) struct Field<'s, 'a> {
     pub(super) name: &'static str,
     pub(super) value: &'s mut Option<DirectiveValue<'a>>,
     /// The failure if the directive comes twice.
     pub(super) twice: &'static str,
 }
 
-/// Puts the value of each directive into its slot. Unknown directives are ignored, as the RFC demands
+/// Puts the value of each directive into its field. Unknown directives are ignored, as the RFC demands
 /// of `auth-param`.
 ///
 /// # Errors
 /// `Malformed`: bad syntax, or a known directive that comes twice.
-pub(super) fn fill<'a>(token: &'a [u8], slots: &mut [Slot<'_, 'a>]) -> Result<(), LoginFailure> {
+pub(super) fn fill<'a>(token: &'a [u8], fields: &mut [Field<'_, 'a>]) -> Result<(), LoginFailure> {
     let mut scanner = Scanner { rest: token };
     while let Some((name, value)) = scanner.directive().map_err(LoginFailure::Malformed)? {
-        let known = slots
+        let known = fields
             .iter_mut()
-            .find(|slot| name.eq_ignore_ascii_case(slot.name.as_bytes()));
-        if let Some(slot) = known
-            && slot.value.replace(value).is_some()
+            .find(|field| name.eq_ignore_ascii_case(field.name.as_bytes()));
+        if let Some(field) = known
+            && field.value.replace(value).is_some()
         {
-            return Err(LoginFailure::Malformed(slot.twice));
+            return Err(LoginFailure::Malformed(field.twice));
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::directives::{DirectiveValue, Slot, fill};
+use super::directives::{DirectiveValue, Field, fill};
 use super::hash::HexSum;
 use super::nonce::Nonce;
 use super::{DIGEST_URI, NONCE_COUNT, REALM};
@@ -108,39 +108,39 @@ impl<'a> Response<'a> {
 impl<'a> Sent<'a> {
     fn read(token: &'a [u8]) -> Result<Sent<'a>, LoginFailure> {
         let mut sent = Sent::default();
-        let slot = |name, value, twice| Slot { name, value, twice };
-        let mut slots = [
-            slot("charset", &mut sent.charset, "charset must come only once"),
-            slot(
+        let field = |name, value, twice| Field { name, value, twice };
+        let mut fields = [
+            field("charset", &mut sent.charset, "charset must come only once"),
+            field(
                 "username",
                 &mut sent.username,
                 "username must come only once",
             ),
-            slot("realm", &mut sent.realm, "realm must come only once"),
-            slot("nonce", &mut sent.nonce, "nonce must come only once"),
-            slot("nc", &mut sent.nonce_count, "nc must come only once"),
-            slot("cnonce", &mut sent.cnonce, "cnonce must come only once"),
-            slot(
+            field("realm", &mut sent.realm, "realm must come only once"),
+            field("nonce", &mut sent.nonce, "nonce must come only once"),
+            field("nc", &mut sent.nonce_count, "nc must come only once"),
+            field("cnonce", &mut sent.cnonce, "cnonce must come only once"),
+            field(
                 "digest-uri",
                 &mut sent.digest_uri,
                 "digest-uri must come only once",
             ),
-            slot("maxbuf", &mut sent.maxbuf, "maxbuf must come only once"),
-            slot(
+            field("maxbuf", &mut sent.maxbuf, "maxbuf must come only once"),
+            field(
                 "response",
                 &mut sent.response,
                 "response must come only once",
             ),
-            slot("qop", &mut sent.qop, "qop must come only once"),
+            field("qop", &mut sent.qop, "qop must come only once"),
             // It means nothing with qop auth.
-            slot("cipher", &mut sent.cipher, "cipher must come only once"),
-            slot(
+            field("cipher", &mut sent.cipher, "cipher must come only once"),
+            field(
                 "authzid",
                 &mut sent.authorization_id,
                 "authzid must come only once",
             ),
         ];
-        fill(token, &mut slots)?;
+        fill(token, &mut fields)?;
         Ok(sent)
     }
 }

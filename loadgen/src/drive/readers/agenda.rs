@@ -1,7 +1,7 @@
 //! What one thread of Nimbus asks, in order: the scheduler's pass over all workers, or a page of the UI. Each
 //! request goes to all servers in turn, as in Storm's client pool.
 
-use super::super::stage::Stage;
+use super::super::shared_run::SharedRun;
 use crate::plan::{Plan, PlannedWorker};
 use crate::random::{Random, mix};
 use crate::record::Timed;
@@ -41,27 +41,27 @@ enum Who {
 }
 
 /// The agendas of all threads.
-pub(super) fn all(stage: &Stage) -> Vec<Agenda> {
+pub(super) fn all(shared: &SharedRun) -> Vec<Agenda> {
     let mut all = Vec::new();
     let agenda = |who, next_us| Agenda {
         who,
         tasks: Vec::new(),
         position: 0,
         target: 0,
-        targets: stage.settings.targets.len(),
+        targets: shared.settings.targets.len(),
         begun_us: 0,
         next_us,
     };
-    match stage.settings.nimbus {
+    match shared.settings.nimbus {
         Nimbus::Off => {}
         Nimbus::EveryTenSeconds => {
             let who = Who::Scheduler { continuous: false };
-            all.push(agenda(who, stage.plan.first_pass_us));
+            all.push(agenda(who, shared.plan.first_pass_us));
         }
         Nimbus::Continuous => all.push(agenda(Who::Scheduler { continuous: true }, 0)),
     }
-    for reader in 0..u64::from(stage.settings.ui_readers) {
-        let mut random = Random::new(mix(stage.settings.seed ^ mix(reader + 1)));
+    for reader in 0..u64::from(shared.settings.ui_readers) {
+        let mut random = Random::new(mix(shared.settings.seed ^ mix(reader + 1)));
         let first_us = random.below(storm::UI_PAGE_EVERY_US);
         all.push(agenda(Who::Reader(random), first_us));
     }
@@ -74,12 +74,12 @@ impl Agenda {
     }
 
     /// The next task and its server, or when there will be one.
-    pub(super) fn next(&mut self, stage: &Stage, now_us: u64) -> Result<(Task, usize), u64> {
+    pub(super) fn next(&mut self, shared: &SharedRun, now_us: u64) -> Result<(Task, usize), u64> {
         if self.position == self.tasks.len() {
             if now_us < self.next_us {
                 return Err(self.next_us);
             }
-            self.draw_up(&stage.plan, now_us);
+            self.draw_up(&shared.plan, now_us);
         }
         match self.tasks.get(self.position) {
             Some(task) => Ok((*task, self.target)),

@@ -8,7 +8,7 @@ use super::super::context::Context;
 use super::super::driver::{Clients, end_late_logins};
 use super::super::link::Link;
 use super::super::request::Request;
-use super::super::stage::Stage;
+use super::super::shared_run::SharedRun;
 use super::Readers;
 use crate::storm;
 
@@ -21,8 +21,8 @@ impl Clients for Readers {
         (&mut self.links[owner as usize], &mut self.context)
     }
 
-    fn login_method<'a>(&self, stage: &'a Stage, owner: u32) -> Option<&'a ClientMethod> {
-        let target = &stage.settings.targets[owner as usize];
+    fn login_method<'a>(&self, shared: &'a SharedRun, owner: u32) -> Option<&'a ClientMethod> {
+        let target = &shared.settings.targets[owner as usize];
         target.logins.readers.as_ref()
     }
 
@@ -30,7 +30,7 @@ impl Clients for Readers {
         self.context.now_us = self.context.clock.now_us();
         self.context.ending = self.context.now_us >= self.context.window.end_us;
         let waits = self.askers.iter().any(|asker| asker.question.is_some());
-        if self.context.stage.aborted() || self.context.ending && !waits {
+        if self.context.shared.aborted() || self.context.ending && !waits {
             return None;
         }
         end_late_logins(self, commands);

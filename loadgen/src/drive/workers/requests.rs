@@ -44,7 +44,7 @@ impl Workers {
             return;
         }
         let (what, planned_us) = (request.what, request.planned_us);
-        let plan = &self.context.stage.plan.workers[plan_index as usize];
+        let plan = &self.context.shared.plan.workers[plan_index as usize];
         let bytes = if worker.is_new() {
             plan.first_bytes
         } else {
@@ -52,7 +52,7 @@ impl Workers {
         };
         let frame_bytes = worker.write(
             &plan.key,
-            self.context.stage.run_id,
+            self.context.shared.run_id,
             plan_index,
             bytes as usize,
         );
@@ -116,7 +116,7 @@ impl Workers {
             link.fail_login(TOO_LONG.to_owned(), &mut self.context.record, commands);
         }
         self.take_down(index, Ending::Reset, commands);
-        let targets = self.context.stage.settings.targets.len();
+        let targets = self.context.shared.settings.targets.len();
         self.workers[index as usize].rotate(targets);
         if !self.context.ending {
             self.dial_at(index, self.context.now_us);
@@ -147,7 +147,7 @@ impl Workers {
             Life::Running => {
                 if let Some(planned_us) = worker.waiting_us.take() {
                     self.begin(index, RequestKind::Pulse, planned_us, commands);
-                } else if self.context.stage.plan.pace == Pace::Saturate && !self.context.ending {
+                } else if self.context.shared.plan.pace == Pace::Saturate && !self.context.ending {
                     self.context.record.planned +=
                         u64::from(self.context.window.contains(self.context.now_us));
                     self.begin(index, RequestKind::Pulse, self.context.now_us, commands);
@@ -166,13 +166,13 @@ impl Workers {
                         all_deleted,
                     };
                     if left == 0 {
-                        self.context.stage.leave(plan_index, all_deleted);
+                        self.context.shared.leave(plan_index, all_deleted);
                         self.vanish(index, commands);
                         return;
                     }
                     if self.context.now_us >= self.context.window.end_us {
                         // No dials after the plan: the other servers keep the key.
-                        self.context.stage.leave(plan_index, false);
+                        self.context.shared.leave(plan_index, false);
                         self.vanish(index, commands);
                         return;
                     }
@@ -229,7 +229,7 @@ impl Workers {
             self.context.slices.now.acknowledged += 1;
             if self.workers[index as usize].life == Life::Running {
                 self.context
-                    .stage
+                    .shared
                     .acknowledge(self.plan_index(index), request.id as u32);
             }
         }
@@ -246,7 +246,7 @@ impl Workers {
             return;
         }
         self.context
-            .stage
+            .shared
             .progress
             .worst_us
             .fetch_max(us, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use crate::random::mix;
 use crate::settings::Settings;
 
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct SharedRun {
     pub settings: Settings,
     pub plan: Plan,
     /// Stamped into every pulse of this run. From the clock, because the server may still hold pulses of
@@ -53,12 +53,12 @@ pub(crate) struct Progress {
     pub worst_us: AtomicU64,
 }
 
-impl Stage {
-    pub(crate) fn new(settings: Settings, plan: Plan) -> Stage {
+impl SharedRun {
+    pub(crate) fn new(settings: Settings, plan: Plan) -> SharedRun {
         let since_1970 = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |time| time.as_nanos() as u64);
-        Stage {
+        SharedRun {
             known: plan.workers.iter().map(|_| AtomicU32::new(0)).collect(),
             settings,
             plan,
