@@ -1,5 +1,10 @@
 # `make run` starts the daemon, `make test` tests it. Each installs what it needs.
 
+# The programs are linked for this triple and for the glibc of Red Hat's release 8, so that one binary runs there, on
+# Debian 11 and on everything newer.
+TRIPLE := $(shell uname -m)-unknown-linux-gnu
+GLIBC := 2.28
+
 # Modules of the daemon's tests whose outcome may depend on the data plane: they run on both.
 ABOUT_SOCKETS = closing:: conformance_scripts:: forwarded_requests:: hostile_peers:: large_directories:: limits:: \
     lost_hosts:: many_shards:: paused:: slow_reader:: socket_activation:: stalled_peers:: stopped_shard::
@@ -8,7 +13,7 @@ ABOUT_SOCKETS = closing:: conformance_scripts:: forwarded_requests:: hostile_pee
 # or Cargo would compile the daemon twice.
 KERBEROS = --features kerberos
 
-.PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz release setup-run setup-test setup-package
+.PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
 .DEFAULT_GOAL := run
 
 # What `make demo`, `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
@@ -55,14 +60,16 @@ java: setup-test
 
 # 12 000 workers and a reader, in release mode: a minute.
 load: setup-test release
-	cargo test --workspace $(KERBEROS) --quiet --test load -- --nocapture
+	PROGRAMS=target/$(TRIPLE)/release cargo test --workspace $(KERBEROS) --quiet --test load -- --nocapture
 
-# The Debian package and the image, from one binary: target/debian, target/image.
+# The Debian package, the rpm and the image, from one binary: target/debian, target/rpm, target/image.
 package: setup-package release
 	packaging/deb
+	packaging/rpm
 	packaging/image
 
-# All that is packaged: built, installed and run, as root. Half a minute, and two more the first time.
+# All that `make package` makes, and the Helm chart: built, installed and run, as root. A minute, and two more the first
+# time.
 packaging-check: setup-package release
 	packaging/check
 
@@ -70,10 +77,19 @@ packaging-check: setup-package release
 image-full: setup-package
 	packaging/image --full
 
-# Both programs in one command: alone, each would choose other features of the crates that they share, and Cargo
-# would compile the daemon twice.
-release:
-	cargo build --release --quiet --package storm-pacemaker --package loadgen $(KERBEROS)
+# Static programs that need nothing of the system, without Kerberos, for x86-64 and arm64: target/tarballs. Built and
+# run, arm64 by emulation. Five minutes, because each architecture is compiled: not part of `make test`.
+tarballs: setup-tarballs release
+	packaging/tarball x86_64
+	packaging/tarball aarch64
+	packaging/check-tarballs
+
+# What packages contain, and what the load test measures. zig links it: it brings the symbols of every glibc. Both
+# programs in one command: alone, each would choose other features of the crates that they share, and Cargo would
+# compile the daemon twice. Not from this directory: zig names its headers relative to it, and bindgen looks elsewhere.
+release: setup-release
+	cd packaging && PATH="$(CURDIR)/.make/zig/bin:$$PATH" cargo zigbuild --release --quiet --target $(TRIPLE).$(GLIBC) \
+		--package storm-pacemaker --package loadgen $(KERBEROS)
 
 setup-run:
 	@tools/setup run
@@ -83,6 +99,12 @@ setup-test:
 
 setup-package:
 	@tools/setup package
+
+setup-release:
+	@tools/setup release
+
+setup-tarballs:
+	@tools/setup tarballs
 
 # Makes up input of every kind for a minute each: make fuzz OPTIONS="--seconds 600 jaas"
 fuzz:

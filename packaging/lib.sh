@@ -1,10 +1,9 @@
 # Shared by the scripts in this directory. Source it from bash scripts that run at the repository's root.
 
-# The Debian release that the image and the package are built for.
-release=bookworm
 # Root file systems take long to make and do not change.
 cache=.make/packaging
-binary=target/release/storm-pacemaker
+# `make release` links it for the glibc of the oldest supported systems, so all packages contain the same binary.
+binary=target/$(uname -m)-unknown-linux-gnu/release/storm-pacemaker
 
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 
@@ -28,6 +27,13 @@ need_binary() {
 # expect WHAT TEXT PATTERN: fails unless TEXT matches PATTERN.
 expect() { grep -qE -- "$3" <<<"$2" || fail "$1: expected '$3' in: $2"; }
 
+# What does not change from one build to the next: the time of the commit, and its hash.
+source_date() { echo "${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}"; }
+revision() { git rev-parse HEAD 2>/dev/null || true; }
+
+# Whether the binary can serve without io_uring.
+has_epoll() { "$binary" check-config | grep '^server\.io ' >/dev/null; }
+
 # ── Cleaning up ──────────────────────────────────────────────────────────────────────────────────
 
 scratch=$(mktemp -d -t storm-pacemaker-packaging.XXXXXX)
@@ -47,10 +53,10 @@ trap 'exit 130' INT TERM
 
 # ── Root file systems ───────────────────────────────────────────────────────────────────────
 
-# debian NAME PACKAGE...: makes a root file system, $cache/NAME.tar, unless it exists.
+# debian RELEASE NAME PACKAGE...: makes a root file system, $cache/NAME.tar, unless it exists.
 debian() {
-    local name=$1 tar=$cache/$1.tar unfinished=$cache/unfinished.$1.tar
-    shift
+    local release=$1 name=$2 tar=$cache/$2.tar unfinished=$cache/unfinished.$2.tar
+    shift 2
     [[ -f $tar ]] && return
     say "making a root file system of Debian $release: $name"
     mkdir -p "$cache"
@@ -65,7 +71,16 @@ debian() {
 }
 
 # Shared by the image's libraries and the package's installation, because making it takes longer than either check.
-debian_system() { debian system systemd-sysv libgssapi-krb5-2; }
+debian_system() { debian bookworm system systemd-sysv libgssapi-krb5-2; }
+
+# Debian 11, the oldest system that can be had here: glibc 2.31, systemd 247, and the rpm of Red Hat's release 9.
+old_system() { debian bullseye old-system systemd-sysv libgssapi-krb5-2 rpm; }
+
+# unpack NAME ROOT: the file system made above.
+unpack() {
+    mkdir "$2"
+    tar -xf "$cache/$1.tar" -C "$2" --exclude='./dev/*'
+}
 
 # podman with temporary storage. It needs nothing but root: no overlay file system, and runc because crun does not
 # support hybrid cgroups.
@@ -73,6 +88,3 @@ podman() {
     command podman --root "$scratch/containers" --runroot "$scratch/run" --tmpdir "$scratch/tmp" \
         --storage-driver vfs --cgroup-manager cgroupfs --runtime runc --events-backend none "$@"
 }
-
-# has_command NAME: whether the binary has this command.
-has_command() { "$binary" --help | grep -qE "^ +$1( |\$)"; }

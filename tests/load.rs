@@ -45,13 +45,10 @@ fn run(io: &str, duration: &str) {
     daemon.stop();
 }
 
+/// `make load` names the directory of what `make release` makes, which is what packages contain.
 fn release(program: &str) -> PathBuf {
-    let debug = support::daemon::binary();
-    let target = debug
-        .ancestors()
-        .nth(2)
-        .expect("target/debug/storm-pacemaker");
-    let program = target.join("release").join(program);
+    let directory = std::env::var_os("PROGRAMS").unwrap_or("target/release".into());
+    let program = PathBuf::from(directory).join(program);
     assert!(
         program.exists(),
         "{} is missing: run `make load`",
