@@ -65,8 +65,8 @@ debian() {
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-        "$release" "$unfinished" 2>"$scratch/mmdebstrap.log" ||
-        { cat "$scratch/mmdebstrap.log" >&2; fail "mmdebstrap failed"; }
+        "$release" "$unfinished" 2>"$scratch/mmdebstrap.$name.log" ||
+        { cat "$scratch/mmdebstrap.$name.log" >&2; fail "mmdebstrap failed"; }
     mv "$unfinished" "$tar"
 }
 
