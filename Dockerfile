@@ -12,7 +12,7 @@
 # not the container's loopback, so the page needs admin.page=on.
 #
 # Docker's default seccomp profile forbids io_uring. packaging/seccomp.json is that profile plus io_uring's three
-# calls. Without it the daemon says what is forbidden and exits with code 1.
+# calls. Without it the daemon uses epoll.
 ARG BUILD_IMAGE=docker.io/library/rust:1.95-bookworm
 # The libraries come from this image. It must be the Debian release of BUILD_IMAGE.
 ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
@@ -59,11 +59,20 @@ STOPSIGNAL SIGTERM
 # the daemon does not run.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=5s --retries=3 \
     CMD ["/usr/local/bin/storm-pacemaker", "--config", "/etc/storm-pacemaker/pacemaker.toml", "healthcheck"]
+# packaging/image sets them: the version, the commit, and the commit's time as RFC 3339 has it.
 ARG VERSION=
+ARG REVISION=
+ARG CREATED=
 LABEL org.opencontainers.image.title="storm-pacemaker" \
       org.opencontainers.image.description="The heartbeat daemon for Apache Storm clusters: a drop-in replacement for Storm's Pacemaker" \
       org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.url="https://github.com/storm-pacemaker/storm-pacemaker" \
       org.opencontainers.image.source="https://github.com/storm-pacemaker/storm-pacemaker" \
+      org.opencontainers.image.documentation="https://github.com/storm-pacemaker/storm-pacemaker/blob/main/docs/OPERATING.md" \
+      org.opencontainers.image.vendor="The storm-pacemaker maintainers" \
+      org.opencontainers.image.authors="The storm-pacemaker maintainers <maintainers@storm-pacemaker.invalid>" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENTRYPOINT ["/usr/local/bin/storm-pacemaker", "--config", "/etc/storm-pacemaker/pacemaker.toml"]
 CMD ["serve"]
