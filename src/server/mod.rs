@@ -1,6 +1,8 @@
 //! Start, run, stop: from a validated configuration to listening shards, and from a signal to a clean
 //! end. Only this module starts threads for shards and signals.
 
+#[cfg(not(target_env = "musl"))]
+mod executor;
 mod incident_log;
 mod lifecycle;
 mod listeners;

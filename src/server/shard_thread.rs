@@ -20,6 +20,7 @@ use crate::shard::{Context, Shard};
 
 /// Background tasks and timers run this often while there is work, and at every wake while there is
 /// none.
+#[cfg(not(target_env = "musl"))]
 const YIELD_EVERY_US: u64 = 10_000;
 
 /// The longest sleep while the shard shuts down.
@@ -88,6 +89,7 @@ impl RunningShard {
     }
 
     /// As `run`, and lets the executor run its background tasks now and then.
+    #[cfg(not(target_env = "musl"))]
     pub(super) async fn run_in_executor(mut self) -> io::Result<()> {
         let mut outcome = Ok(());
         while outcome.is_ok() && !self.lifecycle.has_begun() {

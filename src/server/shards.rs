@@ -1,25 +1,21 @@
 //! The threads of the shards: one for each, on the data plane that was chosen. On io_uring a shard runs
-//! inside a glommio executor. On epoll it has a plain thread, because glommio itself needs io_uring.
+//! inside a glommio executor. On epoll it has a plain thread, because glommio itself needs io_uring, and so
+//! it has in a static build, for which glommio does not compile.
 
 use std::fmt;
 use std::io;
 use std::thread;
-use std::time::Duration;
 
-use glommio::{ExecutorJoinHandle, GlommioError, LocalExecutorBuilder, Placement};
 use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::StartError;
+#[cfg(not(target_env = "musl"))]
+use super::executor::Executor;
 use super::lifecycle::StartReport;
 use super::shard_thread::{ShardThread, Shared};
 use crate::config::ServerConfig;
-use crate::io::DataPlane;
 use crate::shard::{Mailbox, Policy, Settings, Shard};
-
-/// The smallest values that glommio accepts: it does no I/O here.
-const EXECUTOR_IO_MEMORY_BYTES: usize = 64 * 1024;
-const EXECUTOR_RING_DEPTH: usize = 16;
 
 /// The running shards.
 #[derive(Debug)]
@@ -29,7 +25,8 @@ pub(super) struct Shards {
 
 #[derive(Debug)]
 enum ShardHandle {
-    Executor(ExecutorJoinHandle<io::Result<()>>),
+    #[cfg(not(target_env = "musl"))]
+    Executor(Executor),
     Thread(thread::JoinHandle<io::Result<()>>),
 }
 
@@ -92,32 +89,26 @@ impl Shards {
         shared: Shared,
         report: StartReport,
         make_shard: impl FnOnce() -> Shard + Send + 'static,
-    ) -> Result<(), GlommioError<()>> {
+    ) -> io::Result<()> {
         let name = format!("shard-{index}");
-        let handle = match shared.bells.plane() {
-            DataPlane::IoUring => {
-                let executor = executor(&name, core).spawn(move || async move {
-                    match ShardThread::start(make_shard(), index, shared, report) {
-                        Some(thread) => thread.run_in_executor().await,
-                        None => Ok(()),
-                    }
-                })?;
-                ShardHandle::Executor(executor)
+        #[cfg(not(target_env = "musl"))]
+        if shared.bells.plane() == crate::io::DataPlane::IoUring {
+            let executor = Executor::spawn(&name, core, move || {
+                ShardThread::start(make_shard(), index, shared, report)
+            })?;
+            self.threads.push(ShardHandle::Executor(executor));
+            return Ok(());
+        }
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            if let Some(core) = core {
+                pin_to(core);
             }
-            DataPlane::Epoll => {
-                let thread = thread::Builder::new().name(name).spawn(move || {
-                    if let Some(core) = core {
-                        pin_to(core);
-                    }
-                    match ShardThread::start(make_shard(), index, shared, report) {
-                        Some(thread) => thread.run(),
-                        None => Ok(()),
-                    }
-                })?;
-                ShardHandle::Thread(thread)
+            match ShardThread::start(make_shard(), index, shared, report) {
+                Some(thread) => thread.run(),
+                None => Ok(()),
             }
-        };
-        self.threads.push(handle);
+        })?;
+        self.threads.push(ShardHandle::Thread(thread));
         Ok(())
     }
 
@@ -130,12 +121,8 @@ impl Shards {
         let mut errno = failure.errno;
         for thread in self.threads {
             // An executor that did not start tells only whoever joins it why.
-            if let ShardHandle::Executor(executor) = thread {
-                if let Err(error) = executor.join() {
-                    errno = errno.or(errno_of(&error));
-                }
-            } else if let ShardHandle::Thread(thread) = thread {
-                let _ = thread.join();
+            if let Err(error) = thread.join() {
+                errno = errno.or(errno_of(&error));
             }
         }
         StartFailure { errno, ..failure }
@@ -143,19 +130,23 @@ impl Shards {
 
     /// Waits until all shards have ended, which they do at a shutdown.
     pub(super) fn join(self) -> Result<(), StartError> {
-        let ended =
-            |error: &dyn fmt::Display| StartError::Internal("ending a shard", error.to_string());
         for thread in self.threads {
-            match thread {
-                ShardHandle::Executor(executor) => {
-                    executor.join().map_err(|error| ended(&error))?
-                }
-                // A panic would have aborted the process.
-                ShardHandle::Thread(thread) => thread.join().unwrap_or(Ok(())),
-            }
-            .map_err(|error| ended(&error))?;
+            thread
+                .join()
+                .map_err(|error| StartError::Internal("ending a shard", error.to_string()))?;
         }
         Ok(())
+    }
+}
+
+impl ShardHandle {
+    fn join(self) -> io::Result<()> {
+        match self {
+            #[cfg(not(target_env = "musl"))]
+            ShardHandle::Executor(executor) => executor.join(),
+            // A panic would have aborted the process.
+            ShardHandle::Thread(thread) => thread.join().unwrap_or(Ok(())),
+        }
     }
 }
 
@@ -169,15 +160,6 @@ impl StartFailure {
     }
 }
 
-fn executor(name: &str, core: Option<usize>) -> LocalExecutorBuilder {
-    LocalExecutorBuilder::new(core.map_or(Placement::Unbound, Placement::Fixed))
-        .name(name)
-        .io_memory(EXECUTOR_IO_MEMORY_BYTES)
-        .ring_depth(EXECUTOR_RING_DEPTH)
-        // Long: the data plane yields by itself, more often than this.
-        .preempt_timer(Duration::from_secs(1))
-}
-
 fn pin_to(core: usize) {
     let mut set = CpuSet::new();
     set.set(core);
@@ -186,9 +168,6 @@ fn pin_to(core: usize) {
     }
 }
 
-fn errno_of<T>(error: &GlommioError<T>) -> Option<Errno> {
-    match error {
-        GlommioError::IoError(error) => error.raw_os_error().map(Errno::from_raw_os_error),
-        _ => None,
-    }
+fn errno_of(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw_os_error)
 }
