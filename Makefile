@@ -13,7 +13,7 @@ ABOUT_SOCKETS = closing:: conformance_scripts:: forwarded_requests:: hostile_pee
 # or Cargo would compile the daemon twice.
 KERBEROS = --features kerberos
 
-.PHONY: run demo test check java load package packaging-check image-full compare capacity prove fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
+.PHONY: run demo test check java load kernels package packaging-check image-full compare capacity prove fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
 .DEFAULT_GOAL := run
 
 # What `make demo`, `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
@@ -45,6 +45,7 @@ test: setup-test check java
 	STORM_PACEMAKER_TEST_IO=epoll cargo test --workspace $(KERBEROS) --quiet --test floods
 	RUST_TEST_THREADS=4 cargo test --workspace $(KERBEROS) --quiet --test real_storm -- --include-ignored
 	$(MAKE) --no-print-directory load
+	tools/kernels --brief
 	$(MAKE) --no-print-directory packaging-check
 
 # Formatting, lints with and without Kerberos, licences.
@@ -61,6 +62,10 @@ java: setup-test
 # 12 000 workers and a reader, in release mode: a minute.
 load: setup-test release
 	PROGRAMS=target/$(TRIPLE)/release cargo test --workspace $(KERBEROS) --quiet --test load -- --nocapture
+
+# On real kernels of Debian, in emulated machines: with the client of Storm, five minutes.
+kernels: java
+	tools/kernels --client
 
 # The Debian package, the rpm and the image, from one binary: target/debian, target/rpm, target/image.
 package: setup-package release
