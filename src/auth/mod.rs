@@ -27,7 +27,7 @@ use secret::Secret;
 pub const HAS_KERBEROS: bool = cfg!(feature = "kerberos");
 
 /// What a build without Kerberos answers to settings and options that ask for it.
-pub const NO_KERBEROS: &str = "this build has no Kerberos; use the Debian package or the image, or build with \
+pub const NO_KERBEROS: &str = "this build has no Kerberos; use a package or the image, or build with \
                                `cargo build --release --features kerberos`";
 
 /// Who has logged in: a Kerberos principal, or the name that a DIGEST client gave itself.

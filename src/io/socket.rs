@@ -98,8 +98,8 @@ pub(super) fn complete_options(socket: &OwnedFd, listener: &OwnedFd) {
 #[allow(unsafe_code)] // descriptors change owners
 pub fn own_descriptors(taken: &[RawFd]) -> io::Result<Vec<OwnedFd>> {
     if leave_table().is_err() {
-        // SAFETY: the caller keeps them open.
         let duplicates = taken.iter().map(|socket| {
+            // SAFETY: the caller keeps it open.
             let socket = unsafe { BorrowedFd::borrow_raw(*socket) };
             fcntl_dupfd_cloexec(socket, 0).map_err(io::Error::from)
         });
