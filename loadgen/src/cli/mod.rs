@@ -182,7 +182,7 @@ struct Arguments {
     /// How the generator waits for and moves bytes. `auto` tries io_uring, and uses epoll where the kernel
     /// lacks or forbids it
     #[arg(long, value_name = "HOW", default_value = "auto")]
-    io: Io,
+    io: DataPlaneChoice,
 
     /// Addresses to dial from, in turn: A-B, or A,B,C. One address allows about 28 000 connections to one
     /// server, and dials slowly past 14 000 [default: the kernel's choice; on loopback, as many addresses
@@ -246,7 +246,7 @@ enum NimbusChoice {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Io {
+enum DataPlaneChoice {
     Auto,
     #[value(name = "io_uring")]
     IoUring,

@@ -8,7 +8,7 @@ use storm_pacemaker::io::{DataPlane, try_io_uring};
 
 use super::login::{Auth, Methods};
 use super::values::{self, Addresses};
-use super::{Arguments, CommandLine, Io, Job, NimbusChoice, SubCommand};
+use super::{Arguments, CommandLine, DataPlaneChoice, Job, NimbusChoice, SubCommand};
 use crate::login_cost::LoginCost;
 use crate::machine;
 use crate::plan::{Cluster, Pace};
@@ -173,11 +173,11 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
     })
 }
 
-fn plane(chosen: Io) -> DataPlane {
+fn plane(chosen: DataPlaneChoice) -> DataPlane {
     match chosen {
-        Io::IoUring => DataPlane::IoUring,
-        Io::Epoll => DataPlane::Epoll,
-        Io::Auto => match try_io_uring() {
+        DataPlaneChoice::IoUring => DataPlane::IoUring,
+        DataPlaneChoice::Epoll => DataPlane::Epoll,
+        DataPlaneChoice::Auto => match try_io_uring() {
             Ok(()) => DataPlane::IoUring,
             Err(error) => {
                 eprintln!("loadgen: uses epoll, because io_uring does not work here: {error}");
