@@ -181,6 +181,11 @@ pub(crate) const CONFIG_FILE_BYTES: u64 = 4 * MIB;
 /// reader overflows its stack at 200 000.
 pub(crate) const THRIFT_DEPTH: u32 = 64;
 
+/// Fields of one request, values in fields that Storm does not define, and bytes of text that is no UTF-8:
+/// those are skipped or replaced, as in Java, at some 4 ns each. A request of Storm's clients has seven
+/// fields, all of them defined; a path may have 64 KiB.
+pub(crate) const REQUEST_VALUES: u32 = 64 * KIB as u32;
+
 /// Requests, or answers, that wait in one shard's mailbox. The rest stays with the sender, in a queue
 /// that [`Limits::in_flight`] keeps short.
 pub(crate) const MAILBOX_MESSAGES: usize = 4096;

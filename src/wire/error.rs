@@ -10,6 +10,9 @@ pub enum DecodeError {
     Truncated,
     /// Structs and containers nest deeper than [`crate::limits::THRIFT_DEPTH`].
     TooDeep,
+    /// A request has more than [`crate::limits::REQUEST_VALUES`] fields, values in unknown fields, and bytes of
+    /// text that is no UTF-8.
+    TooManyValues,
     /// An unknown field has a type code that Thrift does not define, so it cannot be skipped.
     BadFieldType(u8),
     /// A string, list, set or map declares a negative size.
@@ -38,6 +41,11 @@ impl fmt::Display for DecodeError {
                 out,
                 "expected at most {} nested structs and containers",
                 crate::limits::THRIFT_DEPTH
+            ),
+            Self::TooManyValues => write!(
+                out,
+                "expected at most {} fields, values in unknown fields and bytes of malformed text",
+                crate::limits::REQUEST_VALUES
             ),
             Self::BadFieldType(code) => write!(out, "expected a Thrift type, found code {code}"),
             Self::NegativeSize(size) => write!(out, "expected a size of 0 or more, found {size}"),

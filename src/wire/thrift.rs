@@ -1,11 +1,11 @@
 //! Reads Thrift's TBinaryProtocol by the rules of Java's readers, without copying. Must not panic, must not
 //! allocate or loop by a declared count that the bytes do not back, and must not use more stack than
-//! [`THRIFT_DEPTH`] levels of nesting need.
+//! [`THRIFT_DEPTH`] levels of nesting need. Of a peer's request it reads [`REQUEST_VALUES`] values at most.
 
 use std::borrow::Cow;
 
 use super::DecodeError;
-use crate::limits::THRIFT_DEPTH;
+use crate::limits::{REQUEST_VALUES, THRIFT_DEPTH};
 
 /// The type codes of TBinaryProtocol (Thrift's `TType`).
 pub(crate) mod code {
@@ -40,6 +40,8 @@ pub(crate) struct Field {
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     depth: u32,
+    /// How many more fields, skipped values and bytes of malformed text may follow.
+    values_left: u32,
 }
 
 impl<'a> Cursor<'a> {
@@ -47,6 +49,15 @@ impl<'a> Cursor<'a> {
         Self {
             rest: bytes,
             depth: 0,
+            values_left: u32::MAX, // more than any frame has bytes
+        }
+    }
+
+    /// For a message that has few values: ten million empty ones would take a shard's time.
+    pub(crate) fn of_request(bytes: &'a [u8]) -> Self {
+        Self {
+            values_left: REQUEST_VALUES,
+            ..Self::new(bytes)
         }
     }
 
@@ -76,11 +87,21 @@ impl<'a> Cursor<'a> {
     pub(crate) fn field(&mut self) -> Result<Option<Field>, DecodeError> {
         match self.byte()? {
             code::STOP => Ok(None),
-            kind => Ok(Some(Field {
-                kind,
-                id: self.i16()?,
-            })),
+            kind => {
+                self.count(1)?;
+                Ok(Some(Field {
+                    kind,
+                    id: self.i16()?,
+                }))
+            }
         }
+    }
+
+    fn count(&mut self, values: usize) -> Result<(), DecodeError> {
+        let values = u32::try_from(values).unwrap_or(u32::MAX);
+        let left = self.values_left.checked_sub(values);
+        self.values_left = left.ok_or(DecodeError::TooManyValues)?;
+        Ok(())
     }
 
     pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
@@ -122,7 +143,10 @@ impl<'a> Cursor<'a> {
         let bytes = self.binary()?;
         Ok(match std::str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
-            Err(_) => Cow::Owned(replace_malformed(bytes)),
+            Err(_) => {
+                self.count(bytes.len())?;
+                Cow::Owned(replace_malformed(bytes))
+            }
         })
     }
 
@@ -140,6 +164,7 @@ impl<'a> Cursor<'a> {
 
     /// Skips one value of the given type.
     pub(crate) fn skip(&mut self, kind: u8) -> Result<(), DecodeError> {
+        self.count(1)?;
         if let Some(bytes) = fixed_bytes(kind) {
             return self.take(bytes).map(drop);
         }
@@ -362,6 +387,45 @@ mod tests {
                 Err(DecodeError::NegativeSize(i32::MIN))
             );
         }
+    }
+
+    #[test]
+    fn the_values_of_a_request_are_limited_for_every_type() {
+        let count = REQUEST_VALUES - 1;
+        let list = |element: u8, count: u32| [&[element][..], &count.to_be_bytes()].concat();
+        let map = |count: u32| [&[code::BOOL, code::STRUCT][..], &count.to_be_bytes()].concat();
+        let cases: [(u8, Vec<u8>, &[u8], u32); 6] = [
+            (code::LIST, list(code::STRUCT, count), &[code::STOP], 1),
+            (code::SET, list(code::STRING, count), &[0; 4], 1),
+            (code::LIST, list(code::LIST, count), &[99, 0, 0, 0, 0], 1),
+            (code::LIST, list(code::MAP, count), &[99, 99, 0, 0, 0, 0], 1),
+            (code::MAP, map(count / 2), &[1, code::STOP], 2),
+            // The head of a field and its value.
+            (code::STRUCT, vec![], &[code::BOOL, 0, 1, 1], 2),
+        ];
+        for (kind, head, value, values) in cases {
+            let count = (count / values) as usize;
+            let most = [&head[..], &value.repeat(count), &[code::STOP]].concat();
+            assert_eq!(Cursor::of_request(&most).skip(kind), Ok(()), "type {kind}");
+            let more = [&head[..], &value.repeat(count + 2), &[code::STOP]].concat();
+            let head_bytes = head.len();
+            let mut more = more;
+            if head_bytes > 0 {
+                let count = count as u32 + 2;
+                more[head_bytes - 4..head_bytes].copy_from_slice(&count.to_be_bytes());
+            }
+            let error = Cursor::of_request(&more).skip(kind);
+            assert_eq!(error, Err(DecodeError::TooManyValues), "type {kind}");
+            assert_eq!(Cursor::new(&more).skip(kind), Ok(()), "type {kind}");
+        }
+        let text = |bytes: u32| [&bytes.to_be_bytes()[..], &vec![0xFF; bytes as usize]].concat();
+        let (most, more) = (text(REQUEST_VALUES), text(REQUEST_VALUES + 1));
+        assert!(Cursor::of_request(&most).string().is_ok());
+        let error = Cursor::of_request(&more).string();
+        assert_eq!(error, Err(DecodeError::TooManyValues));
+        // Their size is known from the count.
+        let fixed = [&list(code::I64, 1 << 20)[..], &vec![0; 8 << 20]].concat();
+        assert_eq!(Cursor::of_request(&fixed).skip(code::LIST), Ok(()));
     }
 
     #[test]

@@ -276,6 +276,32 @@ fn nesting_and_counts() {
     victim.stop();
 }
 
+/// Ten million of them take a shard's time, which others need.
+#[test]
+fn many_values_that_mean_nothing() {
+    let victim = Victim::start();
+    let get = about(GET_PULSE, "/w", 1);
+    let with = |unknown: &[u8]| framed(&[unknown, &get[4..]].concat());
+    let list = |element: u8, count: u32, elements: &[u8]| {
+        let head = [&[15, 0, 99, element][..], &count.to_be_bytes()].concat();
+        with(&[&head[..], elements].concat())
+    };
+    let few = list(12, 10_000, &[0; 10_000]);
+    let (answered, ended) = victim.attack(&few);
+    assert_eq!((answered, ended), (true, Ended::Orderly), "Java skips them");
+    let structs = list(12, 1_500_000, &vec![0; 1_500_000]);
+    victim.assert_reset_by("a list of empty structs", &structs);
+    let lists = list(15, 300_000, &[3, 0, 0, 0, 0].repeat(300_000));
+    victim.assert_reset_by("a list of empty lists", &lists);
+    let fields = with(&[2, 0, 99, 1].repeat(400_000));
+    victim.assert_reset_by("fields", &fields);
+    let data = [&[12, 0, 2, 11, 0, 1, 0, 0, 0, 1][..], b"x\0"].concat();
+    victim.assert_reset_by("the data again and again", &with(&data.repeat(120_000)));
+    let malformed = about(EXISTS, vec![0xFF; 1_400_000], 1);
+    victim.assert_reset_by("text that is no UTF-8", &malformed);
+    victim.stop();
+}
+
 #[test]
 fn other_protocols() {
     let victim = Victim::start();

@@ -14,16 +14,17 @@ use super::{Data, DecodeError, Message, MessageType, NO_ID, Pulse};
 /// # Errors
 /// The body is not a message; the peer is at fault.
 pub fn decode(body: &[u8]) -> Result<Message<'_>, DecodeError> {
-    decode_with(body, read_data)
+    decode_with(Cursor::new(body), read_data)
 }
 
 /// Decodes a frame's body that a client sent: as [`decode`], but without the lists that only answers
-/// carry. 10 MiB of empty names would be 100 MB of them.
+/// carry, because 10 MiB of empty names would be 100 MB of them, and without more values than a request can
+/// have.
 ///
 /// # Errors
-/// The body is not a message, or carries a list; the peer is at fault.
+/// The body is not a message, carries a list, or has too many values; the peer is at fault.
 pub(crate) fn decode_request(body: &[u8]) -> Result<Message<'_>, DecodeError> {
-    decode_with(body, |cursor| {
+    decode_with(Cursor::of_request(body), |cursor| {
         let mut ahead = cursor.clone();
         ahead.enter()?;
         match ahead.field()? {
@@ -39,10 +40,9 @@ fn is_list(field: &Field) -> bool {
 }
 
 fn decode_with<'a>(
-    body: &'a [u8],
+    mut cursor: Cursor<'a>,
     read_data: impl Fn(&mut Cursor<'a>) -> Result<Option<Data<'a>>, DecodeError>,
 ) -> Result<Message<'a>, DecodeError> {
-    let mut cursor = Cursor::new(body);
     let mut number = None;
     let mut data = None;
     let mut id = NO_ID;
