@@ -224,6 +224,10 @@ pub(crate) const SCANS_OF_ADDRESS: usize = 2;
 pub(crate) const SLICE_NODES: usize = 1024;
 pub(crate) const SLICE_BYTES: usize = 64 * KIB as usize;
 
+/// Nodes of the directory that one wake moves to give memory back after many keys were removed: a few tenths
+/// of a millisecond.
+pub(crate) const PACKED_NODES: usize = 512;
+
 /// Slices that found no more than these bytes take some microseconds each: a wake may have that many of
 /// them. Most lists are such.
 pub(crate) const SMALL_SLICE_BYTES: usize = 4 * KIB as usize;

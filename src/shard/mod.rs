@@ -204,7 +204,7 @@ impl Shard {
         if self.engine.latencies.any() {
             self.engine.latencies.record(wake_us, clock());
         }
-        if self.engine.scans.has_work() {
+        if self.engine.scans.has_work() || self.engine.store.is_packing() {
             return SleepPlan {
                 at_most: Duration::ZERO,
                 batching: None,

@@ -16,7 +16,8 @@ use crate::access::{self, RequestKind, Rules};
 use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::{Fault, Refusal};
 use crate::limits::{
-    Limits, MAILBOX_BURST, SMALL_SLICE_BYTES, SMALL_SLICES, UNAUTHENTICATED_FRAME_DIVISOR,
+    Limits, MAILBOX_BURST, PACKED_NODES, SMALL_SLICE_BYTES, SMALL_SLICES,
+    UNAUTHENTICATED_FRAME_DIVISOR,
 };
 use crate::session::{Received, Request};
 use crate::wire::message;
@@ -61,6 +62,7 @@ impl Shard {
             }
         }
         self.continue_scans(cx);
+        self.engine.store.pack(PACKED_NODES);
         let mailbox = &mut self.engine.mailbox;
         mailbox.send_waiting();
         mailbox.take_bells(|shard| cx.commands.push(Command::RingBell(shard)));

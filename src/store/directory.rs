@@ -1,24 +1,21 @@
 //! The keys of a store as a tree of path segments, with one hash table of whole keys and one of tree
-//! edges. A key is split at every '/' and never normalised: an empty segment is a segment.
+//! edges. Everything is done a bounded part at a time, but for what is asked for. A key is split at every '/' and never normalised: an empty segment is a segment.
 //!
 //! Must not recurse, because peers choose the depth. Must not know limits or ages.
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 
 use super::nodes::{CursorId, Node, NodeId, Nodes, ROOT, StoredPulse};
+use super::table::NodeTable;
 
 const SEPARATOR: char = '/';
-
-/// Fewer slots than these are never packed: it would save next to nothing.
-const MIN_PACKED_SLOTS: usize = 64;
 
 pub(super) struct Directory {
     nodes: Nodes,
     /// Every node but the root, by parent and name.
-    edges: HashTable<NodeId>,
+    edges: NodeTable,
     /// The nodes that have a pulse, by whole key.
-    keys: HashTable<NodeId>,
+    keys: NodeTable,
     hasher: RandomState,
 }
 
@@ -26,8 +23,8 @@ impl Directory {
     pub(super) fn new(hasher: RandomState) -> Self {
         Self {
             nodes: Nodes::new(),
-            edges: HashTable::new(),
-            keys: HashTable::new(),
+            edges: NodeTable::new(),
+            keys: NodeTable::new(),
             hasher,
         }
     }
@@ -35,7 +32,7 @@ impl Directory {
     /// The node of a stored key.
     pub(super) fn find_key(&self, key: &str, key_hash: u64) -> Option<NodeId> {
         let is_key = |node: &NodeId| self.has_path(*node, key);
-        self.keys.find(spread(key_hash), is_key).copied()
+        self.keys.find(spread(key_hash), is_key)
     }
 
     /// The node of a path, which may be a key, a directory or both.
@@ -76,7 +73,7 @@ impl Directory {
         self.nodes[node].pulse = Some(pulse);
         let nodes = &self.nodes;
         let rehash = |node: &NodeId| key_table_hash(&nodes[*node]);
-        self.keys.insert_unique(hash, node, rehash);
+        self.keys.insert(hash, node, rehash);
     }
 
     /// Removes a key, and those of its directories that are empty then. Returns the key's length in
@@ -182,28 +179,37 @@ impl Directory {
 
     /// Bytes of the slab and the tables, without names and details.
     pub(super) fn allocated_bytes(&self) -> usize {
-        let tables = self.edges.allocation_size() + self.keys.allocation_size();
+        let tables = self.edges.allocated_bytes() + self.keys.allocated_bytes();
         self.nodes.allocated_bytes() + tables
     }
 
-    /// Frees memory if three quarters of the slots are vacant. Returns whether it did: all nodes have
-    /// new ids then. The pass over all slots costs little for each of the many removals before it.
-    pub(super) fn pack_if_sparse(&mut self) -> bool {
-        if self.nodes.slot_count() < MIN_PACKED_SLOTS
-            || self.nodes.live_count() * 4 > self.nodes.slot_count()
-        {
-            return false;
+    /// Whether enough slots are vacant that the nodes should move together: from three quarters of them on,
+    /// until few are.
+    pub(super) fn is_packing(&self) -> bool {
+        self.nodes.is_packing()
+    }
+
+    /// Moves up to `most` nodes to lower slots and frees memory, if many slots are vacant. Returns whether
+    /// nodes have moved: they have new ids then.
+    pub(super) fn pack(&mut self, most: usize) -> bool {
+        let mut left = most;
+        let mut moved = false;
+        while left > 0 && self.nodes.is_packing() {
+            left -= 1;
+            if self.nodes.drop_vacant_end() {
+                continue;
+            }
+            if let Some((old, new)) = self.nodes.begin_move() {
+                moved = true;
+                let node = &self.nodes[new];
+                self.edges.rename(edge_table_hash(node), old, new);
+                if node.pulse.is_some() {
+                    self.keys.rename(key_table_hash(node), old, new);
+                }
+            }
+            left -= self.nodes.move_children(left);
         }
-        let moved = self.nodes.pack();
-        let nodes = &self.nodes;
-        for node in self.edges.iter_mut().chain(self.keys.iter_mut()) {
-            *node = moved.to(*node).expect("the tables hold live nodes only");
-        }
-        self.edges
-            .shrink_to_fit(|node| edge_table_hash(&nodes[*node]));
-        self.keys
-            .shrink_to_fit(|node| key_table_hash(&nodes[*node]));
-        true
+        moved
     }
 
     fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
@@ -216,7 +222,7 @@ impl Directory {
             } = &self.nodes[*node];
             *path_hash == hash && **own == *name && self.nodes.parent(*node) == Some(parent)
         };
-        self.edges.find(spread(hash.into()), is_child).copied()
+        self.edges.find(spread(hash.into()), is_child)
     }
 
     fn add_child(&mut self, parent: NodeId, name: &str) -> NodeId {
@@ -224,18 +230,15 @@ impl Directory {
         let node = self.nodes.add_child(parent, name, hash);
         let nodes = &self.nodes;
         let rehash = |node: &NodeId| edge_table_hash(&nodes[*node]);
-        self.edges.insert_unique(spread(hash.into()), node, rehash);
+        self.edges.insert(spread(hash.into()), node, rehash);
         node
     }
 
     fn take_pulse(&mut self, node: NodeId) -> Option<(u32, StoredPulse)> {
         let pulse = self.nodes[node].pulse.take()?;
-        let entry = self
-            .keys
-            .find_entry(spread(pulse.key_hash), |other| *other == node);
-        entry
-            .expect("a node with a pulse is among the keys")
-            .remove();
+        let nodes = &self.nodes;
+        let rehash = |node: &NodeId| key_table_hash(&nodes[*node]);
+        self.keys.remove(spread(pulse.key_hash), node, rehash);
         Some((self.nodes[node].path_bytes, pulse))
     }
 
@@ -253,8 +256,9 @@ impl Directory {
 
     fn remove_leaf(&mut self, node: NodeId) {
         let hash = edge_table_hash(&self.nodes[node]);
-        let entry = self.edges.find_entry(hash, |other| *other == node);
-        entry.expect("a node is among the edges").remove();
+        let nodes = &self.nodes;
+        let rehash = |node: &NodeId| edge_table_hash(&nodes[*node]);
+        self.edges.remove(hash, node, rehash);
         self.nodes.remove(node);
     }
 
@@ -269,7 +273,7 @@ impl Directory {
             let Some(above) = rest.strip_suffix(&*self.nodes[node].name) else {
                 return false;
             };
-            match self.nodes.parent(node) {
+            match self.nodes[node].parent {
                 None | Some(ROOT) => return above.is_empty(),
                 Some(parent) => node = parent,
             }
@@ -319,6 +323,14 @@ impl Directory {
         })
     }
 
+    pub(super) fn begin_packing(&mut self) {
+        self.nodes.begin_packing();
+    }
+
+    pub(super) fn is_moving(&self) -> bool {
+        self.nodes.is_moving()
+    }
+
     /// Panics if the slab, its links and the tables disagree.
     pub(super) fn check(&self) {
         let mut keys = 0;
@@ -344,7 +356,9 @@ impl Directory {
         }
         assert_eq!(self.keys.len(), keys);
         assert_eq!(self.edges.len(), self.descendants(ROOT).count());
-        assert_eq!(self.nodes.live_count(), self.edges.len() + 1);
+        let being_moved = usize::from(self.nodes.is_moving());
+        assert_eq!(self.nodes.live_count(), self.edges.len() + 1 + being_moved);
+        assert!(self.keys.largest().max(self.edges.largest()) < 6_000);
         let live = (0..self.slot_count()).filter(|slot| self.node_at(*slot).is_some());
         assert_eq!(self.nodes.live_count(), live.count());
         self.nodes.check();

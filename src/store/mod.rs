@@ -12,6 +12,7 @@ mod key_scan;
 mod model;
 mod nodes;
 mod scan;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -144,7 +145,6 @@ impl Store {
             return false;
         };
         self.remove_pulse(node);
-        self.shrink_if_sparse();
         true
     }
 
@@ -176,7 +176,6 @@ impl Store {
         } else {
             self.next_slot = end;
         }
-        self.shrink_if_sparse();
         ExpireProgress {
             removed_keys: keys_before - self.usage().keys,
             finished,
@@ -197,6 +196,20 @@ impl Store {
         self.accounting.usage()
     }
 
+    /// Whether a call of [`Self::pack`] would free memory.
+    pub fn is_packing(&self) -> bool {
+        self.directory.is_packing()
+    }
+
+    /// Gives memory back after many keys were removed, a part at a time: moves at most `most` nodes.
+    pub fn pack(&mut self, most: usize) {
+        if self.directory.pack(most) {
+            // The pass must see all slots again.
+            self.packs += 1;
+            self.begin_pass();
+        }
+    }
+
     /// Bytes of memory that the index takes besides the text of keys and the details.
     pub(crate) fn index_bytes(&self) -> u64 {
         self.directory.allocated_bytes() as u64
@@ -213,14 +226,6 @@ impl Store {
     fn count_segments(&mut self) {
         let segments = self.directory.segment_count() as u64;
         self.accounting.set_segments(segments);
-    }
-
-    fn shrink_if_sparse(&mut self) {
-        if self.directory.pack_if_sparse() {
-            // The nodes are in other slots now, so the pass must see all slots again.
-            self.packs += 1;
-            self.begin_pass();
-        }
     }
 
     fn begin_pass(&mut self) {

@@ -97,6 +97,8 @@ enum Step {
     DeletePath(String),
     Records(String),
     Expire(u64, usize),
+    /// Moves some nodes, although few slots are vacant.
+    Pack(usize),
 }
 
 /// Paths of few distinct names, so that keys collide; some names are empty, so that slashes repeat, lead
@@ -131,6 +133,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => path().prop_map(Step::DeletePath),
         2 => path().prop_map(Step::Records),
         1 => (0u64..200, 0usize..100).prop_map(|(age, slots)| Step::Expire(age, slots)),
+        3 => (0usize..12).prop_map(Step::Pack),
     ]
 }
 
@@ -183,6 +186,10 @@ fn run(limits: StoreLimits, steps: Vec<Step>, hash: fn(&str) -> u64) -> Result<(
                 while !store.expire(cutoffs, slots + 1).finished {}
                 model.remove_if(|_, written| written < expired_before_ms);
                 prop_assert_eq!(store.stale_keys(), model.usage().keys);
+            }
+            Step::Pack(most) => {
+                store.directory.begin_packing();
+                store.pack(*most);
             }
         }
         prop_assert_eq!(store.usage(), model.usage(), "after {:?}", step);

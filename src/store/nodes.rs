@@ -1,5 +1,5 @@
 //! The nodes of a directory tree in one slab. Nodes link to parents, children and siblings by slot, and
-//! vacant slots are reused. Knows names and links only, not how a node is looked up.
+//! vacant slots are reused. A slab that is mostly vacant is packed, a bounded part at a time. Knows names and links only, not how a node is looked up.
 
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
@@ -49,8 +49,9 @@ pub(super) struct CursorId(usize);
 
 /// One segment of a path: a directory, a key, or both.
 pub(super) struct Node {
-    /// `None` for the root and for a vacant slot.
-    parent: Option<NodeId>,
+    /// `None` for the root and for a vacant slot. It may be the old id of a node that is being moved, which
+    /// has the right name and parent and nothing else; [`Nodes::parent`] never is.
+    pub(super) parent: Option<NodeId>,
     first_child: Option<NodeId>,
     /// The next sibling. In a vacant slot, the next vacant slot.
     next: Option<NodeId>,
@@ -106,38 +107,64 @@ const _: () = assert!(
     "every key takes one, and every directory"
 );
 
+/// Slots of a piece of the slab: a slab in one piece would be copied as a whole when it grows.
+const PIECE_SLOTS: usize = 1 << PIECE_BITS;
+const PIECE_BITS: u32 = 12;
+
+/// Fewer slots than these are never packed: it would save next to nothing.
+const MIN_PACKED_SLOTS: usize = 64;
+
 /// The slab. Slot 0 is the root.
 pub(super) struct Nodes {
-    slots: Vec<Node>,
+    /// All but the last are full.
+    pieces: Vec<Vec<Node>>,
+    slots: usize,
+    /// Vacant slots are linked both ways.
     first_vacant: Option<NodeId>,
     vacant: usize,
     /// One for each scan under way, so they are few.
     cursors: Vec<Option<Cursor>>,
+    is_packing: bool,
+    moving: Option<Moving>,
+}
+
+/// A node in the last slot that is on its way to another one. Children of it may still name the old id as
+/// their parent's.
+#[derive(Debug, Clone, Copy)]
+struct Moving {
+    from: NodeId,
+    to: NodeId,
+    /// The child to be told next.
+    children: CursorId,
 }
 
 impl Nodes {
     /// The root alone.
     pub(super) fn new() -> Self {
         Self {
-            slots: vec![Node::vacant(None)],
+            pieces: vec![vec![Node::vacant(None)]],
+            slots: 1,
             first_vacant: None,
             vacant: 0,
             cursors: Vec::new(),
+            is_packing: false,
+            moving: None,
         }
     }
 
     /// The number of slots, with the vacant ones.
     pub(super) fn slot_count(&self) -> usize {
-        self.slots.len()
+        self.slots
     }
 
     /// The number of nodes, with the root.
     pub(super) fn live_count(&self) -> usize {
-        self.slots.len() - self.vacant
+        self.slots - self.vacant
     }
 
     pub(super) fn allocated_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Node>()
+        let slots = self.pieces.iter().map(Vec::capacity);
+        slots.sum::<usize>() * size_of::<Node>()
     }
 
     /// Whether there are ids for this many more nodes.
@@ -147,13 +174,18 @@ impl Nodes {
 
     /// The node in this slot. `None`: the slot is vacant.
     pub(super) fn node_at(&self, slot: usize) -> Option<NodeId> {
-        let node = self.slots.get(slot)?;
+        let node = self.pieces.get(slot >> PIECE_BITS)?;
+        let node = node.get(slot % PIECE_SLOTS)?;
         (slot == ROOT.slot() || node.parent.is_some()).then(|| NodeId::of_slot(slot))
     }
 
     /// `None` for the root.
     pub(super) fn parent(&self, node: NodeId) -> Option<NodeId> {
-        self[node].parent
+        let parent = self[node].parent?;
+        match self.moving {
+            Some(Moving { from, to, .. }) if parent == from => Some(to),
+            _ => Some(parent),
+        }
     }
 
     pub(super) fn first_child(&self, node: NodeId) -> Option<NodeId> {
@@ -194,16 +226,11 @@ impl Nodes {
         };
         let id = match self.first_vacant {
             Some(vacant) => {
-                self.first_vacant = self[vacant].next;
-                self.vacant -= 1;
+                self.unlink_vacant(vacant);
                 self[vacant] = node;
                 vacant
             }
-            None => {
-                let id = NodeId::of_slot(self.slots.len());
-                self.slots.push(node);
-                id
-            }
+            None => self.push(node),
         };
         self[parent].first_child = Some(id);
         if let Some(next) = next {
@@ -215,14 +242,13 @@ impl Nodes {
     /// Removes a node that has no children. It must not be the root.
     pub(super) fn remove(&mut self, id: NodeId) {
         debug_assert!(id != ROOT && self[id].first_child.is_none());
+        if self.moving.is_some_and(|moving| moving.to == id) {
+            self.move_children(1); // none is left
+        }
         self.move_cursors_off(id);
-        let vacant = Node::vacant(self.first_vacant);
-        let Node {
-            parent,
-            next,
-            previous,
-            ..
-        } = std::mem::replace(&mut self[id], vacant);
+        let parent = self.parent(id);
+        let Node { next, previous, .. } = self[id];
+        self.vacate(id);
         match (previous, parent) {
             (Some(previous), _) => self[previous].next = next,
             (None, Some(parent)) => self[parent].first_child = next,
@@ -231,8 +257,7 @@ impl Nodes {
         if let Some(next) = next {
             self[next].previous = previous;
         }
-        self.first_vacant = Some(id);
-        self.vacant += 1;
+        self.is_packing |= self.slots >= MIN_PACKED_SLOTS && self.live_count() * 4 <= self.slots;
     }
 
     /// A cursor over the children of a node.
@@ -293,49 +318,141 @@ impl Nodes {
         }
     }
 
-    /// Moves all nodes to the beginning of the slab and frees the rest. Returns the new id of each node.
-    pub(super) fn pack(&mut self) -> Moved {
-        let mut new_ids = (0..).map(NodeId::of_slot);
-        let moved = (0..self.slots.len())
-            .map(|slot| self.node_at(slot).and_then(|_| new_ids.next()))
-            .collect();
-        let moved = Moved(moved);
-        let mut packed = Vec::with_capacity(self.live_count());
-        for (slot, mut node) in std::mem::take(&mut self.slots).into_iter().enumerate() {
-            if moved.0[slot].is_none() {
-                continue;
-            }
-            for link in [
-                &mut node.parent,
-                &mut node.first_child,
-                &mut node.next,
-                &mut node.previous,
-            ] {
-                *link = link.and_then(|old| moved.to(old));
-            }
-            packed.push(node);
+    fn push(&mut self, node: Node) -> NodeId {
+        let id = NodeId::of_slot(self.slots);
+        if self.slots % PIECE_SLOTS == 0 {
+            self.pieces.push(Vec::with_capacity(PIECE_SLOTS));
         }
-        self.slots = packed;
-        self.first_vacant = None;
-        self.vacant = 0;
-        for cursor in self.cursors.iter_mut().flatten() {
-            cursor.next = cursor.next.and_then(|old| moved.to(old));
-            if let Extent::Subtree(top) = &mut cursor.extent {
-                // A top that is gone has nothing below it: the cursor is at its end.
-                *top = moved.to(*top).unwrap_or(ROOT);
-            }
+        let last = self.pieces.last_mut();
+        last.expect("the slab has a root").push(node);
+        self.slots += 1;
+        id
+    }
+
+    /// Makes a node's slot vacant. Nothing may link to it.
+    fn vacate(&mut self, id: NodeId) {
+        self[id] = Node::vacant(self.first_vacant);
+        if let Some(next) = self.first_vacant {
+            self[next].previous = Some(id);
         }
-        moved
+        self.first_vacant = Some(id);
+        self.vacant += 1;
+    }
+
+    fn unlink_vacant(&mut self, id: NodeId) {
+        let Node { next, previous, .. } = self[id];
+        match previous {
+            Some(previous) => self[previous].next = next,
+            None => self.first_vacant = next,
+        }
+        if let Some(next) = next {
+            self[next].previous = previous;
+        }
+        self.vacant -= 1;
     }
 }
 
-/// Where [`Nodes::pack`] has moved the nodes, by their old slots.
-pub(super) struct Moved(Vec<Option<NodeId>>);
+/// Packing: nodes move from the end of the slab to vacant slots, one after another.
+impl Nodes {
+    /// Whether many slots are vacant, or were and a part of them still is.
+    pub(super) fn is_packing(&self) -> bool {
+        self.is_packing
+    }
 
-impl Moved {
-    /// The new id of a node. `None`: there was no such node.
-    pub(super) fn to(&self, old: NodeId) -> Option<NodeId> {
-        *self.0.get(old.slot())?
+    /// Frees the last slot if it is vacant.
+    pub(super) fn drop_vacant_end(&mut self) -> bool {
+        let last = NodeId::of_slot(self.slots - 1);
+        if self.node_at(last.slot()).is_some() {
+            return false;
+        }
+        self.unlink_vacant(last);
+        self.slots -= 1;
+        let piece = self.pieces.last_mut().expect("the slab has a root");
+        piece.pop();
+        if piece.is_empty() {
+            self.pieces.pop();
+        }
+        if self.vacant * 8 <= self.slots {
+            self.is_packing = false;
+            if let [only] = &mut self.pieces[..] {
+                only.shrink_to_fit();
+            }
+        }
+        true
+    }
+
+    /// Begins to move the node in the last slot, unless one is being moved. Returns its old and its new id.
+    /// From now on it has the new one, but for its children: see [`Self::move_children`].
+    pub(super) fn begin_move(&mut self) -> Option<(NodeId, NodeId)> {
+        if self.moving.is_some() {
+            return None;
+        }
+        let from = NodeId::of_slot(self.slots - 1);
+        let Some(to) = self.first_vacant else {
+            self.is_packing = false;
+            return None;
+        };
+        self.unlink_vacant(to);
+        // Children that are not told yet find the way to the root through what is left here.
+        let left = Node {
+            parent: self[from].parent,
+            path_hash: self[from].path_hash,
+            path_bytes: self[from].path_bytes,
+            name: self[from].name.clone(),
+            ..Node::vacant(None)
+        };
+        let node = std::mem::replace(&mut self[from], left);
+        let Node {
+            parent,
+            next,
+            previous,
+            ..
+        } = node;
+        self[to] = node;
+        match (previous, parent) {
+            (Some(previous), _) => self[previous].next = Some(to),
+            (None, Some(parent)) => self[parent].first_child = Some(to),
+            (None, None) => {}
+        }
+        if let Some(next) = next {
+            self[next].previous = Some(to);
+        }
+        for cursor in self.cursors.iter_mut().flatten() {
+            cursor.rename(from, to);
+        }
+        let children = self.open_children(to);
+        self.moving = Some(Moving { from, to, children });
+        Some((from, to))
+    }
+
+    /// Tells up to `most` children of the node that is being moved. Returns how many that were.
+    pub(super) fn move_children(&mut self, most: usize) -> usize {
+        let Some(Moving { from, to, children }) = self.moving else {
+            return 0;
+        };
+        for told in 0..most {
+            let Some(child) = self.step(children) else {
+                self.close(children);
+                self.moving = None;
+                self.vacate(from);
+                return told;
+            };
+            self[child].parent = Some(to);
+        }
+        most
+    }
+}
+
+impl Cursor {
+    fn rename(&mut self, old: NodeId, new: NodeId) {
+        if self.next == Some(old) {
+            self.next = Some(new);
+        }
+        if let Extent::Subtree(top) = &mut self.extent
+            && *top == old
+        {
+            *top = new;
+        }
     }
 }
 
@@ -358,32 +475,46 @@ impl Index<NodeId> for Nodes {
     type Output = Node;
 
     fn index(&self, id: NodeId) -> &Node {
-        &self.slots[id.slot()]
+        let slot = id.slot();
+        &self.pieces[slot >> PIECE_BITS][slot % PIECE_SLOTS]
     }
 }
 
 impl IndexMut<NodeId> for Nodes {
     fn index_mut(&mut self, id: NodeId) -> &mut Node {
-        &mut self.slots[id.slot()]
+        let slot = id.slot();
+        &mut self.pieces[slot >> PIECE_BITS][slot % PIECE_SLOTS]
     }
 }
 
 #[cfg(test)]
 impl Nodes {
+    pub(super) fn begin_packing(&mut self) {
+        self.is_packing = true;
+    }
+
+    pub(super) fn is_moving(&self) -> bool {
+        self.moving.is_some()
+    }
+
     /// Panics if siblings are not linked both ways, or if a vacant slot is not in the list.
     pub(super) fn check(&self) {
         for id in (0..self.slot_count()).filter_map(|slot| self.node_at(slot)) {
             let mut previous = None;
             let mut next = self[id].first_child;
             while let Some(child) = next {
-                let links = (self[child].parent, self[child].previous);
+                let links = (self.parent(child), self[child].previous);
                 assert_eq!(links, (Some(id), previous));
                 (previous, next) = (Some(child), self[child].next);
             }
         }
         let next = |vacant: &NodeId| self[*vacant].next;
         let vacant = std::iter::successors(self.first_vacant, next);
-        let vacant = vacant.inspect(|vacant| assert_eq!(self.node_at(vacant.slot()), None));
+        let vacant = vacant.inspect(|vacant| {
+            assert_eq!(self.node_at(vacant.slot()), None);
+            let next = self[*vacant].next;
+            assert!(next.is_none_or(|next| self[next].previous == Some(*vacant)));
+        });
         assert_eq!(vacant.count(), self.vacant);
     }
 }
