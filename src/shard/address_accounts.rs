@@ -1,9 +1,9 @@
 //! What the peers of one address have together: connections, connections that have not shown who they
-//! are, and failed logins. All shards count in the same accounts, so a limit is met where it is stated,
+//! are, buffered bytes, and failed logins. All shards count in the same accounts, so a limit is met where it is stated,
 //! however the kernel spreads an address's connections.
 //!
 //! Accounts lie behind locks, by the address's hash. A lock is held for one look-up and one change: some
-//! tens of nanoseconds for each connection opened or closed and each login. Nothing may wait, log or
+//! tens of nanoseconds for each connection opened or closed, each login, and each change of a large buffer. Nothing may wait, log or
 //! call out under it.
 
 use std::collections::VecDeque;
@@ -55,6 +55,8 @@ struct Stripe {
 struct Account {
     connections: u64,
     unauthenticated: u64,
+    /// Bytes of `limits.buffered` that its larger holders have.
+    held_bytes: u64,
     /// Logins that wait for their turn, the longest waiting first.
     line: VecDeque<PlaceInLine>,
     next_place: u64,
@@ -145,6 +147,15 @@ impl AddressAccounts {
         self.with(address, |account| account.unauthenticated -= 1);
     }
 
+    /// Its larger holders have `new` bytes on some shard instead of `old`. Returns what they have on all.
+    pub(super) fn held(&self, address: IpAddr, old: u64, new: u64) -> u64 {
+        let address = account_of(address, self.ipv6_prefix);
+        let mut stripe = self.stripe(address);
+        let account = stripe.by_address.entry(address).or_default();
+        account.held_bytes = account.held_bytes - old + new;
+        account.held_bytes
+    }
+
     /// Whether a new login of this address may be judged now: none that waits has a better right.
     ///
     /// Two shards that ask at the same moment may both be told yes for the last place. Both failures are
@@ -221,8 +232,9 @@ impl Stripe {
             return;
         }
         // A deferred login and an unauthenticated connection are connections, too.
-        self.by_address
-            .retain(|_, account| account.connections > 0 || account.forgiven_us > now_us);
+        self.by_address.retain(|_, account| {
+            account.connections > 0 || account.held_bytes > 0 || account.forgiven_us > now_us
+        });
         // Doubling keeps the cost constant for each new account.
         self.prune_at = MANY_ACCOUNTS.max(self.by_address.len() * 2);
     }

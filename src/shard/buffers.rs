@@ -11,9 +11,9 @@ use std::sync::Arc;
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use super::Settings;
 use super::mailbox::ReplyTarget;
 use super::peer::{Peer, Slot};
+use super::{AddressAccounts, Settings};
 use crate::access::account_of;
 use crate::budget::Allowance;
 use crate::connection::ConnectionId;
@@ -33,8 +33,13 @@ pub(super) struct BufferAccount {
     orphans: HashMap<ConnectionId, Orphan, RandomState>,
     /// What the holders of an address hold together.
     by_address: HashMap<IpAddr, usize, RandomState>,
-    /// What the holders of one address may hold on this shard.
-    address_limit_bytes: usize,
+    /// The same for all shards.
+    accounts: Arc<AddressAccounts>,
+    /// What the holders of one address may hold on all shards together: half of `limits.buffered`, and at
+    /// least two frames.
+    address_limit_bytes: u64,
+    /// What they may hold on this shard however much they do on the others: its equal share of that.
+    address_guaranteed_bytes: usize,
     /// What this shard may use however much the others do: its equal share, and at least a frame. It
     /// then overdraws the limit, and a shard that uses more than its own gives way.
     guaranteed_bytes: u64,
@@ -68,7 +73,9 @@ impl BufferAccount {
             by_age: BTreeSet::new(),
             orphans: HashMap::default(),
             by_address: HashMap::default(),
-            address_limit_bytes: half_of_share.max(frames) as usize,
+            accounts: settings.common.accounts.clone(),
+            address_limit_bytes: (limits.buffered_bytes / 2).max(frames),
+            address_guaranteed_bytes: half_of_share.max(frames) as usize,
             guaranteed_bytes: (2 * half_of_share).max(frames),
             ipv6_prefix: limits.ipv6_prefix,
         }
@@ -94,10 +101,10 @@ impl BufferAccount {
             return Ok(());
         }
         let fits = self.set_total(old_bytes, bytes);
-        let of_address = self.watch(&mut slot.peer, old_bytes, bytes, now_us);
+        let address_fits = self.watch(&mut slot.peer, old_bytes, bytes, now_us);
         if bytes < old_bytes || bytes <= SMALL_BUFFER_BYTES {
             Ok(())
-        } else if of_address > self.address_limit_bytes {
+        } else if !address_fits {
             Err(Full::Address(self.account_of(&slot.peer)))
         } else if fits || self.allowance.used() <= self.guaranteed_bytes {
             Ok(())
@@ -147,12 +154,12 @@ impl BufferAccount {
         self.allowance.set(total)
     }
 
-    /// Keeps the peers that hold much in order. Returns what those of its address hold.
-    fn watch(&mut self, peer: &mut Peer, old: usize, new: usize, now_us: u64) -> usize {
+    /// Keeps the peers that hold much in order. Returns whether those of its address keep within their limit.
+    fn watch(&mut self, peer: &mut Peer, old: usize, new: usize, now_us: u64) -> bool {
         let counted = |bytes: usize| if bytes > SMALL_BUFFER_BYTES { bytes } else { 0 };
         let (old, new) = (counted(old), counted(new));
         if old == 0 && new == 0 {
-            return 0;
+            return true;
         }
         self.by_size.remove(&(old, peer.id));
         if new == 0 {
@@ -167,15 +174,25 @@ impl BufferAccount {
         self.set_address(self.account_of(peer), old, new)
     }
 
-    /// A holder of this address holds `new` bytes instead of `old`. Returns what all of them hold.
-    fn set_address(&mut self, address: IpAddr, old: usize, new: usize) -> usize {
+    /// A holder of this address holds `new` bytes instead of `old`. Returns whether all of them together keep
+    /// within their limit.
+    fn set_address(&mut self, address: IpAddr, old: usize, new: usize) -> bool {
         let of_address = self.by_address.entry(address).or_default();
         *of_address = *of_address - old + new;
-        let total = *of_address;
-        if total == 0 {
+        let here = *of_address;
+        if here == 0 {
             self.by_address.remove(&address);
         }
-        total
+        let everywhere = self.accounts.held(address, old as u64, new as u64);
+        here <= self.address_guaranteed_bytes || everywhere <= self.address_limit_bytes
+    }
+
+    /// An address whose holders have more than their limit, and here more than they are guaranteed.
+    pub(super) fn address_beyond_limit(&self) -> Option<IpAddr> {
+        let much = |(_, bytes): &(&IpAddr, &usize)| **bytes > self.address_guaranteed_bytes;
+        let addresses = self.by_address.iter().filter(much);
+        let mut addresses = addresses.map(|(address, _)| *address);
+        addresses.find(|address| self.accounts.held(*address, 0, 0) > self.address_limit_bytes)
     }
 
     /// The peers among which the one is that holds most for longest, besides `asking`: the largest

@@ -165,8 +165,14 @@ impl Shard {
         self.end_holder(victim.unwrap_or(asking), cx);
     }
 
-    /// Ends a holder if another shard needs its guaranteed part of `limits.buffered`.
+    /// Ends a holder if another shard needs its guaranteed part of `limits.buffered`, and one of an address
+    /// that has more than its own part.
     pub(super) fn give_way(&mut self, cx: &mut Context<'_>) {
+        if let Some(address) = self.peers.buffers.address_beyond_limit()
+            && let Some(victim) = self.costliest(None, Full::Address(address), cx.now_us)
+        {
+            self.end_holder(victim, cx);
+        }
         if self.peers.buffers.must_give_way()
             && let Some(victim) = self.costliest(None, Full::All, cx.now_us)
         {

@@ -175,6 +175,30 @@ fn an_address_ends_its_own_connections_and_no_others() {
     assert!(honest[0] < held[0]);
 }
 
+#[test]
+fn an_address_may_have_half_of_all_on_one_shard() {
+    // Four shares of five parts and a little: ten parts for one address, two of them on any shard.
+    let mut world = World::new(4, 4 * 5 * 52_000);
+    let greedy = address(77);
+    let held: Vec<u32> = (0..10).map(|_| world.hold(0, greedy)).collect();
+    assert_eq!(world.take_ended(), []);
+    world.hold(0, greedy);
+    assert_eq!(world.take_ended(), [(0, held[0])]);
+    let of_other_shard = [world.hold(1, greedy), world.hold(1, greedy)];
+    assert_eq!(world.take_ended(), []);
+    world.hold(1, greedy);
+    assert_eq!(world.take_ended(), [(1, of_other_shard[0])]);
+    // Where it has more than its share, it gives way to itself elsewhere.
+    world.tick(1);
+    assert_eq!(world.take_ended(), []);
+    for oldest in &held[1..3] {
+        world.tick(0);
+        assert_eq!(world.take_ended(), [(0, *oldest)]);
+    }
+    world.tick(0);
+    assert_eq!(world.take_ended(), []);
+}
+
 const PATH_BYTES: usize = 3_000;
 
 /// A connection to shard 0 asks about many long paths, and some belong to shard 1. Returns its id, and
@@ -216,8 +240,8 @@ fn requests_in_other_shards_mailboxes_count_until_they_are_answered() {
 
 #[test]
 fn an_address_answers_for_what_its_former_connections_have_left() {
-    // An address may have a million bytes on each shard.
-    let mut world = World::new(2, 4_000_000);
+    // An address may have a million bytes.
+    let mut world = World::new(2, 2_000_000);
     let (id, forwarded) = ask_for_others(&mut world, address(1), 500);
     assert_eq!(world.take_ended(), []);
     world.call(0, |shard, _| shard.closed(id, Closed::Error(104)));
