@@ -302,6 +302,30 @@ fn many_values_that_mean_nothing() {
     victim.stop();
 }
 
+/// Only answers carry lists. Decoded, they would take many times their bytes.
+#[test]
+fn lists_in_requests_take_no_memory() {
+    let daemon = Daemon::start(&["--shards", "1"]);
+    assert_good_client_is_served(daemon.address());
+    let before = daemon.peak_bytes();
+    let list = |field: u8, count: u32, element: &[u8]| {
+        let head = [&[12, 0, field, 15, 0, 1, 11][..], &count.to_be_bytes()].concat();
+        [&head[..], &element.repeat(count as usize), &[0]].concat()
+    };
+    let pulse = [&[11, 0, 1, 0, 0, 0, 0][..], &[0]].concat();
+    for union in [list(5, 700_000, &[0; 4]), list(4, 400_000, &pulse)] {
+        let bytes = union.len() as u64;
+        for kind in [GET_PULSE, GET_ALL_NODES] {
+            let mut peer = Client::connect(daemon.address());
+            peer.try_send(&message(kind, &union, Some(1)));
+            peer.expect_reset();
+        }
+        let grew = daemon.peak_bytes() - before;
+        assert!(grew < 3 * bytes, "{grew} bytes for {bytes}");
+    }
+    daemon.stop();
+}
+
 #[test]
 fn other_protocols() {
     let victim = Victim::start();

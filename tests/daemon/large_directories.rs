@@ -1,7 +1,6 @@
 //! What a peer can make the daemon do about a large directory is bounded: lists, records and deletions
 //! take turns with other requests, and paths cannot fill the memory beside the limit.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -9,15 +8,6 @@ use std::time::{Duration, Instant};
 
 use support::frames::*;
 use support::{Client, Daemon, wait_until};
-
-/// The most memory that it ever had.
-fn peak_bytes(daemon: &Daemon) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid()));
-    let status = status.expect("the daemon's status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-    kib.unwrap_or(0_u64) * 1024
-}
 
 #[test]
 fn many_lists_of_many_names_are_made_one_after_another() {
@@ -37,14 +27,14 @@ fn many_lists_of_many_names_are_made_one_after_another() {
             client.send(&pulses.collect::<Vec<_>>());
             client.read_frames(1_000);
         }
-        let before = peak_bytes(&daemon);
+        let before = daemon.peak_bytes();
         // 1 MB each. The names of all of them at once would take more than twice the bound below.
         let lists = (0..LISTS).flat_map(|id| about(GET_ALL_NODES, "/large", id));
         client.send(&lists.collect::<Vec<_>>());
         for _ in 0..LISTS {
             assert_eq!(names_of(&client.read_frame()).len(), NAMES as usize);
         }
-        let grew = peak_bytes(&daemon) - before;
+        let grew = daemon.peak_bytes() - before;
         assert!(grew < 64 << 20, "{shards} shards: {grew} bytes");
         daemon.stop();
     }
@@ -126,7 +116,7 @@ fn floods_of_lists_stay_within_the_memory_that_they_may_have() {
         ];
         let daemon = Daemon::start(&[&["--shards", shards], &bounds[..]].concat());
         fill(daemon.address(), NAMES);
-        let before = peak_bytes(&daemon);
+        let before = daemon.peak_bytes();
         let (rounds, slowest) = beside(daemon.address(), || {
             // 1.5 MB each, and nobody reads them.
             let ask = about(GET_ALL_NODES, "/large", 1);
@@ -151,7 +141,7 @@ fn floods_of_lists_stay_within_the_memory_that_they_may_have() {
             }
             drop(idle);
         });
-        let grew = peak_bytes(&daemon) - before;
+        let grew = daemon.peak_bytes() - before;
         assert!(grew < 64 << 20, "{shards} shards: {grew} bytes");
         assert!(rounds > 5, "{rounds}");
         assert!(slowest < Duration::from_secs(2), "{slowest:?}");
@@ -196,7 +186,7 @@ fn deep_paths_do_not_take_more_than_is_allowed() {
             .count();
     }
     assert!(refused > 10_000, "{refused} refused");
-    let peak = peak_bytes(&daemon);
+    let peak = daemon.peak_bytes();
     assert!(peak < 48 << 20, "{peak} bytes");
     client.delete_path("/");
     client.put("/w/t/1", b"there is room again");

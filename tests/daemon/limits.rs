@@ -322,6 +322,22 @@ fn buffered_bytes() {
     assert!(log.contains("limits.buffered"), "{log}");
 }
 
+/// Each shard's equal share of the buffers would be far below a frame.
+#[test]
+fn frames_fit_into_the_buffers_of_many_shards() {
+    let bounds = ["-c", "limits.frame_size=3MiB", "-c", "limits.buffered=6MiB"];
+    let daemon = Daemon::start(&[&["--shards", "12"], &bounds[..]].concat());
+    for number in 0..12 {
+        let mut client = Client::connect(daemon.address());
+        let path = format!("/w/t/{number}");
+        let pulse = vec![number; 2_500_000];
+        client.put(&path, &pulse);
+        assert_eq!(client.get(&path).as_ref(), Some(&pulse), "{path}");
+    }
+    let log = daemon.stop();
+    assert!(!log.contains("buffers_full"), "{log}");
+}
+
 // ── File descriptors ─────────────────────────────────────────────────────────────────────────────
 
 fn assert_does_not_spin(daemon: &Daemon) {

@@ -261,6 +261,15 @@ impl Daemon {
         pages.unwrap_or(0_u64) * rustix::param::page_size() as u64
     }
 
+    /// The most memory that it ever had.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("the daemon's status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        kib.unwrap_or(0_u64) * 1024
+    }
+
     /// Time that all its threads have run.
     pub fn cpu_time(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid()));
