@@ -107,7 +107,7 @@ fn top_level(document: &Document, damages: &mut Vec<Damage>) -> Result<Vec<YamlE
 struct Merged {
     entries: Vec<YamlEntry>,
     names: HashSet<String>,
-    /// Mappings that need no second look: each of their keys is in.
+    /// Mappings and lists that need no second look: each of their keys is in. A list may hold itself.
     done: HashSet<usize>,
 }
 
@@ -135,12 +135,12 @@ impl Merged {
                         return Err(document.error_at(value, text.to_owned()));
                     };
                     match document.kind(target) {
-                        Kind::Mapping if self.done.insert(target) => {
+                        Kind::Mapping | Kind::Sequence if !self.done.insert(target) => {}
+                        Kind::Mapping => {
                             let pairs = document.pairs(target);
                             let pairs = pairs.map(|(key, value)| Step::Pair(key, value));
                             push_in_order(&mut steps, pairs.collect());
                         }
-                        Kind::Mapping => {}
                         Kind::Sequence => {
                             let items = document.items(target).map(Step::Value);
                             push_in_order(&mut steps, items.collect());

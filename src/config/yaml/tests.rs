@@ -106,6 +106,18 @@ c: 3
 fn hostile_structure_is_harmless() {
     // An anchor that merges itself, an alias bomb, deep nesting, odd keys.
     assert_eq!(value("&a\n<<: *a\nk: 1\n", "k"), RawValue::Integer(1));
+    // A list that merges itself, and lists that double at each level.
+    for list in [
+        "x: &a [*a]\n<<: *a\n",
+        "x: &a [{y: 1}, *a, *a]\n<<: [*a, *a]\n",
+    ] {
+        assert_eq!(value(&format!("{list}k: 1\n"), "k"), RawValue::Integer(1));
+    }
+    let mut lists = "a0: &a0 [{k: 1}]\n".to_owned();
+    for level in 1..60 {
+        lists += &format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1);
+    }
+    assert_eq!(value(&(lists + "<<: *a59\n"), "k"), RawValue::Integer(1));
     let mut bomb = "a0: &a0 [x, x]\n".to_owned();
     for level in 1..60 {
         bomb += &format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1);
