@@ -320,7 +320,7 @@ impl Nodes {
 
     fn push(&mut self, node: Node) -> NodeId {
         let id = NodeId::of_slot(self.slots);
-        if self.slots % PIECE_SLOTS == 0 {
+        if self.slots.is_multiple_of(PIECE_SLOTS) {
             self.pieces.push(Vec::with_capacity(PIECE_SLOTS));
         }
         let last = self.pieces.last_mut();
