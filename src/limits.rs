@@ -200,6 +200,11 @@ pub(crate) const KEEPALIVE_PROBES: u32 = 5;
 /// more than the time between two probes, connections of lost hosts would stay for that long.
 const UNACKNOWLEDGED_TIME: Duration = KEEPALIVE_INTERVAL;
 
+/// Bytes of answers that the kernel takes for one connection before the peer has them; the kernel allows
+/// itself twice as much. By itself it would take 4 MiB, so that some hundred peers that read nothing use up
+/// what it has for all connections of the machine (net.ipv4.tcp_mem): then it drops what others send.
+pub(crate) const SEND_BUFFER_BYTES: usize = 256 * KIB as usize;
+
 /// Keys of the process that one scan for the admin page collects: what a browser can hold.
 pub(crate) const SCANNED_KEYS: usize = 200_000;
 
@@ -218,6 +223,10 @@ pub(crate) const MAILBOX_BURST: usize = 1024;
 /// while it is assembled.
 pub(crate) const SCANS_UNDER_WAY: usize = 4;
 pub(crate) const SCANS_OF_ADDRESS: usize = 2;
+
+/// An address that has no scan under way may begin one beyond [`SCANS_UNDER_WAY`], up to this number:
+/// Nimbus's lists do not wait for those of a few others.
+pub(crate) const ADDRESSES_WITH_SCANS: usize = 16;
 
 /// Nodes of the directory, and bytes of their names, that one slice of a scan looks at: a few tenths of
 /// a millisecond.
@@ -283,5 +292,6 @@ const _: () = {
     assert!(*HANDSHAKE_BYTES.end() <= *FRAME_BYTES.end());
     assert!(*UNAUTHENTICATED_PER_ADDRESS.end() <= *CONNECTIONS.end());
     assert!(MAILBOX_BURST <= MAILBOX_MESSAGES);
+    assert!(SCANS_UNDER_WAY <= ADDRESSES_WITH_SCANS);
     assert!(RECEIVE_BUFFER_BYTES.is_power_of_two());
 };

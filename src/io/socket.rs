@@ -13,7 +13,7 @@ use rustix::net::{
     socket_with, sockopt,
 };
 
-use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
+use crate::limits::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, SEND_BUFFER_BYTES};
 
 /// More than any kernel grants. The kernel caps the backlog at net.core.somaxconn, by which the operator
 /// chooses how many workers may dial in at once.
@@ -69,6 +69,7 @@ pub(crate) fn adopt_listener(socket: &OwnedFd, unacknowledged: Duration) -> io::
 fn set_connection_options(socket: &OwnedFd, unacknowledged: Duration) -> io::Result<()> {
     sockopt::set_socket_linger(socket, Some(Duration::ZERO))?;
     sockopt::set_tcp_nodelay(socket, true)?;
+    sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER_BYTES)?;
     sockopt::set_socket_keepalive(socket, true)?;
     sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE)?;
     sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL)?;
@@ -254,6 +255,7 @@ fn open(address: SocketAddr) -> io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
     use super::*;
@@ -276,5 +278,21 @@ mod tests {
         );
         assert!(sockopt::tcp_nodelay(&accepted).unwrap());
         assert_eq!(sockopt::tcp_keepidle(&accepted).unwrap(), KEEPALIVE_IDLE);
+    }
+
+    /// The kernel's memory for all connections is not much more than 4 MiB for each of some hundred.
+    #[test]
+    fn the_kernel_keeps_little_of_what_a_peer_does_not_read() {
+        let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+        let listener = listen_at(any_port, false, Duration::from_secs(1)).unwrap();
+        let listener = TcpListener::from(listener);
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut accepted, _) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        let mut taken = 0;
+        while let Ok(count) = accepted.write(&[0; 64 * 1024]) {
+            taken += count;
+        }
+        assert!(taken < 4 * SEND_BUFFER_BYTES, "{taken} bytes");
     }
 }

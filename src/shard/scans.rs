@@ -2,13 +2,14 @@
 //! a million keys, so none is done at once:
 //!
 //! - A connection has one scan at a time. It waits until the shard may begin it: few are under way
-//!   at once, and fewer of one address, so that nobody's lists fill the memory.
+//!   at once, and fewer of one address, so that nobody's lists fill the memory. Addresses take turns.
 //! - Each shard produces its part slice by slice, one slice a wake, in turn with other scans.
 //! - The parts go to the shard that was asked, which assembles the answer, again in slices.
 //!
 //! What a scan holds is on its peer's account. A scan whose peer is gone is dropped at its next slice.
 
 mod part;
+mod turns;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -19,8 +20,9 @@ pub(super) use part::{Assembly, Part, PartScan, Slice};
 use super::mailbox::RequestMeta;
 use super::work::Scan;
 use crate::connection::ConnectionId;
-use crate::limits::{SCANS_OF_ADDRESS, SCANS_UNDER_WAY};
+use crate::limits::{ADDRESSES_WITH_SCANS, SCANS_OF_ADDRESS, SCANS_UNDER_WAY};
 use crate::store::Store;
+use turns::Turns;
 
 /// Where a peer's scan is. A peer that has one sends no other request.
 #[derive(Debug)]
@@ -54,8 +56,8 @@ impl ScanStage {
 /// The shard's scans: those of its own peers, and its parts of all others'.
 #[derive(Debug, Default)]
 pub(super) struct Scans {
-    /// Peers whose scans have not begun, with their addresses. Some may be gone.
-    waiting: VecDeque<(ConnectionId, IpAddr)>,
+    /// Peers whose scans have not begun. Some may be gone.
+    waiting: Turns,
     /// How many of them are gone.
     gone: usize,
     /// A waiting scan may perhaps begin.
@@ -112,9 +114,9 @@ pub(super) struct ScanTarget {
 }
 
 impl Scans {
-    /// A peer's scan waits for its turn.
+    /// A peer's scan waits for its turn. `address` is the one that its limits count by.
     pub(super) fn enqueue(&mut self, id: ConnectionId, address: IpAddr) {
-        self.waiting.push_back((id, address));
+        self.waiting.push(id, address);
         self.may_begin = true;
     }
 
@@ -139,19 +141,12 @@ impl Scans {
         parts: usize,
         mut take: impl FnMut(ConnectionId) -> Option<Box<WaitingScan>>,
     ) -> Option<Begun> {
-        while self.under_way() < SCANS_UNDER_WAY {
+        while self.under_way() < ADDRESSES_WITH_SCANS {
             let merges = &self.merges;
-            let may_begin = |(_, address): &(ConnectionId, IpAddr)| {
-                let of_address = merges
-                    .iter()
-                    .flatten()
-                    .filter(|merge| merge.address == *address);
-                of_address.count() < SCANS_OF_ADDRESS
-            };
-            let Some(index) = self.waiting.iter().position(may_begin) else {
+            let Some((id, address)) = self.waiting.take(|address| may_begin(merges, address))
+            else {
                 break;
             };
-            let (id, address) = self.waiting.remove(index)?;
             let Some(waiting) = take(id) else {
                 self.gone = self.gone.saturating_sub(1);
                 continue;
@@ -265,7 +260,7 @@ impl Scans {
             ScanStage::Waiting(_) => {
                 self.gone += 1;
                 if self.gone > self.waiting.len() / 2 {
-                    self.waiting.retain(|(id, _)| exists(*id));
+                    self.waiting.retain(exists);
                     self.gone = 0;
                 }
             }
@@ -305,5 +300,83 @@ impl Scans {
             Task::Assembly { .. } => 0,
         };
         self.tasks.iter().map(bytes).sum()
+    }
+}
+
+/// Whether an address may begin a scan beside those under way.
+fn may_begin(merges: &[Option<Merge>], address: &IpAddr) -> bool {
+    let under_way = merges.iter().flatten();
+    let of_address = under_way.clone().filter(|merge| merge.address == *address);
+    match of_address.count() {
+        // Another address's large scans are no reason to wait.
+        0 => true,
+        count => count < SCANS_OF_ADDRESS && under_way.count() < SCANS_UNDER_WAY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::RequestKind;
+
+    const NIMBUS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 9, 9, 9));
+
+    fn id(slot: u32) -> ConnectionId {
+        ConnectionId {
+            slot,
+            generation: 0,
+        }
+    }
+
+    /// The slots of the peers whose scans begin now.
+    fn begin_all(scans: &mut Scans) -> Vec<u32> {
+        let mut begun = Vec::new();
+        let mut take = |id: ConnectionId| {
+            begun.push(id.slot);
+            Some(Box::new(WaitingScan {
+                meta: RequestMeta {
+                    message_id: 1,
+                    kind: RequestKind::GetAllNodesForPath,
+                    received_us: 0,
+                },
+                scan: Scan::List,
+                path: Arc::from("/workerbeats"),
+            }))
+        };
+        while scans.begin_next(1, &mut take).is_some() {}
+        begun
+    }
+
+    /// Others have asked for as many lists as they like before.
+    #[test]
+    fn the_scan_of_an_address_that_asks_for_few_begins_at_once() {
+        let mut scans = Scans::default();
+        for slot in 0..100 {
+            scans.enqueue(id(slot), IpAddr::from([10, 0, 0, (slot % 5) as u8]));
+        }
+        let begun = begin_all(&mut scans);
+        assert_eq!(begun, [0, 1, 2, 3, 4], "one of each address");
+        scans.enqueue(id(100), NIMBUS);
+        assert_eq!(begin_all(&mut scans), [100]);
+        // It has one under way, and no more than its turn.
+        scans.enqueue(id(101), NIMBUS);
+        assert_eq!(begin_all(&mut scans), [0; 0]);
+    }
+
+    #[test]
+    fn few_scans_are_under_way() {
+        let mut scans = Scans::default();
+        for slot in 0..100 {
+            scans.enqueue(id(slot), NIMBUS);
+        }
+        assert_eq!(begin_all(&mut scans).len(), SCANS_OF_ADDRESS);
+        for slot in 100..200 {
+            scans.enqueue(id(slot), IpAddr::from([10, 0, 0, slot as u8]));
+        }
+        begin_all(&mut scans);
+        assert_eq!(scans.under_way(), ADDRESSES_WITH_SCANS);
+        // One that ends lets another address in.
+        scans.end(0);
+        assert_eq!(begin_all(&mut scans).len(), 1);
     }
 }

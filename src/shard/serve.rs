@@ -12,7 +12,7 @@ use super::peer::{Peer, Reading, Room, Slot};
 use super::scans::{Assembly, Part, PartScan, ScanStage, ScanTarget, Slice, Task, WaitingScan};
 use super::work::{Outcome, Route};
 use super::{Context, Shard, peers};
-use crate::access::{self, RequestKind, Rules};
+use crate::access::{self, RequestKind, Rules, account_of};
 use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::{Fault, Refusal};
 use crate::limits::{
@@ -343,7 +343,8 @@ pub(super) fn serve_frame(
         Route::Everywhere(scan) => {
             let path = Arc::from(&*request.path);
             peer.scan = ScanStage::Waiting(Box::new(WaitingScan { meta, scan, path }));
-            engine.scans.enqueue(peer.id, peer.address.ip());
+            let address = account_of(peer.address.ip(), engine.limits.ipv6_prefix);
+            engine.scans.enqueue(peer.id, address);
         }
     }
     Ok(())

@@ -149,6 +149,33 @@ fn floods_of_lists_stay_within_the_memory_that_they_may_have() {
     }
 }
 
+/// Several addresses have asked for as many lists as they like before.
+#[test]
+fn a_list_does_not_wait_for_all_those_that_others_have_asked_for() {
+    const OTHERS: usize = 100;
+    let daemon = Daemon::start(&["--shards", "1"]);
+    fill(daemon.address(), 30_000);
+    let ask = about(GET_ALL_NODES, "/large", 1);
+    let others: Vec<Client> = (0..OTHERS)
+        .map(|index| {
+            let from = Ipv4Addr::new(127, 0, 0, 2 + (index % 5) as u8);
+            let mut peer = Client::connect_from(from.into(), daemon.address());
+            peer.send(&ask);
+            peer
+        })
+        .collect();
+    let mut client = Client::connect(daemon.address());
+    assert_eq!(client.list("/"), ["large"]);
+    let is_answered = |peer: &&Client| {
+        let socket = peer.socket();
+        socket.set_nonblocking(true).expect("an option");
+        socket.peek(&mut [0]).is_ok()
+    };
+    let answered = others.iter().filter(is_answered).count();
+    assert!(answered < OTHERS / 2, "{answered} of {OTHERS} came first");
+    daemon.stop();
+}
+
 #[test]
 fn a_deletion_of_many_keys_takes_turns_with_other_requests() {
     for shards in ["1", "2"] {

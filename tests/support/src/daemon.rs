@@ -261,7 +261,7 @@ impl Daemon {
         pages.unwrap_or(0_u64) * rustix::param::page_size() as u64
     }
 
-    /// The most memory that it ever had.
+    /// The most resident memory that it ever had.
     pub fn peak_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let status = status.expect("the daemon's status");
