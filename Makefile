@@ -13,10 +13,10 @@ ABOUT_SOCKETS = closing:: conformance_scripts:: forwarded_requests:: hostile_pee
 # or Cargo would compile the daemon twice.
 KERBEROS = --features kerberos
 
-.PHONY: run demo test check java load kernels package packaging-check image-full compare capacity prove fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
+.PHONY: run demo test check java load kernels package packaging-check image-full compare capacity prove abuse fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
 .DEFAULT_GOAL := run
 
-# What `make demo`, `make compare`, `make capacity` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
+# What `make demo`, `make compare`, `make capacity`, `make abuse` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
 OPTIONS ?=
 
 # What `make run` hands to the daemon, for example: make run ARGS="--port 7000 --shards 2"
@@ -59,7 +59,7 @@ check: setup-test
 java: setup-test
 	tests/storm/build
 
-# 12 000 workers and a reader, in release mode: a minute.
+# 12 000 workers and a reader, and a small cluster beside attackers, in release mode: two minutes.
 load: setup-test release
 	PROGRAMS=target/$(TRIPLE)/release cargo test --workspace $(KERBEROS) --quiet --test load -- --nocapture
 
@@ -128,3 +128,7 @@ capacity:
 # The clusters that the documents speak of, on our daemon and on Storm's: a quarter of an hour.
 prove:
 	tools/prove $(OPTIONS)
+
+# An honest cluster beside an attacker of each kind, on our daemon and on Storm's: an hour.
+abuse:
+	tools/abuse $(OPTIONS)

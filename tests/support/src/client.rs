@@ -54,7 +54,7 @@ impl Client {
         Self::of(BlockingClient::connect_from(from, to, ANY_FRAME).expect("a connection"))
     }
 
-    fn of(connection: BlockingClient) -> Client {
+    pub(crate) fn of(connection: BlockingClient) -> Client {
         Client {
             connection,
             next_id: 0,

@@ -1,6 +1,7 @@
 //! What the integration tests share: the daemon as a child process, clients over plain sockets, and frames written
 //! byte by byte, because no test trusts the crate's own encoder.
 
+pub mod attack;
 pub mod beats;
 pub mod browser;
 pub mod check_config;
