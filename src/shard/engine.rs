@@ -108,6 +108,11 @@ impl Engine {
         }
     }
 
+    /// Whether scans or the store's compaction go on at the next wake.
+    pub(super) fn has_slices(&self) -> bool {
+        self.scans.has_work() || self.store.is_compacting()
+    }
+
     // ── Our own keys ─────────────────────────────────────────────────────────────────────────────
 
     /// Does what a request asks of one of our keys.

@@ -204,7 +204,7 @@ impl Shard {
         if self.engine.latencies.any() {
             self.engine.latencies.record(wake_us, clock());
         }
-        if self.engine.scans.has_work() || self.engine.store.is_packing() {
+        if self.engine.has_slices() {
             return SleepPlan {
                 at_most: Duration::ZERO,
                 batching: None,
@@ -233,9 +233,10 @@ impl Shard {
         slot.is_some_and(|slot| slot.peer.reading != Reading::Open)
     }
 
-    /// Whether other shards have sent messages that were not taken yet, or scans go on.
+    /// Whether other shards have sent messages that were not taken yet, or there are slices of work to
+    /// do.
     pub fn has_messages(&self) -> bool {
-        !self.engine.mailbox.is_empty() || self.engine.scans.has_work()
+        !self.engine.mailbox.is_empty() || self.engine.has_slices()
     }
 
     /// Whether nothing is owed to any peer or shard.

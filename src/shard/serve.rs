@@ -16,7 +16,7 @@ use crate::access::{self, RequestKind, Rules, account_of};
 use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::{Fault, Refusal};
 use crate::limits::{
-    Limits, MAILBOX_BURST, PACKED_NODES, SMALL_SLICE_BYTES, SMALL_SLICES,
+    Limits, MAILBOX_BURST, SLICE_NODES, SMALL_SLICE_BYTES, SMALL_SLICES,
     UNAUTHENTICATED_FRAME_DIVISOR,
 };
 use crate::session::{Received, Request};
@@ -62,7 +62,7 @@ impl Shard {
             }
         }
         self.continue_scans(cx);
-        self.engine.store.pack(PACKED_NODES);
+        self.engine.store.continue_compaction(SLICE_NODES);
         let mailbox = &mut self.engine.mailbox;
         mailbox.send_waiting();
         mailbox.take_bells(|shard| cx.commands.push(Command::RingBell(shard)));

@@ -1,21 +1,27 @@
-//! The keys of a store as a tree of path segments, with one hash table of whole keys and one of tree
-//! edges. Everything is done a bounded part at a time, but for what is asked for. A key is split at every '/' and never normalised: an empty segment is a segment.
+//! The keys of a store as a tree of path segments, with a hash table of whole keys and one of tree
+//! edges. A key is split at every '/' and never normalised: an empty segment is a segment.
 //!
 //! Must not recurse, because peers choose the depth. Must not know limits or ages.
 
 use ahash::RandomState;
 
-use super::nodes::{CursorId, Node, NodeId, Nodes, ROOT, StoredPulse};
-use super::table::NodeTable;
+use super::chunks::{NodeId, ROOT};
+use super::compaction::Step;
+use super::nodes::{CursorId, Node, Nodes, StoredPulse};
+use super::tables::{PARTS, PartedTable};
 
 const SEPARATOR: char = '/';
+
+/// Details above this size stay where they are when the store is compacted. Allocators give them pages of
+/// their own, so their neighbours keep no memory of theirs.
+const MOST_MOVED_BYTES: usize = 16 * 1024;
 
 pub(super) struct Directory {
     nodes: Nodes,
     /// Every node but the root, by parent and name.
-    edges: NodeTable,
+    edges: PartedTable,
     /// The nodes that have a pulse, by whole key.
-    keys: NodeTable,
+    keys: PartedTable,
     hasher: RandomState,
 }
 
@@ -23,8 +29,8 @@ impl Directory {
     pub(super) fn new(hasher: RandomState) -> Self {
         Self {
             nodes: Nodes::new(),
-            edges: NodeTable::new(),
-            keys: NodeTable::new(),
+            edges: PartedTable::new(),
+            keys: PartedTable::new(),
             hasher,
         }
     }
@@ -51,12 +57,12 @@ impl Directory {
 
     /// Whether [`Self::insert`] can add this many segments.
     pub(super) fn has_room_for(&self, segments: usize) -> bool {
-        self.nodes.has_room_for(segments)
+        self.nodes.chunks().has_room_for(segments)
     }
 
     /// The segments of all keys together, and the root.
     pub(super) fn segment_count(&self) -> usize {
-        self.nodes.live_count()
+        self.nodes.chunks().live_count()
     }
 
     /// Adds a key that is not stored.
@@ -72,7 +78,7 @@ impl Directory {
         debug_assert!(self.nodes[node].pulse.is_none() && self.has_path(node, key));
         self.nodes[node].pulse = Some(pulse);
         let nodes = &self.nodes;
-        let rehash = |node: &NodeId| key_table_hash(&nodes[*node]);
+        let rehash = |node: &NodeId| hash_of_key(&nodes[*node]);
         self.keys.insert(hash, node, rehash);
     }
 
@@ -169,47 +175,61 @@ impl Directory {
 
     /// The number of slots. [`Self::node_at`] of all slots gives every node, in no order.
     pub(super) fn slot_count(&self) -> usize {
-        self.nodes.slot_count()
+        self.nodes.chunks().slot_count()
     }
 
     /// The node in this slot. `None`: the slot is vacant.
     pub(super) fn node_at(&self, slot: usize) -> Option<NodeId> {
-        self.nodes.node_at(slot)
+        self.nodes.chunks().node_at(slot)
     }
 
     /// Bytes of the slab and the tables, without names and details.
     pub(super) fn allocated_bytes(&self) -> usize {
         let tables = self.edges.allocated_bytes() + self.keys.allocated_bytes();
-        self.nodes.allocated_bytes() + tables
+        self.nodes.chunks().allocated_bytes() + tables
     }
 
-    /// Whether enough slots are vacant that the nodes should move together: from three quarters of them on,
-    /// until few are.
-    pub(super) fn is_packing(&self) -> bool {
-        self.nodes.is_packing()
-    }
-
-    /// Moves up to `most` nodes to lower slots and frees memory, if many slots are vacant. Returns whether
-    /// nodes have moved: they have new ids then.
-    pub(super) fn pack(&mut self, most: usize) -> bool {
-        let mut left = most;
-        let mut moved = false;
-        while left > 0 && self.nodes.is_packing() {
-            left -= 1;
-            if self.nodes.drop_vacant_end() {
-                continue;
-            }
-            if let Some((old, new)) = self.nodes.begin_move() {
-                moved = true;
-                let node = &self.nodes[new];
-                self.edges.rename(edge_table_hash(node), old, new);
-                if node.pulse.is_some() {
-                    self.keys.rename(key_table_hash(node), old, new);
+    /// Moves a node to a lower slot if there is room, and its name and small details to new memory.
+    /// Returns whether the node has another id now.
+    pub(super) fn compact_node(&mut self, node: NodeId, step: &mut Step) -> bool {
+        let moved = self.nodes.move_down(node, &mut step.work);
+        let node = match moved {
+            None => node,
+            Some(new) => {
+                let (edge_hash, key_hash) = (
+                    edge_table_hash(&self.nodes[new]),
+                    key_table_hash(&self.nodes[new]),
+                );
+                self.edges.rename(edge_hash, node, new);
+                if let Some(hash) = key_hash {
+                    self.keys.rename(hash, node, new);
                 }
+                new
             }
-            left -= self.nodes.move_children(left);
+        };
+        let Node { name, pulse, .. } = &mut self.nodes[node];
+        step.renew_name(name);
+        if let Some(StoredPulse { details, .. }) = pulse
+            && details.len() <= MOST_MOVED_BYTES
+        {
+            step.renew_details(details);
         }
-        moved
+        moved.is_some()
+    }
+
+    /// The parts of the tables together, for [`Self::shrink_tables`].
+    pub(super) const TABLE_PARTS: usize = 2 * PARTS;
+
+    /// Gives memory of one part of the tables back if most of it is not used.
+    pub(super) fn shrink_tables(&mut self, part: usize, step: &mut Step) {
+        let nodes = &self.nodes;
+        if part < PARTS {
+            let rehash = |node: &NodeId| edge_table_hash(&nodes[*node]);
+            step.work += self.edges.shrink_part(part, rehash);
+        } else {
+            let rehash = |node: &NodeId| hash_of_key(&nodes[*node]);
+            step.work += self.keys.shrink_part(part - PARTS, rehash);
+        }
     }
 
     fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
@@ -236,9 +256,7 @@ impl Directory {
 
     fn take_pulse(&mut self, node: NodeId) -> Option<(u32, StoredPulse)> {
         let pulse = self.nodes[node].pulse.take()?;
-        let nodes = &self.nodes;
-        let rehash = |node: &NodeId| key_table_hash(&nodes[*node]);
-        self.keys.remove(spread(pulse.key_hash), node, rehash);
+        self.keys.remove(spread(pulse.key_hash), node);
         Some((self.nodes[node].path_bytes, pulse))
     }
 
@@ -256,9 +274,7 @@ impl Directory {
 
     fn remove_leaf(&mut self, node: NodeId) {
         let hash = edge_table_hash(&self.nodes[node]);
-        let nodes = &self.nodes;
-        let rehash = |node: &NodeId| edge_table_hash(&nodes[*node]);
-        self.edges.remove(hash, node, rehash);
+        self.edges.remove(hash, node);
         self.nodes.remove(node);
     }
 
@@ -273,7 +289,7 @@ impl Directory {
             let Some(above) = rest.strip_suffix(&*self.nodes[node].name) else {
                 return false;
             };
-            match self.nodes[node].parent {
+            match self.nodes.parent(node) {
                 None | Some(ROOT) => return above.is_empty(),
                 Some(parent) => node = parent,
             }
@@ -293,13 +309,13 @@ fn edge_table_hash(node: &Node) -> u64 {
     spread(node.path_hash.into())
 }
 
-fn key_table_hash(node: &Node) -> u64 {
-    spread(
-        node.pulse
-            .as_ref()
-            .expect("a key's node has a pulse")
-            .key_hash,
-    )
+/// `None`: this is a directory only.
+fn key_table_hash(node: &Node) -> Option<u64> {
+    node.pulse.as_ref().map(|pulse| spread(pulse.key_hash))
+}
+
+fn hash_of_key(node: &Node) -> u64 {
+    key_table_hash(node).expect("a key's node has a pulse")
 }
 
 /// The segments of a key.
@@ -321,14 +337,6 @@ impl Directory {
         std::iter::successors(self.nodes.first_child(top), move |node| {
             self.nodes.next_below(*node, top)
         })
-    }
-
-    pub(super) fn begin_packing(&mut self) {
-        self.nodes.begin_packing();
-    }
-
-    pub(super) fn is_moving(&self) -> bool {
-        self.nodes.is_moving()
     }
 
     /// Panics if the slab, its links and the tables disagree.
@@ -356,11 +364,9 @@ impl Directory {
         }
         assert_eq!(self.keys.len(), keys);
         assert_eq!(self.edges.len(), self.descendants(ROOT).count());
-        let being_moved = usize::from(self.nodes.is_moving());
-        assert_eq!(self.nodes.live_count(), self.edges.len() + 1 + being_moved);
-        assert!(self.keys.largest().max(self.edges.largest()) < 6_000);
+        assert_eq!(self.segment_count(), self.edges.len() + 1);
         let live = (0..self.slot_count()).filter(|slot| self.node_at(*slot).is_some());
-        assert_eq!(self.nodes.live_count(), live.count());
+        assert_eq!(self.segment_count(), live.count());
         self.nodes.check();
     }
 }

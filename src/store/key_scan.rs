@@ -7,8 +7,8 @@ use super::Store;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ScanPosition {
     next_slot: usize,
-    /// `Store::packs` when the scan began.
-    packs: u64,
+    /// `Store::moves` when the scan began.
+    moves: u64,
 }
 
 /// What one call of [`Store::scan_keys`] did.
@@ -44,11 +44,11 @@ impl Store {
         max_slots: usize,
         show: &mut dyn FnMut(KeySummary),
     ) -> ScanProgress {
-        if position.next_slot > 0 && position.packs != self.packs {
+        if position.next_slot > 0 && position.moves != self.moves {
             *position = ScanPosition::default();
             return ScanProgress::Restarted;
         }
-        position.packs = self.packs;
+        position.moves = self.moves;
         let slots = self.directory.slot_count();
         let end = position.next_slot.saturating_add(max_slots).min(slots);
         for slot in position.next_slot..end {

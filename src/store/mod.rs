@@ -6,13 +6,15 @@
 //! it, but EXISTS finds keys only.
 
 mod accounting;
+mod chunks;
+mod compaction;
 mod directory;
 mod key_scan;
 #[cfg(test)]
 mod model;
 mod nodes;
 mod scan;
-mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +30,10 @@ pub use scan::ListScan;
 pub(crate) use scan::RecordScan;
 
 use accounting::Accounting;
+use chunks::NodeId;
+use compaction::Compaction;
 use directory::Directory;
-use nodes::{NodeId, StoredPulse, WriteStamp};
+use nodes::{StoredPulse, WriteStamp};
 
 /// Whether [`Store::put`] stored a new key or an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +70,9 @@ pub struct Store {
     stale_so_far: u64,
     /// Stale keys that the last finished pass has counted.
     stale_keys: u64,
-    /// How often the nodes have moved to other slots. A scan that spans such a move begins again.
-    packs: u64,
+    compaction: Compaction,
+    /// How often nodes have moved to other slots. A scan that spans such a move begins again.
+    moves: u64,
 }
 
 impl Store {
@@ -85,7 +90,8 @@ impl Store {
             next_slot: 0,
             stale_so_far: 0,
             stale_keys: 0,
-            packs: 0,
+            compaction: Compaction::default(),
+            moves: 0,
         }
     }
 
@@ -145,6 +151,7 @@ impl Store {
             return false;
         };
         self.remove_pulse(node);
+        self.compact_if_sparse();
         true
     }
 
@@ -176,6 +183,7 @@ impl Store {
         } else {
             self.next_slot = end;
         }
+        self.compact_if_sparse();
         ExpireProgress {
             removed_keys: keys_before - self.usage().keys,
             finished,
@@ -196,20 +204,6 @@ impl Store {
         self.accounting.usage()
     }
 
-    /// Whether a call of [`Self::pack`] would free memory.
-    pub fn is_packing(&self) -> bool {
-        self.directory.is_packing()
-    }
-
-    /// Gives memory back after many keys were removed, a part at a time: moves at most `most` nodes.
-    pub fn pack(&mut self, most: usize) {
-        if self.directory.pack(most) {
-            // The pass must see all slots again.
-            self.packs += 1;
-            self.begin_pass();
-        }
-    }
-
     /// Bytes of memory that the index takes besides the text of keys and the details.
     pub(crate) fn index_bytes(&self) -> u64 {
         self.directory.allocated_bytes() as u64
@@ -224,8 +218,9 @@ impl Store {
     }
 
     fn count_segments(&mut self) {
-        let segments = self.directory.segment_count() as u64;
-        self.accounting.set_segments(segments);
+        let segments = self.directory.segment_count();
+        self.accounting.set_segments(segments as u64);
+        self.compaction.note_segments(segments);
     }
 
     fn begin_pass(&mut self) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::tests::{delete_path, hash, hasher, keys, list, records};
+use super::tests::{compact, delete_path, hash, hasher, keys, list, records};
 use super::*;
 
 /// Each key with its details and the time of its last write.
@@ -97,8 +97,7 @@ enum Step {
     DeletePath(String),
     Records(String),
     Expire(u64, usize),
-    /// Moves some nodes, although few slots are vacant.
-    Pack(usize),
+    Compact,
 }
 
 /// Paths of few distinct names, so that keys collide; some names are empty, so that slashes repeat, lead
@@ -133,7 +132,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => path().prop_map(Step::DeletePath),
         2 => path().prop_map(Step::Records),
         1 => (0u64..200, 0usize..100).prop_map(|(age, slots)| Step::Expire(age, slots)),
-        3 => (0usize..12).prop_map(Step::Pack),
+        1 => Just(Step::Compact),
     ]
 }
 
@@ -187,10 +186,7 @@ fn run(limits: StoreLimits, steps: Vec<Step>, hash: fn(&str) -> u64) -> Result<(
                 model.remove_if(|_, written| written < expired_before_ms);
                 prop_assert_eq!(store.stale_keys(), model.usage().keys);
             }
-            Step::Pack(most) => {
-                store.directory.begin_packing();
-                store.pack(*most);
-            }
+            Step::Compact => compact(&mut store),
         }
         prop_assert_eq!(store.usage(), model.usage(), "after {:?}", step);
         store.directory.check();

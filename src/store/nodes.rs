@@ -1,31 +1,14 @@
-//! The nodes of a directory tree in one slab. Nodes link to parents, children and siblings by slot, and
-//! vacant slots are reused. A slab that is mostly vacant is packed, a bounded part at a time. Knows names and links only, not how a node is looked up.
+//! The nodes of a directory tree: their names, and links to parents, children and siblings. Knows
+//! names and links only, not how a node is looked up.
 
-use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 
 use bytes::Bytes;
 
-/// A slot of the slab plus one, so that an `Option<NodeId>` takes four bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NodeId(NonZeroU32);
+use super::chunks::{Chunks, NodeId, ROOT};
 
-/// The node above the first segment of every key. It always exists and has no pulse.
-pub(super) const ROOT: NodeId = NodeId(NonZeroU32::MIN);
-
-/// The slots that a [`NodeId`] can name.
-const MAX_SLOTS: usize = u32::MAX as usize;
-
-impl NodeId {
-    fn of_slot(slot: usize) -> Self {
-        debug_assert!(slot < MAX_SLOTS, "the directory asks for room first");
-        Self(NonZeroU32::MIN.saturating_add(slot as u32))
-    }
-
-    fn slot(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
+/// A node with more children stays where it is: each of them would have to learn its new id.
+const MOST_MOVED_CHILDREN: usize = 1024;
 
 /// A place in the tree that stays valid while nodes come and go: when its node is removed, it moves
 /// on to the next one.
@@ -49,14 +32,13 @@ pub(super) struct CursorId(usize);
 
 /// One segment of a path: a directory, a key, or both.
 pub(super) struct Node {
-    /// `None` for the root and for a vacant slot. It may be the old id of a node that is being moved, which
-    /// has the right name and parent and nothing else; [`Nodes::parent`] never is.
-    pub(super) parent: Option<NodeId>,
+    /// `None` for the root and for a vacant slot.
+    parent: Option<NodeId>,
     first_child: Option<NodeId>,
     /// The next sibling. In a vacant slot, the next vacant slot.
     next: Option<NodeId>,
     previous: Option<NodeId>,
-    /// Hash of the path that ends here. It does not depend on slots, so it survives packing.
+    /// Hash of the path that ends here. It does not depend on slots, so it stays when nodes move.
     pub(super) path_hash: u32,
     /// Bytes of the path that ends here, with the slashes between its segments.
     pub(super) path_bytes: u32,
@@ -107,85 +89,28 @@ const _: () = assert!(
     "every key takes one, and every directory"
 );
 
-/// Slots of a piece of the slab: a slab in one piece would be copied as a whole when it grows.
-const PIECE_SLOTS: usize = 1 << PIECE_BITS;
-const PIECE_BITS: u32 = 12;
-
-/// Fewer slots than these are never packed: it would save next to nothing.
-const MIN_PACKED_SLOTS: usize = 64;
-
-/// The slab. Slot 0 is the root.
 pub(super) struct Nodes {
-    /// All but the last are full.
-    pieces: Vec<Vec<Node>>,
-    slots: usize,
-    /// Vacant slots are linked both ways.
-    first_vacant: Option<NodeId>,
-    vacant: usize,
+    chunks: Chunks,
     /// One for each scan under way, so they are few.
     cursors: Vec<Option<Cursor>>,
-    is_packing: bool,
-    moving: Option<Moving>,
-}
-
-/// A node in the last slot that is on its way to another one. Children of it may still name the old id as
-/// their parent's.
-#[derive(Debug, Clone, Copy)]
-struct Moving {
-    from: NodeId,
-    to: NodeId,
-    /// The child to be told next.
-    children: CursorId,
 }
 
 impl Nodes {
     /// The root alone.
     pub(super) fn new() -> Self {
         Self {
-            pieces: vec![vec![Node::vacant(None)]],
-            slots: 1,
-            first_vacant: None,
-            vacant: 0,
+            chunks: Chunks::new(),
             cursors: Vec::new(),
-            is_packing: false,
-            moving: None,
         }
     }
 
-    /// The number of slots, with the vacant ones.
-    pub(super) fn slot_count(&self) -> usize {
-        self.slots
-    }
-
-    /// The number of nodes, with the root.
-    pub(super) fn live_count(&self) -> usize {
-        self.slots - self.vacant
-    }
-
-    pub(super) fn allocated_bytes(&self) -> usize {
-        let slots = self.pieces.iter().map(Vec::capacity);
-        slots.sum::<usize>() * size_of::<Node>()
-    }
-
-    /// Whether there are ids for this many more nodes.
-    pub(super) fn has_room_for(&self, nodes: usize) -> bool {
-        self.live_count().saturating_add(nodes) < MAX_SLOTS
-    }
-
-    /// The node in this slot. `None`: the slot is vacant.
-    pub(super) fn node_at(&self, slot: usize) -> Option<NodeId> {
-        let node = self.pieces.get(slot >> PIECE_BITS)?;
-        let node = node.get(slot % PIECE_SLOTS)?;
-        (slot == ROOT.slot() || node.parent.is_some()).then(|| NodeId::of_slot(slot))
+    pub(super) fn chunks(&self) -> &Chunks {
+        &self.chunks
     }
 
     /// `None` for the root.
     pub(super) fn parent(&self, node: NodeId) -> Option<NodeId> {
-        let parent = self[node].parent?;
-        match self.moving {
-            Some(Moving { from, to, .. }) if parent == from => Some(to),
-            _ => Some(parent),
-        }
+        self[node].parent
     }
 
     pub(super) fn first_child(&self, node: NodeId) -> Option<NodeId> {
@@ -224,14 +149,7 @@ impl Nodes {
             name: name.into(),
             pulse: None,
         };
-        let id = match self.first_vacant {
-            Some(vacant) => {
-                self.unlink_vacant(vacant);
-                self[vacant] = node;
-                vacant
-            }
-            None => self.push(node),
-        };
+        let id = self.chunks.add(node);
         self[parent].first_child = Some(id);
         if let Some(next) = next {
             self[next].previous = Some(id);
@@ -242,13 +160,13 @@ impl Nodes {
     /// Removes a node that has no children. It must not be the root.
     pub(super) fn remove(&mut self, id: NodeId) {
         debug_assert!(id != ROOT && self[id].first_child.is_none());
-        if self.moving.is_some_and(|moving| moving.to == id) {
-            self.move_children(1); // none is left
-        }
         self.move_cursors_off(id);
-        let parent = self.parent(id);
-        let Node { next, previous, .. } = self[id];
-        self.vacate(id);
+        let Node {
+            parent,
+            next,
+            previous,
+            ..
+        } = self.chunks.remove(id);
         match (previous, parent) {
             (Some(previous), _) => self[previous].next = next,
             (None, Some(parent)) => self[parent].first_child = next,
@@ -257,7 +175,57 @@ impl Nodes {
         if let Some(next) = next {
             self[next].previous = previous;
         }
-        self.is_packing |= self.slots >= MIN_PACKED_SLOTS && self.live_count() * 4 <= self.slots;
+    }
+
+    /// Moves a node to a lower chunk, if one has room. Returns its new id. Adds the other nodes that it
+    /// visits to `visited`.
+    pub(super) fn move_down(&mut self, id: NodeId, visited: &mut usize) -> Option<NodeId> {
+        if !self.chunks.has_room_below(id) {
+            return None;
+        }
+        let children = std::iter::successors(self[id].first_child, |child| self[*child].next);
+        let children = children.take(MOST_MOVED_CHILDREN + 1).count();
+        *visited += children;
+        if children > MOST_MOVED_CHILDREN {
+            return None;
+        }
+        let node = self.chunks.remove(id);
+        let new = self.chunks.add(node);
+        let Node {
+            parent,
+            first_child,
+            next,
+            previous,
+            ..
+        } = self[new];
+        match (previous, parent) {
+            (Some(previous), _) => self[previous].next = Some(new),
+            (None, Some(parent)) => self[parent].first_child = Some(new),
+            (None, None) => {}
+        }
+        if let Some(next) = next {
+            self[next].previous = Some(new);
+        }
+        let mut child = first_child;
+        while let Some(node) = child {
+            self[node].parent = Some(new);
+            child = self[node].next;
+        }
+        self.rename_in_cursors(id, new);
+        Some(new)
+    }
+
+    fn rename_in_cursors(&mut self, old: NodeId, new: NodeId) {
+        for cursor in self.cursors.iter_mut().flatten() {
+            if cursor.next == Some(old) {
+                cursor.next = Some(new);
+            }
+            if let Extent::Subtree(top) = &mut cursor.extent
+                && *top == old
+            {
+                *top = new;
+            }
+        }
     }
 
     /// A cursor over the children of a node.
@@ -317,147 +285,11 @@ impl Nodes {
             }
         }
     }
-
-    fn push(&mut self, node: Node) -> NodeId {
-        let id = NodeId::of_slot(self.slots);
-        if self.slots.is_multiple_of(PIECE_SLOTS) {
-            self.pieces.push(Vec::with_capacity(PIECE_SLOTS));
-        }
-        let last = self.pieces.last_mut();
-        last.expect("the slab has a root").push(node);
-        self.slots += 1;
-        id
-    }
-
-    /// Makes a node's slot vacant. Nothing may link to it.
-    fn vacate(&mut self, id: NodeId) {
-        self[id] = Node::vacant(self.first_vacant);
-        if let Some(next) = self.first_vacant {
-            self[next].previous = Some(id);
-        }
-        self.first_vacant = Some(id);
-        self.vacant += 1;
-    }
-
-    fn unlink_vacant(&mut self, id: NodeId) {
-        let Node { next, previous, .. } = self[id];
-        match previous {
-            Some(previous) => self[previous].next = next,
-            None => self.first_vacant = next,
-        }
-        if let Some(next) = next {
-            self[next].previous = previous;
-        }
-        self.vacant -= 1;
-    }
-}
-
-/// Packing: nodes move from the end of the slab to vacant slots, one after another.
-impl Nodes {
-    /// Whether many slots are vacant, or were and a part of them still is.
-    pub(super) fn is_packing(&self) -> bool {
-        self.is_packing
-    }
-
-    /// Frees the last slot if it is vacant.
-    pub(super) fn drop_vacant_end(&mut self) -> bool {
-        let last = NodeId::of_slot(self.slots - 1);
-        if self.node_at(last.slot()).is_some() {
-            return false;
-        }
-        self.unlink_vacant(last);
-        self.slots -= 1;
-        let piece = self.pieces.last_mut().expect("the slab has a root");
-        piece.pop();
-        if piece.is_empty() {
-            self.pieces.pop();
-        }
-        if self.vacant * 8 <= self.slots {
-            self.is_packing = false;
-            if let [only] = &mut self.pieces[..] {
-                only.shrink_to_fit();
-            }
-        }
-        true
-    }
-
-    /// Begins to move the node in the last slot, unless one is being moved. Returns its old and its new id.
-    /// From now on it has the new one, but for its children: see [`Self::move_children`].
-    pub(super) fn begin_move(&mut self) -> Option<(NodeId, NodeId)> {
-        if self.moving.is_some() {
-            return None;
-        }
-        let from = NodeId::of_slot(self.slots - 1);
-        let Some(to) = self.first_vacant else {
-            self.is_packing = false;
-            return None;
-        };
-        self.unlink_vacant(to);
-        // Children that are not told yet find the way to the root through what is left here.
-        let left = Node {
-            parent: self[from].parent,
-            path_hash: self[from].path_hash,
-            path_bytes: self[from].path_bytes,
-            name: self[from].name.clone(),
-            ..Node::vacant(None)
-        };
-        let node = std::mem::replace(&mut self[from], left);
-        let Node {
-            parent,
-            next,
-            previous,
-            ..
-        } = node;
-        self[to] = node;
-        match (previous, parent) {
-            (Some(previous), _) => self[previous].next = Some(to),
-            (None, Some(parent)) => self[parent].first_child = Some(to),
-            (None, None) => {}
-        }
-        if let Some(next) = next {
-            self[next].previous = Some(to);
-        }
-        for cursor in self.cursors.iter_mut().flatten() {
-            cursor.rename(from, to);
-        }
-        let children = self.open_children(to);
-        self.moving = Some(Moving { from, to, children });
-        Some((from, to))
-    }
-
-    /// Tells up to `most` children of the node that is being moved. Returns how many that were.
-    pub(super) fn move_children(&mut self, most: usize) -> usize {
-        let Some(Moving { from, to, children }) = self.moving else {
-            return 0;
-        };
-        for told in 0..most {
-            let Some(child) = self.step(children) else {
-                self.close(children);
-                self.moving = None;
-                self.vacate(from);
-                return told;
-            };
-            self[child].parent = Some(to);
-        }
-        most
-    }
-}
-
-impl Cursor {
-    fn rename(&mut self, old: NodeId, new: NodeId) {
-        if self.next == Some(old) {
-            self.next = Some(new);
-        }
-        if let Extent::Subtree(top) = &mut self.extent
-            && *top == old
-        {
-            *top = new;
-        }
-    }
 }
 
 impl Node {
-    fn vacant(next: Option<NodeId>) -> Self {
+    /// What a slot holds that is vacant, or the root.
+    pub(super) fn vacant(next: Option<NodeId>) -> Self {
         Self {
             parent: None,
             first_child: None,
@@ -469,52 +301,44 @@ impl Node {
             pulse: None,
         }
     }
+
+    pub(super) fn is_vacant(&self) -> bool {
+        self.parent.is_none()
+    }
+
+    /// The vacant slot after this vacant one.
+    pub(super) fn next_vacant(&self) -> Option<NodeId> {
+        self.next
+    }
 }
 
 impl Index<NodeId> for Nodes {
     type Output = Node;
 
     fn index(&self, id: NodeId) -> &Node {
-        let slot = id.slot();
-        &self.pieces[slot >> PIECE_BITS][slot % PIECE_SLOTS]
+        &self.chunks[id]
     }
 }
 
 impl IndexMut<NodeId> for Nodes {
     fn index_mut(&mut self, id: NodeId) -> &mut Node {
-        let slot = id.slot();
-        &mut self.pieces[slot >> PIECE_BITS][slot % PIECE_SLOTS]
+        &mut self.chunks[id]
     }
 }
 
 #[cfg(test)]
 impl Nodes {
-    pub(super) fn begin_packing(&mut self) {
-        self.is_packing = true;
-    }
-
-    pub(super) fn is_moving(&self) -> bool {
-        self.moving.is_some()
-    }
-
-    /// Panics if siblings are not linked both ways, or if a vacant slot is not in the list.
+    /// Panics if siblings are not linked both ways, or if the slots are not in order.
     pub(super) fn check(&self) {
-        for id in (0..self.slot_count()).filter_map(|slot| self.node_at(slot)) {
+        self.chunks.check();
+        for id in (0..self.chunks.slot_count()).filter_map(|slot| self.chunks.node_at(slot)) {
             let mut previous = None;
             let mut next = self[id].first_child;
             while let Some(child) = next {
-                let links = (self.parent(child), self[child].previous);
+                let links = (self[child].parent, self[child].previous);
                 assert_eq!(links, (Some(id), previous));
                 (previous, next) = (Some(child), self[child].next);
             }
         }
-        let next = |vacant: &NodeId| self[*vacant].next;
-        let vacant = std::iter::successors(self.first_vacant, next);
-        let vacant = vacant.inspect(|vacant| {
-            assert_eq!(self.node_at(vacant.slot()), None);
-            let next = self[*vacant].next;
-            assert!(next.is_none_or(|next| self[next].previous == Some(*vacant)));
-        });
-        assert_eq!(vacant.count(), self.vacant);
     }
 }

@@ -34,14 +34,6 @@ pub(super) fn put_at(store: &mut Store, key: &str, now_ms: u64) {
 /// Nodes of one slice: few, so that lists, records and deletions take several.
 const SLICE: usize = 5;
 
-/// Packs the slab to the end. Nothing is lost meanwhile.
-fn pack(store: &mut Store) {
-    while store.is_packing() {
-        store.pack(7);
-    }
-    store.directory.check();
-}
-
 /// A whole list, sorted.
 pub(super) fn list(store: &mut Store, path: &str) -> Vec<String> {
     let mut names = BTreeSet::new();
@@ -72,6 +64,15 @@ pub(super) fn delete_path(store: &mut Store, path: &str) -> u64 {
     let slice = SLICE.max(store.slot_count() / 10);
     while store.delete_below(path, slice) {}
     keys_before - store.usage().keys
+}
+
+/// A whole pass of the compaction.
+pub(super) fn compact(store: &mut Store) {
+    store.begin_compaction();
+    while store.is_compacting() {
+        store.continue_compaction(SLICE);
+    }
+    store.directory.check();
 }
 
 pub(super) fn keys(store: &mut Store) -> Vec<String> {
@@ -180,8 +181,8 @@ fn depth_costs_no_stack() {
     assert_eq!(list(&mut store, ""), ["a"]);
     assert_eq!(keys(&mut store), [key.as_str()]);
     assert_eq!(delete_path(&mut store, "/"), 1);
-    pack(&mut store);
-    assert!(store.index_bytes() < 8192, "{} bytes", store.index_bytes());
+    compact(&mut store);
+    assert_eq!(store.index_bytes(), roomy().index_bytes());
 }
 
 // ── Limits, age and memory ───────────────────────────────────────────────────────────────────────
@@ -236,7 +237,7 @@ fn stale_keys_are_counted_before_they_expire() {
     assert_eq!(pass(&mut store, 0, 0), (0, 100));
     assert_eq!(pass(&mut store, 0, 40), (40, 100));
     assert_eq!(pass(&mut store, 10, 40), (30, 90));
-    // Nearly all keys expire, and the slab is packed during the pass.
+    // Nearly all keys expire.
     assert_eq!(pass(&mut store, 98, u64::MAX).1, 2);
     assert_eq!(pass(&mut store, 98, u64::MAX), (2, 2));
     assert!(
@@ -283,35 +284,40 @@ fn keys_expire_slice_by_slice_and_updates_keep_them() {
             .removed_keys,
         501
     );
-    pack(&mut store);
-    assert!(store.index_bytes() < 8192, "{} bytes", store.index_bytes());
+    compact(&mut store);
+    assert_eq!(store.index_bytes(), roomy().index_bytes());
 }
 
 #[test]
-fn an_expiry_pass_misses_no_key_when_the_slab_is_packed_meanwhile() {
+fn an_expiry_pass_misses_no_key_when_nodes_move_meanwhile() {
     let mut store = roomy();
-    for number in 0..400u64 {
+    for number in 0..4000u64 {
         let key = number.to_string();
-        let fresh = (390..399).contains(&number);
+        let written_ms = if (3900..3999).contains(&number) {
+            1000
+        } else {
+            0
+        };
         assert!(
             store
-                .put(&key, hash(&key), Bytes::new(), if fresh { 1000 } else { 0 })
+                .put(&key, hash(&key), Bytes::new(), written_ms)
                 .is_ok()
         );
     }
-    let full = store.index_bytes();
-    assert_eq!(store.expire(expire_before(500), 391).removed_keys, 390);
-    pack(&mut store);
-    assert!(store.index_bytes() < full / 10, "it was packed");
+    let slots = store.slot_count();
+    assert_eq!(store.expire(expire_before(500), 3901).removed_keys, 3900);
+    let moves = store.moves;
+    compact(&mut store);
+    assert!(store.moves > moves && store.slot_count() < slots / 3);
     let rest = ExpireProgress {
         removed_keys: 1,
         finished: true,
     };
-    assert_eq!(store.expire(expire_before(500), 391), rest);
+    assert_eq!(store.expire(expire_before(500), 3901), rest);
 }
 
 #[test]
-fn an_emptied_store_frees_its_memory() {
+fn a_store_that_has_lost_most_of_its_keys_frees_their_memory() {
     let mut store = roomy();
     let worker = |number: u32| format!("/workerbeats/topology-{}/worker-{number}", number / 400);
     let fill = |store: &mut Store| {
@@ -320,64 +326,88 @@ fn an_emptied_store_frees_its_memory() {
         }
         store.index_bytes()
     };
+    let step_to_the_end = |store: &mut Store| {
+        assert!(store.is_compacting());
+        while store.is_compacting() {
+            store.continue_compaction(100);
+        }
+        store.directory.check();
+    };
     let full = fill(&mut store);
-    for key in (400..20_000).map(worker) {
+    for key in (0..20_000).filter(|number| number % 50 > 0).map(worker) {
         assert!(store.remove(&key, hash(&key)));
     }
-    store.directory.check();
-    pack(&mut store);
+    step_to_the_end(&mut store);
     assert!(
-        store.index_bytes() < full / 10,
-        "a fiftieth of the keys is left"
+        store.index_bytes() < full / 8,
+        "a fiftieth of the keys is left: {} of {full}",
+        store.index_bytes()
     );
-    assert_eq!(list(&mut store, "/workerbeats/topology-0").len(), 400);
+    assert_eq!(list(&mut store, "/workerbeats/topology-0").len(), 8);
     assert_eq!(delete_path(&mut store, "/"), 400);
-    pack(&mut store);
-    assert!(store.index_bytes() < 8192, "{} bytes", store.index_bytes());
+    compact(&mut store);
+    assert_eq!(store.index_bytes(), roomy().index_bytes());
     let again = fill(&mut store);
     assert_eq!(delete_path(&mut store, "/workerbeats"), 20_000);
-    pack(&mut store);
-    assert!(again <= full && store.index_bytes() < 8192);
+    step_to_the_end(&mut store);
+    assert!(again <= full);
+    assert_eq!(store.index_bytes(), roomy().index_bytes());
 }
 
+/// Keys come and go while nodes move.
 #[test]
-fn a_directory_of_many_keys_is_moved_in_steps() {
+fn a_compaction_takes_turns_with_requests() {
     let mut store = roomy();
-    let early = |number: u32| format!("/early/{number}");
-    let late = |number: u32| format!("/late/many/{number}");
-    (0..3_000).for_each(|number| put_at(&mut store, &early(number), 0));
-    (0..500).for_each(|number| put_at(&mut store, &late(number), 0));
-    // Its keys go to slots before it, so that it comes to be last.
-    assert_eq!(delete_path(&mut store, "/early"), 3_000);
-    (0..500).for_each(|number| assert!(store.remove(&late(number), hash(&late(number)))));
-    (0..500).for_each(|number| put_at(&mut store, &early(number), 0));
-    put_at(&mut store, "/late/many/more", 0);
-    let mut lists = store.begin_list("/early");
-    let mut listed = 0;
-    let mut was_moving = 0;
-    for round in 500.. {
-        store.directory.begin_packing();
-        store.pack(40);
+    let worker = |number: u32| format!("/w/t{}/{number}", number % 3);
+    for number in 0..6000 {
+        put_at(&mut store, &worker(number), 0);
+    }
+    for number in (0..6000).filter(|number| number % 4 > 0) {
+        let key = worker(number);
+        assert!(store.remove(&key, hash(&key)));
+    }
+    let mut round = 0;
+    while store.is_compacting() {
+        store.continue_compaction(50);
+        let (gone, new) = (worker(round * 4), worker(10_000 + round));
+        assert!(store.remove(&gone, hash(&gone)));
+        put_at(&mut store, &new, 0);
         store.directory.check();
-        was_moving += u32::from(store.directory.is_moving());
-        // Keys come and go, are found and listed.
-        put_at(&mut store, &early(round), 0);
-        assert!(store.remove(&early(round - 500), hash(&early(round - 500))));
-        assert!(store.contains(&early(round - 1), hash(&early(round - 1))));
-        store.continue_list(&mut lists, 3, &mut |_| listed += 1);
-        if round == 1_000 {
-            break;
+        round += 1;
+    }
+    assert!(round > 20, "{round}");
+    let mut expected: Vec<String> = (round..1500).map(|number| worker(number * 4)).collect();
+    expected.extend((0..round).map(|number| worker(10_000 + number)));
+    expected.sort();
+    assert_eq!(keys(&mut store), expected);
+}
+
+/// However a step ends, it is short: a directory with many children stays where it is.
+#[test]
+fn a_step_of_the_compaction_is_short() {
+    let mut store = roomy();
+    let key = |directory: u32, number: u32| format!("/w/{directory}/{number}");
+    for number in 0..2000 {
+        for directory in 0..8 {
+            put_at(&mut store, &key(directory, number), 0);
         }
     }
-    assert!(was_moving > 0);
-    store.end_list(lists);
-    assert_eq!(list(&mut store, "/early").len(), 500);
-    while store.directory.is_moving() {
-        store.pack(1);
+    for number in (0..2000).filter(|number| number % 3 > 0) {
+        for directory in 1..8 {
+            let key = key(directory, number);
+            store.remove(&key, hash(&key));
+        }
     }
-    assert_eq!(delete_path(&mut store, "/early"), 500);
-    assert_eq!(list(&mut store, "/late/many"), ["more"]);
-    pack(&mut store);
+    store.begin_compaction();
+    let mut steps = 0;
+    while store.is_compacting() {
+        store.continue_compaction(100);
+        steps += 1;
+    }
+    store.directory.check();
+    assert!(steps > 7000 / 100, "{steps}");
+    assert_eq!(list(&mut store, "/w/0").len(), 2000);
+    assert_eq!(list(&mut store, "/w/7").len(), 667);
 }
 
 #[test]
@@ -467,14 +497,14 @@ fn a_scan_shows_every_key_once_with_its_age_size_and_writes() {
 #[test]
 fn a_scan_begins_again_when_the_keys_move() {
     let mut store = roomy();
-    for number in 0..500 {
+    for number in 0..5000 {
         let key = format!("/w/{number:03}");
         assert!(store.put(&key, hash(&key), Bytes::new(), number).is_ok());
     }
     // Nearly all keys go during the scan.
-    let (seen, restarts) = scan(&mut store, 100, |store| {
-        store.expire(expire_before(490), usize::MAX);
-        pack(store);
+    let (seen, restarts) = scan(&mut store, 1000, |store| {
+        store.expire(expire_before(4990), usize::MAX);
+        store.continue_compaction(usize::MAX);
     });
     assert_eq!((seen.len(), restarts), (10, 1));
 }
