@@ -12,7 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::auth::{Authenticator, HAS_KERBEROS};
 use crate::commands;
-use crate::config::{self, ConfigErrors, Cores, Loaded, Note, Setting, Sources, keys};
+use crate::config::{self, ConfigErrors, Cores, Loaded, MemoryLimit, Note, Setting, Sources, keys};
 use crate::server;
 
 const FAILED: u8 = 1;
@@ -93,8 +93,9 @@ struct Options {
     definitions: Vec<String>,
 }
 
-/// Runs the command that the process's arguments ask for.
-pub fn run() -> ExitCode {
+/// Runs the command that the process's arguments ask for. `free_pages` makes the allocator, which is the
+/// binary's choice, give free pages to the system.
+pub fn run(free_pages: fn()) -> ExitCode {
     let cli = match Cli::try_parse_from(command_first(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(answer) => {
@@ -105,7 +106,7 @@ pub fn run() -> ExitCode {
     };
     let sources = cli.options.sources();
     match cli.command.unwrap_or_default() {
-        Command::Serve => serve(&sources),
+        Command::Serve => serve(&sources, free_pages),
         Command::CheckConfig => match load(&sources) {
             Ok(loaded) => check_config(loaded),
             Err(code) => code,
@@ -145,11 +146,11 @@ fn load(sources: &Sources) -> Result<Loaded, ExitCode> {
     Ok(loaded)
 }
 
-fn serve(sources: &Sources) -> ExitCode {
+fn serve(sources: &Sources, free_pages: fn()) -> ExitCode {
     // First, so that a signal during the start is not lost.
     let outcome = server::signals().map(|signals| {
         let loaded = load(sources)?;
-        server::serve(loaded, sources, signals).map_err(|error| {
+        server::serve(loaded, sources, signals, free_pages).map_err(|error| {
             eprintln!("storm-pacemaker: {error}");
             ExitCode::from(FAILED)
         })
@@ -221,6 +222,7 @@ impl Options {
             user_home: variable("HOME"),
             user_name: variable("USER"),
             cores: Cores::of_this_process(),
+            memory: MemoryLimit::of_this_process(),
         }
     }
 }

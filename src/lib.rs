@@ -18,6 +18,7 @@ mod commands;
 pub mod config;
 pub mod connection;
 pub mod fault;
+pub mod footprint;
 pub mod io;
 pub mod limits;
 pub mod server;

@@ -78,6 +78,12 @@ impl Limits {
         UNACKNOWLEDGED_TIME.min(self.output_deadline * 2)
     }
 
+    /// Bytes of memory that the keys of one scan for the admin page take, in all, and bytes of the
+    /// answer made of them. Where little may be stored there is little memory for it.
+    pub fn page_bytes(&self) -> usize {
+        (self.stored_bytes / PAGE_PART).min(PAGE_BYTES) as usize
+    }
+
     /// Limits that tests and measurements do not reach; each narrows the one that it is about.
     pub fn wide() -> Limits {
         Limits {
@@ -157,6 +163,12 @@ const fn seconds(count: u64) -> Duration {
 /// Connections that one address may hold at least, unless the configuration says otherwise.
 const LEAST_PER_ADDRESS: u64 = 1000;
 
+/// Kernel memory of one connection: its socket, its file and what the ring knows of it. A cgroup counts it.
+pub(crate) const KERNEL_CONNECTION_BYTES: u64 = 4 * KIB;
+
+/// Memory of one connection that neither sends nor waits, in all.
+pub(crate) const CONNECTION_MEMORY_BYTES: u64 = KERNEL_CONNECTION_BYTES + 2 * KIB;
+
 /// Bytes that one connection may buffer even when all buffers together are full: a request that comes
 /// in two pieces is no offence.
 pub(crate) const SMALL_BUFFER_BYTES: usize = 16 * KIB as usize;
@@ -208,12 +220,11 @@ pub(crate) const SEND_BUFFER_BYTES: usize = 256 * KIB as usize;
 /// Keys of the process that one scan for the admin page collects: what a browser can hold.
 pub(crate) const SCANNED_KEYS: usize = 200_000;
 
-/// Bytes of memory that the keys of one scan take, in all: the text of the paths, and what is kept
-/// beside each. It is enough for `SCANNED_KEYS` keys of 130 bytes; a worker's key has 80 to 110.
-pub(crate) const SCANNED_BYTES: usize = 32 * MIB as usize;
-
-/// Bytes of `/cluster.json`. Peers choose the keys, and a control character takes six bytes in JSON.
-pub(crate) const CLUSTER_JSON_BYTES: usize = 32 * MIB as usize;
+/// The most that [`Limits::page_bytes`] are, and the part of [`Limits::stored_bytes`] that they are
+/// otherwise. Peers choose the keys, and a control character takes six bytes in JSON. In memory it is enough
+/// for `SCANNED_KEYS` keys of 130 bytes; a worker's key has 80 to 110.
+pub(crate) const PAGE_BYTES: u64 = 32 * MIB;
+const PAGE_PART: u64 = 8;
 
 /// Messages that a shard takes from its mailbox before it looks at its sockets again.
 pub(crate) const MAILBOX_BURST: usize = 1024;
@@ -232,10 +243,6 @@ pub(crate) const ADDRESSES_WITH_SCANS: usize = 16;
 /// a millisecond.
 pub(crate) const SLICE_NODES: usize = 1024;
 pub(crate) const SLICE_BYTES: usize = 64 * KIB as usize;
-
-/// Nodes of the directory that one wake moves to give memory back after many keys were removed: a few tenths
-/// of a millisecond.
-pub(crate) const PACKED_NODES: usize = 512;
 
 /// Slices that found no more than these bytes take some microseconds each: a wake may have that many of
 /// them. Most lists are such.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::board::{Board, ShardEntry};
 use super::cache::Cache;
-use crate::limits::{Ageing, CLUSTER_JSON_BYTES};
+use crate::limits::Ageing;
 use crate::shard::ScannedKeys;
 use document::Summary;
 
@@ -31,6 +31,8 @@ const TOO_OLD: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Cluster {
     ageing: Ageing,
+    /// Bytes of the answer.
+    most_bytes: usize,
     board: Arc<Board>,
     /// The latest keys of each shard, and when they came.
     scanned: Mutex<Vec<Option<(Instant, ScannedKeys)>>>,
@@ -38,9 +40,10 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(ageing: Ageing, board: Arc<Board>) -> Cluster {
+    pub(super) fn new(ageing: Ageing, most_bytes: usize, board: Arc<Board>) -> Cluster {
         Cluster {
             ageing,
+            most_bytes,
             scanned: Mutex::new(board.entries().iter().map(|_| None).collect()),
             board,
             json: Cache::default(),
@@ -100,7 +103,7 @@ impl Cluster {
             time_ms: since_1970.unwrap_or_default().as_millis() as u64,
             stored_keys: reports.map(|report| report.shard.usage.keys).sum(),
         };
-        document::json(&summary, &keys, CLUSTER_JSON_BYTES)
+        document::json(&summary, &keys, self.most_bytes)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Option<(Instant, ScannedKeys)>>> {

@@ -54,8 +54,12 @@ struct Answer {
 impl Routes {
     pub(super) fn new(facts: Facts, board: Arc<Board>) -> Routes {
         let facts = Arc::new(facts);
-        let page = (facts.page != PageRule::Off)
-            .then(|| (Page::new(), Cluster::new(facts.ageing, board.clone())));
+        let page = (facts.page != PageRule::Off).then(|| {
+            (
+                Page::new(),
+                Cluster::new(facts.ageing, facts.limits.page_bytes(), board.clone()),
+            )
+        });
         Routes {
             metrics: Metrics::new(facts.clone(), board.clone()),
             metrics_text: Default::default(),

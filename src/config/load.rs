@@ -9,7 +9,7 @@ use super::relations::{self, cores_in_words};
 use super::resolve::{Entry, Resolved};
 use super::setting::Setting;
 use super::storm_layer::{self, CHILDOPTS, Childopts, NamedFile, StormFile};
-use super::{Config, Cores, DEFAULTS, layers, logins, toml_layer};
+use super::{Config, Cores, DEFAULTS, MemoryLimit, layers, logins, toml_layer};
 use crate::auth::Credentials;
 use crate::auth::jaas::Properties;
 
@@ -36,6 +36,8 @@ pub struct Sources {
     pub user_home: Option<String>,
     pub user_name: Option<String>,
     pub cores: Cores,
+    /// `None`: unknown; defaults do not follow it.
+    pub memory: Option<MemoryLimit>,
 }
 
 impl Sources {
@@ -71,7 +73,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let credentials = logins::credentials(&resolved, &properties, &mut diagnostics);
     // Only valid values are checked against each other, so no error follows from another.
     if !diagnostics.has_errors() {
-        relations::derive(&mut resolved, &sources.cores, &mut diagnostics);
+        let memory = sources.memory.as_ref();
+        relations::derive(&mut resolved, &sources.cores, memory, &mut diagnostics);
     }
     let mut notes = diagnostics.into_notes()?;
     let config = Config::from_resolved(&resolved, credentials, &sources.cores);
@@ -249,7 +252,7 @@ pub fn resolve_storm_yaml(text: &str, cores: &Cores) -> Result<Config, ConfigErr
     entries.extend(inherited.iter().filter_map(Definition::entry));
     let mut resolved = Resolved::of(entries, &mut diagnostics.errors);
     if !diagnostics.has_errors() {
-        relations::derive(&mut resolved, cores, &mut diagnostics);
+        relations::derive(&mut resolved, cores, None, &mut diagnostics);
     }
     diagnostics.into_notes()?;
     Ok(Config::from_resolved(&resolved, Credentials::None, cores))

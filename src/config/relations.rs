@@ -1,19 +1,27 @@
 //! Values that stand for a rule, such as "auto", and values that must agree with each other.
 
-use super::Cores;
 use super::diagnostics::{ConfigError, Diagnostics, Location};
 use super::keys::{BUFFERED, EXPIRE_AFTER, FRAME_SIZE, MAX_THREADS, OUTPUT, SHARDS};
 use super::resolve::Resolved;
 use super::setting::Setting;
 use super::value::SettingValue;
+use super::{Cores, MemoryLimit, memory_defaults};
 use crate::limits;
 use crate::units::{Size, Time};
 
 /// Replaces values that stand for a rule, and checks values against each other.
-pub(super) fn derive(resolved: &mut Resolved, cores: &Cores, diagnostics: &mut Diagnostics) {
+pub(super) fn derive(
+    resolved: &mut Resolved,
+    cores: &Cores,
+    memory: Option<&MemoryLimit>,
+    diagnostics: &mut Diagnostics,
+) {
     if resolved.get(&SHARDS).is_none() {
         let (shards, rule) = automatic_shards(resolved.get(&MAX_THREADS), cores);
         resolved.compute(&SHARDS, SettingValue::Count(shards), rule);
+    }
+    if let Some(memory) = memory {
+        memory_defaults::fit(resolved, memory, diagnostics);
     }
     let (output, buffered) = (resolved.get(&OUTPUT) as u64, resolved.get(&BUFFERED));
     let errors = [

@@ -89,6 +89,11 @@ impl Resolved {
         T::from_value(&self.winner(key).value).expect("the constructors of Key pair kind and type")
     }
 
+    /// The setting's value as `check-config` shows it.
+    pub(super) fn shown(&self, setting: &Setting) -> String {
+        self.winner(setting).value.to_string()
+    }
+
     /// Where the setting's value was set, and under which name.
     pub(super) fn source_of(&self, setting: &Setting) -> (&Location, &str) {
         let winner = self.winner(setting);

@@ -3,6 +3,7 @@
 
 #[cfg(not(target_env = "musl"))]
 mod executor;
+mod housekeeping;
 mod incident_log;
 mod lifecycle;
 mod listeners;
@@ -34,6 +35,7 @@ use crate::io::{Bells, DataPlane, ring_all};
 use crate::limits::Limits;
 use crate::shard::{Common, Policy, Settings};
 use crate::units::Size;
+use housekeeping::{CompactionRequests, Housekeeping};
 use incident_log::IncidentLog;
 use lifecycle::Lifecycle;
 use logging::Log;
@@ -97,7 +99,8 @@ pub(crate) fn data_plane(config: &Config) -> Result<Vec<Note>, StartError> {
 
 /// Serves until SIGTERM or SIGINT, then answers the requests in flight, resets all connections and
 /// returns. SIGHUP loads the configuration again from `sources`, and SIGQUIT logs what `/status` tells. Logs
-/// the notes of `loaded`.
+/// the notes of `loaded`. `free_pages` makes the allocator give free pages to the system; it is called
+/// seldom, on a thread of its own.
 ///
 /// # Errors
 /// The machine cannot run the daemon, a socket cannot listen, the credentials cannot be used, or a
@@ -106,6 +109,7 @@ pub fn serve(
     loaded: Loaded,
     sources: &Sources,
     mut signals: SignalsInfo,
+    free_pages: fn(),
 ) -> Result<(), StartError> {
     let Loaded { config, notes } = loaded;
     // Changes the environment, so it comes before any thread.
@@ -136,7 +140,9 @@ pub fn serve(
     let parts = Parts {
         listeners: listeners.shared(shards),
         policies: policy_mailbox.clone(),
+        compactions: CompactionRequests::default(),
         board: board.clone(),
+        scanned_bytes: settings.limits.page_bytes(),
         incidents: IncidentLog::new(config.limits.ipv6_prefix),
     };
     let started = start_shards(&config, &settings, policies, preflight.plane, &parts);
@@ -161,6 +167,15 @@ pub fn serve(
         &preflight,
         plane,
     );
+    let housekeeping = Housekeeping {
+        board: board.clone(),
+        connections: settings.common.connections.clone(),
+        requests: parts.compactions.clone(),
+        free_pages,
+    };
+    housekeeping
+        .start()
+        .map_err(internal("starting the housekeeping"))?;
     let admin = match admin_listener {
         Some(listener) => Some(
             Admin::start(listener, facts.clone(), board.clone())

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::admin::board::{Board, Report, ShardEntry};
-use crate::limits::{SCANNED_BYTES, SCANNED_KEYS};
+use crate::limits::SCANNED_KEYS;
 use crate::shard::{KeyScan, ScanLimits, ScannedKeys, Shard};
 
 /// The time between two slices of a key scan. At this rate a scan takes a few percent of a core.
@@ -28,11 +28,12 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(board: Arc<Board>, shard: usize) -> Publisher {
+    /// `scanned_bytes`: memory that the keys of one scan may take on all shards together.
+    pub(super) fn new(board: Arc<Board>, shard: usize, scanned_bytes: usize) -> Publisher {
         Publisher {
             scan_limits: ScanLimits {
                 keys: SCANNED_KEYS.div_ceil(board.entries().len()),
-                bytes: SCANNED_BYTES.div_ceil(board.entries().len()),
+                bytes: scanned_bytes.div_ceil(board.entries().len()),
             },
             board,
             shard,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
+use super::housekeeping::CompactionRequests;
 use super::incident_log::IncidentLog;
 use super::lifecycle::{Lifecycle, ShardFailure, StartReport};
 use super::listeners::SharedListeners;
@@ -45,6 +46,9 @@ pub(super) struct ShardThread {
     accept_failures: u64,
     publisher: Publisher,
     policies: Arc<PolicyMailbox>,
+    compactions: CompactionRequests,
+    /// Requests for a compaction that were followed.
+    compactions_begun: u64,
 }
 
 /// What all shards have in common.
@@ -60,7 +64,10 @@ pub(super) struct Shared {
 pub(super) struct Parts {
     pub(super) listeners: SharedListeners,
     pub(super) policies: Arc<PolicyMailbox>,
+    pub(super) compactions: CompactionRequests,
     pub(super) board: Arc<Board>,
+    /// Memory that the keys of one scan for the admin page may take.
+    pub(super) scanned_bytes: usize,
     pub(super) incidents: IncidentLog,
 }
 
@@ -151,10 +158,12 @@ impl ShardThread {
             started: parts.board.epoch(),
             now_us: 0,
             next_tick_us: 0,
-            publisher: Publisher::new(parts.board, index),
+            publisher: Publisher::new(parts.board, index, parts.scanned_bytes),
             incidents: parts.incidents,
             accept_failures: 0,
             policies: parts.policies,
+            compactions: parts.compactions,
+            compactions_begun: 0,
         };
         thread.woke();
         thread.publisher.begin(thread.now_us);
@@ -201,6 +210,10 @@ impl ShardThread {
         if let Some(policy) = self.policies.take(self.index) {
             let old = self.shard.set_policy(policy);
             self.policies.give_back(self.index, old);
+        }
+        let requests = self.compactions.count();
+        if std::mem::replace(&mut self.compactions_begun, requests) != requests {
+            self.shard.begin_compaction();
         }
         self.publisher.tick(self.now_us);
     }

@@ -115,6 +115,21 @@ impl AddressAccounts {
         self.stripes.iter().map(of_stripe).sum()
     }
 
+    /// Drops the accounts of one stripe that count nothing, and gives their memory back. Shards call it in
+    /// turn for all stripes. No other thread does: one that is less important and loses its core would
+    /// keep the lock.
+    pub(super) fn tidy(&self, turn: usize, now_us: u64) {
+        let mut stripe = lock(&self.stripes[turn % STRIPES]);
+        if stripe.by_address.capacity() > 2 * MANY_ACCOUNTS {
+            stripe.drop_unused(now_us);
+            let accounts = &mut stripe.by_address;
+            if accounts.len() * 4 < accounts.capacity() {
+                let fitting = accounts.len().max(MANY_ACCOUNTS);
+                accounts.shrink_to(fitting);
+            }
+        }
+    }
+
     /// Counts a new connection until `closed`, even if it is refused.
     pub(super) fn opened(
         &self,
@@ -228,9 +243,12 @@ impl PerAddressLimits {
 
 impl Stripe {
     fn prune(&mut self, now_us: u64) {
-        if self.by_address.len() < self.prune_at {
-            return;
+        if self.by_address.len() >= self.prune_at {
+            self.drop_unused(now_us);
         }
+    }
+
+    fn drop_unused(&mut self, now_us: u64) {
         // A deferred login and an unauthenticated connection are connections, too.
         self.by_address.retain(|_, account| {
             account.connections > 0 || account.held_bytes > 0 || account.forgiven_us > now_us
@@ -411,5 +429,22 @@ mod tests {
             .iter()
             .map(|stripe| lock(stripe).by_address.len());
         assert!(lengths.max() <= Some(MANY_ACCOUNTS));
+    }
+
+    #[test]
+    fn the_memory_of_many_accounts_goes_back() {
+        let accounts = AddressAccounts::with_limits(LIMITS);
+        let hosts = (0..100_000_u32).map(|host| IpAddr::from(host.to_be_bytes()));
+        for address in hosts.clone() {
+            accounts.opened(address, false, 0).unwrap();
+        }
+        let room = |accounts: &AddressAccounts| -> usize {
+            let of_stripe = |stripe| lock(stripe).by_address.capacity();
+            accounts.stripes.iter().map(of_stripe).sum()
+        };
+        assert!(room(&accounts) >= 100_000);
+        hosts.for_each(|address| accounts.closed(address));
+        (0..STRIPES).for_each(|turn| accounts.tidy(turn, 0));
+        assert!(room(&accounts) <= 3 * MANY_ACCOUNTS * STRIPES);
     }
 }

@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 
 use super::mailbox::ReplyTarget;
 use super::peer::{Peer, Slot};
+use super::peers::is_mostly_empty;
 use super::{AddressAccounts, Settings};
 use crate::access::account_of;
 use crate::budget::Allowance;
@@ -118,6 +119,13 @@ impl BufferAccount {
     pub(super) fn must_give_way(&mut self) -> bool {
         self.allowance.settle();
         self.allowance.used() > self.guaranteed_bytes && self.allowance.take_overdraft()
+    }
+
+    /// Gives memory back that many addresses needed.
+    pub(super) fn shrink(&mut self) {
+        if is_mostly_empty(self.by_address.len(), self.by_address.capacity()) {
+            self.by_address.shrink_to_fit();
+        }
     }
 
     /// The peer is gone. What other shards have of its requests counts until they reply.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::address_accounts::{AddressAccounts, Excess, PlaceInLine};
 use super::peer::{LoginStage, Peer, Slot};
+use super::peers::is_mostly_empty;
 use super::{Context, Incident, Shard, peers, serve};
 use crate::access::Rules;
 use crate::auth::{Authenticator, Identity};
@@ -49,6 +50,8 @@ pub(super) struct Logins {
     deferred: Vec<ConnectionId>,
     /// False while the shard stops: no login waits.
     defers: bool,
+    /// Counts the ticks that tidy the accounts.
+    tidy_turn: usize,
     limits: Arc<Limits>,
 }
 
@@ -61,7 +64,15 @@ impl Logins {
             deadlines: VecDeque::new(),
             deferred: Vec::new(),
             defers: true,
+            tidy_turn: 0,
             limits,
+        }
+    }
+
+    /// Gives memory back that many logins needed.
+    pub(super) fn shrink(&mut self) {
+        if is_mostly_empty(self.deadlines.len(), self.deadlines.capacity()) {
+            self.deadlines.shrink_to_fit();
         }
     }
 
@@ -205,6 +216,9 @@ impl Shard {
     /// Judges deferred logins whose turn has come, and ends logins that have taken too long.
     pub(super) fn tick_logins(&mut self, cx: &mut Context<'_>) {
         self.end_slow_logins(cx);
+        let logins = &mut self.peers.logins;
+        logins.accounts.tidy(logins.tidy_turn, cx.now_us);
+        logins.tidy_turn = logins.tidy_turn.wrapping_add(1);
         for id in std::mem::take(&mut self.peers.logins.deferred) {
             self.try_deferred(id, cx);
         }

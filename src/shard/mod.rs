@@ -181,9 +181,9 @@ impl Shard {
         self.drop_deferred_logins(cx);
     }
 
-    /// Ends peers that do not take their answers or do not finish their logins, and deletes keys
-    /// that are not refreshed. To be called a few times a second. `unacknowledged` tells how many
-    /// sent bytes a peer's host has not acknowledged.
+    /// Ends peers that do not take their answers or do not finish their logins, deletes keys that are
+    /// not refreshed, and gives back memory that is no longer needed. To be called a few times a
+    /// second. `unacknowledged` tells how many sent bytes a peer's host has not acknowledged.
     pub fn tick(
         &mut self,
         cx: &mut Context<'_>,
@@ -194,6 +194,13 @@ impl Shard {
         self.give_way(cx);
         self.tick_logins(cx);
         self.tick_ageing(cx);
+        self.peers.shrink();
+        self.engine.scans.shrink();
+    }
+
+    /// Begins to move what is stored closer together, so that pages between become free.
+    pub(crate) fn begin_compaction(&mut self) {
+        self.engine.store.begin_compaction();
     }
 
     // ── What the event loop asks ─────────────────────────────────────────────────────────────────

@@ -67,6 +67,16 @@ impl Peers {
         Some(peer)
     }
 
+    /// Gives memory back that many connections needed and few need.
+    pub(super) fn shrink(&mut self) {
+        self.slots.shrink();
+        if is_mostly_empty(self.blocked.len(), self.blocked.capacity()) {
+            self.blocked.shrink_to_fit();
+        }
+        self.logins.shrink();
+        self.buffers.shrink();
+    }
+
     /// The peer did not take all of a send at once.
     pub(super) fn blocked(&mut self, id: ConnectionId, now_us: u64) {
         let Some(Slot { peer, .. }) = self.slots.get_mut(id) else {
@@ -83,6 +93,11 @@ impl Peers {
             }
         }
     }
+}
+
+/// Whether a collection has memory for far more than it holds. Small ones may.
+pub(super) fn is_mostly_empty(len: usize, capacity: usize) -> bool {
+    capacity >= 1024 && len < capacity / 8
 }
 
 /// Ends a connection because of what its peer did.
@@ -270,7 +285,45 @@ impl Slots {
         self.0[id.slot as usize].take()
     }
 
+    fn shrink(&mut self) {
+        let used = self.0.iter().rposition(Option::is_some);
+        self.0.truncate(used.map_or(0, |last| last + 1));
+        if is_mostly_empty(self.0.len(), self.0.capacity()) {
+            self.0.shrink_to_fit();
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
         self.0.iter().flatten().map(|slot| &**slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Session;
+    use crate::wire::FrameReader;
+
+    #[test]
+    fn the_memory_of_many_connections_goes_back() {
+        let id = |slot| ConnectionId {
+            slot,
+            generation: 0,
+        };
+        let address = ([127, 0, 0, 1], 1).into();
+        let mut slots = Slots::default();
+        for slot in 0..10_000 {
+            let peer = Peer::new(id(slot), address, Session::without_login());
+            let reader = FrameReader::new(1024);
+            slots.insert(Slot { reader, peer });
+        }
+        for slot in 0..10_000 {
+            if slot != 500 {
+                assert!(slots.remove(id(slot)).is_some());
+            }
+        }
+        slots.shrink();
+        assert!(slots.get(id(500)).is_some());
+        assert!(slots.0.capacity() < 1_000, "{}", slots.0.capacity());
     }
 }

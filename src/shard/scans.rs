@@ -120,6 +120,11 @@ impl Scans {
         self.may_begin = true;
     }
 
+    /// Gives memory back that many waiting scans needed.
+    pub(super) fn shrink(&mut self) {
+        self.waiting.shrink();
+    }
+
     /// Whether there is something to do at the next wake.
     pub(super) fn has_work(&self) -> bool {
         self.may_begin || !self.tasks.is_empty()

@@ -31,6 +31,8 @@ mod login_rules;
 mod login_settings;
 mod lost_hosts;
 mod many_shards;
+mod memory_limit;
+mod memory_returns;
 mod metrics;
 mod monitoring;
 mod page;

@@ -45,10 +45,11 @@ pub fn be_one_if_asked() {
         user_home: None,
         user_name: None,
         cores: Cores::of_this_process(),
+        memory: None,
     };
     let loaded = config::load(&sources).expect("the settings are right");
     let signals = server::signals().expect("signals");
-    server::serve(loaded, &sources, signals).expect("the daemon serves");
+    server::serve(loaded, &sources, signals, || {}).expect("the daemon serves");
 }
 
 impl Daemon {

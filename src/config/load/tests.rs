@@ -2,9 +2,10 @@ use std::num::NonZeroUsize;
 
 use support::says::{assert_lines_say, assert_says};
 
-use super::super::{AuthMethod, keys};
+use super::super::{AuthMethod, Severity, keys};
 use super::*;
 use crate::access::PageRule;
+use crate::footprint::Footprint;
 
 fn sources() -> Sources {
     Sources {
@@ -23,6 +24,7 @@ fn sources() -> Sources {
             ids: vec![0, 1, 4, 5],
             are_ours: true,
         },
+        memory: None,
     }
 }
 
@@ -152,4 +154,100 @@ fn every_wrong_override_is_reported() {
             ),
         ],
     );
+}
+
+/// A configuration for a process with so much memory, in MiB.
+fn with_memory(mib: u64, overrides: &[&str]) -> Loaded {
+    let overrides = overrides.iter().map(|text| (*text).to_owned()).collect();
+    let memory = MemoryLimit {
+        bytes: mib << 20,
+        file: "/sys/fs/cgroup/memory.max".into(),
+    };
+    load(&Sources {
+        overrides,
+        memory: Some(memory),
+        ..sources()
+    })
+    .unwrap()
+}
+
+/// The most memory that the limits allow, with what the kernel holds for connections.
+fn needed_bytes(config: &Config) -> u64 {
+    let shards = config.server.shards.get();
+    let kernel = config.limits.connections * crate::limits::KERNEL_CONNECTION_BYTES;
+    Footprint::of(&config.limits, shards, true).total() + kernel
+}
+
+#[test]
+fn defaults_follow_the_memory_of_the_process() {
+    let plenty = with_memory(64 << 10, &[]);
+    assert_eq!(plenty.config.limits.stored_bytes, 4 << 30);
+    assert_eq!(source_of(&plenty, "limits.stored_bytes"), "default");
+    let mut before = u64::MAX;
+    for mib in [8 << 10, 2 << 10, 1 << 10, 512, 256] {
+        let Loaded { config, notes } = with_memory(mib, &["server.shards=2"]);
+        assert!(notes.is_empty(), "{notes:?}");
+        let needed = needed_bytes(&config);
+        assert!(needed <= mib << 20, "{needed} of {mib} MiB");
+        // And they leave nothing unused that could be for pulses.
+        let stored = config.limits.stored_bytes;
+        assert!(
+            stored < before && stored >= (mib << 20) / 16,
+            "{stored} of {mib} MiB"
+        );
+        before = stored;
+    }
+    let small = with_memory(256, &["server.shards=2"]);
+    for key in [
+        "limits.stored_bytes",
+        "limits.buffered",
+        "limits.connections",
+    ] {
+        let source = source_of(&small, key);
+        assert!(
+            source.contains("256 MiB") && source.contains("/sys/fs/cgroup/memory.max"),
+            "{source}"
+        );
+    }
+    assert_eq!(source_of(&small, "limits.frame_size"), "default");
+}
+
+#[test]
+fn configured_limits_stay_and_are_warned_about() {
+    let overrides = [
+        "server.shards=2",
+        "limits.stored_bytes=1GiB",
+        "limits.buffered=512MiB",
+    ];
+    let Loaded { config, notes } = with_memory(1 << 10, &overrides);
+    assert_eq!(config.limits.stored_bytes, 1 << 30);
+    assert_eq!(config.limits.buffered_bytes, 512 << 20);
+    let [
+        Note {
+            severity: Severity::Warning,
+            text,
+        },
+    ] = &notes[..]
+    else {
+        panic!("{notes:?}");
+    };
+    let needed = crate::units::show_bytes(needed_bytes(&config) as f64);
+    for fact in [
+        needed.as_str(),
+        "1.00 GiB",
+        "/sys/fs/cgroup/memory.max",
+        "limits.stored_bytes (1GiB)",
+        "limits.buffered (512MiB)",
+        "limits.connections",
+        "server.shards (2)",
+    ] {
+        assert!(text.contains(fact), "{fact:?} is not in {text:?}");
+    }
+    // Small ones fit, beside defaults that follow.
+    let overrides = ["server.shards=2", "limits.stored_bytes=100MiB"];
+    assert!(with_memory(1 << 10, &overrides).notes.is_empty());
+    // Memory that is too small for any limits.
+    let tiny = with_memory(64, &["server.shards=4"]);
+    assert_eq!(tiny.config.limits.stored_bytes, 1 << 20);
+    assert_eq!(tiny.notes.len(), 1);
 }

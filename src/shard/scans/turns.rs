@@ -8,6 +8,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::connection::ConnectionId;
+use crate::shard::peers::is_mostly_empty;
 
 /// Peers whose scans have not begun. Some may be gone.
 #[derive(Debug, Default)]
@@ -57,6 +58,14 @@ impl Turns {
         self.order
             .retain(|address| by_address.contains_key(address));
         self.count = by_address.values().map(VecDeque::len).sum();
+    }
+
+    /// Gives back what a burst has left.
+    pub(super) fn shrink(&mut self) {
+        if is_mostly_empty(self.order.len(), self.order.capacity()) {
+            self.order.shrink_to_fit();
+            self.by_address.shrink_to_fit();
+        }
     }
 
     pub(super) fn len(&self) -> usize {

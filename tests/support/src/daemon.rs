@@ -17,6 +17,7 @@ use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::cgroup::Cgroup;
 use super::machine::{self, Rings};
 use super::{PATIENCE, wait_until};
 
@@ -65,6 +66,11 @@ impl Daemon {
         let mut command = Command::new("bash");
         command.args(["-c", &script]).arg(binary());
         Self::spawn(command, loopback(0), arguments)
+    }
+
+    /// Starts in a cgroup.
+    pub fn start_in_cgroup(cgroup: &Cgroup, arguments: &[&str]) -> Daemon {
+        Self::spawn(cgroup.command(binary()), loopback(0), arguments)
     }
 
     /// Starts with listening sockets from the outside, as a service manager hands them over.

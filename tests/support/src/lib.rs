@@ -4,6 +4,7 @@
 pub mod attack;
 pub mod beats;
 pub mod browser;
+pub mod cgroup;
 pub mod check_config;
 pub mod client;
 pub mod conformance;

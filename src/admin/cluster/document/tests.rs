@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::*;
-use crate::limits::{CLUSTER_JSON_BYTES, SCANNED_BYTES, SCANNED_KEYS};
+use crate::limits::{PAGE_BYTES, SCANNED_KEYS};
 use crate::shard::KeySlice;
+
+const MOST_BYTES: usize = PAGE_BYTES as usize;
 
 const SUMMARY: Summary = Summary {
     ageing: Ageing {
@@ -43,11 +45,11 @@ fn hostile_keys_do_not_make_it_larger_than_its_bound() {
     let control = "\u{1}".repeat(1000);
     let keys = ["a", "b"].map(|shard| {
         let paths = (0..).map(|number| format!("/{shard}{number}{control}"));
-        scanned(paths, u64::MAX, SCANNED_BYTES / 2)
+        scanned(paths, u64::MAX, MOST_BYTES / 2)
     });
-    let (bytes, document) = document(&keys, CLUSTER_JSON_BYTES);
-    assert!(bytes <= CLUSTER_JSON_BYTES, "{bytes}");
-    assert!(bytes > CLUSTER_JSON_BYTES / 10 * 9, "{bytes}");
+    let (bytes, document) = document(&keys, MOST_BYTES);
+    assert!(bytes <= MOST_BYTES, "{bytes}");
+    assert!(bytes > MOST_BYTES / 10 * 9, "{bytes}");
     assert_eq!(document["complete"], false);
     // Neither shard has hidden the other.
     let others = document["others"].as_array().unwrap();
@@ -92,8 +94,8 @@ fn the_largest_cluster_fits() {
         let topology = format!("a-topology-of-usual-length-{}-1795449600", number / 400);
         format!("/workerbeats/{topology}/{worker}-{}", 6700 + number % 400)
     });
-    let keys = [scanned(paths, 29_999, SCANNED_BYTES)];
-    let (_, document) = document(&keys, CLUSTER_JSON_BYTES);
+    let keys = [scanned(paths, 29_999, MOST_BYTES)];
+    let (_, document) = document(&keys, MOST_BYTES);
     assert_eq!(document["complete"], true);
     let topologies = document["topologies"].as_array().unwrap();
     assert_eq!(topologies.len(), SCANNED_KEYS / 400);
@@ -102,7 +104,7 @@ fn the_largest_cluster_fits() {
 #[test]
 fn a_shard_without_keys_is_named() {
     let keys = scanned(["/a".to_owned()].into_iter(), 7, 100);
-    let json = json(&SUMMARY, &[Some(&keys), None], CLUSTER_JSON_BYTES);
+    let json = json(&SUMMARY, &[Some(&keys), None], MOST_BYTES);
     let document: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(document["missing_shards"], serde_json::json!([1]));
     assert_eq!(document["complete"], false);
