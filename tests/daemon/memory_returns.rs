@@ -61,26 +61,11 @@ fn memory_goes_back_after_each_kind_of_burst() {
         &[
             ("keys written and deleted", keys_come_and_go),
             ("keys written, few of them left", few_keys_stay),
-            ("lists of many names", lists),
             (
                 "large pulses replaced by small ones",
                 large_pulses_become_small,
             ),
             ("connections with half a frame, gone", half_frames),
-        ],
-    );
-}
-
-#[test]
-fn memory_goes_back_on_many_shards() {
-    memory_goes_back_after(
-        "8",
-        &[
-            ("keys written, few of them left", few_keys_stay),
-            (
-                "large pulses replaced by small ones",
-                large_pulses_become_small,
-            ),
         ],
     );
 }
@@ -128,31 +113,6 @@ fn few_keys_stay(daemon: &Daemon) -> u64 {
     });
     exchange(&mut Client::connect(daemon.address()), deletions);
     u64::from(KEYS / OF) * key_bytes
-}
-
-/// Of two megabytes each, for peers that do not read them and for peers that go away meanwhile.
-fn lists(daemon: &Daemon) -> u64 {
-    let key = |number| format!("/flat/a-name-of-about-forty-characters-{number:08x}");
-    let pulses = (0..50_000).map(|number| send(key(number), "", 1));
-    exchange(&mut Client::connect(daemon.address()), pulses);
-    let ask = |last: u8| {
-        let from = IpAddr::from([127, 0, 0, last]);
-        let mut peer = Client::connect_from(from, daemon.address());
-        peer.try_send(&about(GET_ALL_NODES, "/flat", 1));
-        peer
-    };
-    let mut idle: Vec<Client> = (0..100).map(|number| ask(2 + number % 50)).collect();
-    for _ in 0..20 {
-        let peers: Vec<Client> = (0..20).map(|number| ask(60 + number)).collect();
-        peers.into_iter().for_each(Client::reset);
-    }
-    for peer in &mut idle {
-        // It is made when its turn has come.
-        assert!(!peer.read_some(1).is_empty());
-    }
-    drop(idle);
-    Client::connect(daemon.address()).delete_path("/flat");
-    0
 }
 
 fn large_pulses_become_small(daemon: &Daemon) -> u64 {
