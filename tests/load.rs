@@ -166,7 +166,9 @@ impl Drop for Generator {
 /// `make load` names the directory of what `make release` makes, which is what packages contain.
 fn release(program: &str) -> PathBuf {
     let directory = std::env::var_os("PROGRAMS").unwrap_or("target/release".into());
-    let program = PathBuf::from(directory).join(program);
+    // The daemon runs in a directory of its own.
+    let program = std::path::absolute(PathBuf::from(directory).join(program));
+    let program = program.expect("a working directory");
     assert!(
         program.exists(),
         "{} is missing: run `make load`",
