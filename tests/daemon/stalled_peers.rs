@@ -1,13 +1,13 @@
 //! Peers that send a part of a request and then nothing, or a byte now and then, do not hold buffers
 //! for ever, and never at the expense of those who send whole requests.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use support::client::assert_good_client_is_served;
 use support::frames::*;
-use support::{Client, Daemon};
+use support::{Client, Daemon, wait_until};
 
 /// Ends the peers that trickle, whether a test succeeds or not.
 struct Until<'a>(&'a AtomicBool);
@@ -18,9 +18,10 @@ impl Drop for Until<'_> {
     }
 }
 
-/// Sends a byte now and then until the peer is closed or `over`.
-fn trickle(mut peer: Client, over: &AtomicBool) {
+/// Sends a byte now and then until the peer is closed or `over`, and counts them.
+fn trickle(mut peer: Client, over: &AtomicBool, trickled: &AtomicUsize) {
     while !over.load(Ordering::Relaxed) && peer.try_send(b"x") {
+        trickled.fetch_add(1, Ordering::Relaxed);
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -32,14 +33,19 @@ fn honest_requests_are_served_while_others_trickle_theirs() {
         let daemon = Daemon::start(&[&["--shards", shards], &bounds[..]].concat());
         let whole = send("/large", vec![b'x'; 900_000], 1);
         let over = AtomicBool::new(false);
+        let trickled = AtomicUsize::new(0);
         thread::scope(|scope| {
             let _until = Until(&over);
             // Together they want more than there is.
             for _ in 0..9 {
                 let mut peer = Client::connect(daemon.address());
                 peer.try_send(&whole[..450_000]);
-                scope.spawn(|| trickle(peer, &over));
+                scope.spawn(|| trickle(peer, &over, &trickled));
             }
+            // Only time tells them from honest peers: who holds most for longest is ended.
+            wait_until("they have trickled for a second", || {
+                trickled.load(Ordering::Relaxed) > 100
+            });
             // More than is left beside the holders.
             let details = vec![b'y'; 700_000];
             for worker in 0..25 {
