@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::frames::*;
-use support::{Client, Daemon, holds_within};
+use support::{Client, Daemon, holds_within, wait_until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const MIB: u64 = 1 << 20;
@@ -131,6 +131,9 @@ fn half_frames(daemon: &Daemon) -> u64 {
             peer
         })
         .collect();
+    wait_until("the daemon holds them", || {
+        daemon.resident_bytes() > 100 * MIB
+    });
     drop(peers);
     0
 }
