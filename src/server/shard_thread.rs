@@ -27,7 +27,7 @@ const YIELD_EVERY_US: u64 = 10_000;
 /// The longest sleep while the shard shuts down.
 const SHUTDOWN_SLEEP: Duration = Duration::from_millis(1);
 
-/// A stopping shard accepts for so many turns what has dialled before, however many go on dialling.
+/// Turns in which a stopping shard accepts connections that wait. New dials do not prolong it.
 const LAST_ACCEPTS: u32 = 256;
 
 const TICK_EVERY_US: u64 = 250_000;

@@ -120,7 +120,7 @@ impl Shards {
         }
         let mut errno = failure.errno;
         for thread in self.threads {
-            // An executor that did not start tells only whoever joins it why.
+            // Only joining an executor tells why it did not start.
             if let Err(error) = thread.join() {
                 errno = errno.or(errno_of(&error));
             }

@@ -99,7 +99,7 @@ fn guesses_beyond_those_that_may_wait_end_at_once() {
 }
 
 #[test]
-fn whoever_waits_too_long_for_its_turn_ends() {
+fn a_login_that_waits_too_long_for_its_turn_ends() {
     let files = DigestFiles::new();
     let daemon = files.daemon(&[
         "--shards",

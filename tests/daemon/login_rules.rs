@@ -34,7 +34,7 @@ fn a_login_opens_reads_and_nothing_opens_them_without_one() {
 }
 
 #[test]
-fn whoever_begins_with_a_request_has_given_up_its_login() {
+fn a_peer_that_begins_with_a_request_has_given_up_its_login() {
     let files = DigestFiles::new();
     let daemon = files.daemon(&["--shards", "1"]);
     let mut writer = Client::connect(daemon.address());

@@ -1,4 +1,4 @@
-//! How connections are opened: accepted, so many in one turn, or dialled.
+//! How connections are opened: accepted, up to a limit in each turn, or dialled.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

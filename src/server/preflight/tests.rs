@@ -121,7 +121,7 @@ fn without_io_uring_epoll_is_used_and_one_line_says_why() {
         };
         assert!(judge(&facts, &auto).is_err(), "{errno:?}");
     }
-    // Nothing of a ring matters to whoever chose epoll.
+    // With epoll configured, the limits of a ring do not matter.
     let facts = Facts {
         ring_error: Some(Errno::NOSYS.raw_os_error()),
         memlock: Rlimit {
