@@ -30,7 +30,7 @@ WORKDIR /build
 COPY . .
 RUN set -eu; \
     if [ -z "$PREBUILT" ]; then \
-        cargo build --release --locked --features kerberos --bin storm-pacemaker; \
+        cargo build --release --locked --features kerberos,jemalloc --bin storm-pacemaker; \
         PREBUILT=target/release/storm-pacemaker; \
         # Drop line numbers, keep the names of functions.
         strip --strip-debug "$PREBUILT"; \

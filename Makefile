@@ -12,6 +12,8 @@ ABOUT_SOCKETS = closing:: conformance_scripts:: forwarded_requests:: hostile_pee
 # What is built and tested here has Kerberos, which is not a default. It is one choice for all builds of a profile,
 # or Cargo would compile the daemon twice.
 KERBEROS = --features kerberos
+# Programs for use also have jemalloc: memory goes back to the system after a burst.
+RELEASED = --features kerberos,jemalloc
 
 .PHONY: run demo test check java load kernels package packaging-check image-full compare capacity prove abuse fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
 .DEFAULT_GOAL := run
@@ -23,7 +25,7 @@ OPTIONS ?=
 ARGS ?= --bind 127.0.0.1
 
 run: setup-run
-	cargo build --release --quiet --bin storm-pacemaker $(KERBEROS)
+	cargo build --release --quiet --bin storm-pacemaker $(RELEASED)
 	@echo
 	@echo 'Point Storm at it: in storm.yaml, on every node,'
 	@echo '  storm.cluster.state.store: "org.apache.storm.cluster.PaceMakerStateStorageFactory"   # Storm 2.x'
@@ -94,7 +96,7 @@ tarballs: setup-tarballs release
 # compile the daemon twice. Not from this directory: zig names its headers relative to it, and bindgen looks elsewhere.
 release: setup-release
 	cd packaging && PATH="$(CURDIR)/.make/zig/bin:$$PATH" cargo zigbuild --release --quiet --target $(TRIPLE).$(GLIBC) \
-		--package storm-pacemaker --package loadgen $(KERBEROS)
+		--package storm-pacemaker --package loadgen $(RELEASED)
 
 setup-run:
 	@tools/setup run

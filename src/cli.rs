@@ -93,9 +93,8 @@ struct Options {
     definitions: Vec<String>,
 }
 
-/// Runs the command that the process's arguments ask for. `free_pages` makes the allocator, which is the
-/// binary's choice, give free pages to the system.
-pub fn run(free_pages: fn()) -> ExitCode {
+/// Runs the command that the process's arguments ask for.
+pub fn run() -> ExitCode {
     let cli = match Cli::try_parse_from(command_first(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(answer) => {
@@ -106,7 +105,7 @@ pub fn run(free_pages: fn()) -> ExitCode {
     };
     let sources = cli.options.sources();
     match cli.command.unwrap_or_default() {
-        Command::Serve => serve(&sources, free_pages),
+        Command::Serve => serve(&sources),
         Command::CheckConfig => match load(&sources) {
             Ok(loaded) => check_config(loaded),
             Err(code) => code,
@@ -146,11 +145,11 @@ fn load(sources: &Sources) -> Result<Loaded, ExitCode> {
     Ok(loaded)
 }
 
-fn serve(sources: &Sources, free_pages: fn()) -> ExitCode {
+fn serve(sources: &Sources) -> ExitCode {
     // First, so that a signal during the start is not lost.
     let outcome = server::signals().map(|signals| {
         let loaded = load(sources)?;
-        server::serve(loaded, sources, signals, free_pages).map_err(|error| {
+        server::serve(loaded, sources, signals).map_err(|error| {
             eprintln!("storm-pacemaker: {error}");
             ExitCode::from(FAILED)
         })

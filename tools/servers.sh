@@ -28,8 +28,8 @@ trap clean_up_servers EXIT
 build_servers() {
     tools/setup test
     tests/storm/build
-    cargo build --release --quiet --workspace --features kerberos
-    floor=$(cargo bench --workspace --features kerberos --no-run --bench floor --message-format=json 2>/dev/null |
+    cargo build --release --quiet --workspace --features kerberos,jemalloc
+    floor=$(cargo bench --workspace --features kerberos,jemalloc --no-run --bench floor --message-format=json 2>/dev/null |
         sed -n 's/.*"executable":"\([^"]*floor-[^"]*\)".*/\1/p' | tail -1)
 }
 

@@ -30,14 +30,9 @@ const CONNECTION_BYTES: u64 = 2 * KIB;
 /// rounds up.
 const KEY_BYTES: u64 = 32;
 
-/// Looks after which something is done. A burst is not over at its first pause.
-const LOOKS_BEFORE_FREEING: u32 = 2;
-
-/// Looks after which stores are compacted: by then the allocator has freed what it can by itself.
+/// Looks after which stores are compacted: by then the burst is over, and the allocator has freed what it can by
+/// itself.
 const LOOKS_BEFORE_COMPACTING: u32 = 12;
-
-/// Looks between a compaction and the freeing of the pages that it has emptied.
-const LOOKS_AFTER_COMPACTING: u32 = 3;
 
 /// The most looks until the next compaction, if memory stays what it is all the same.
 const MOST_LOOKS: u32 = 3600;
@@ -59,8 +54,6 @@ pub(super) struct Housekeeping {
     /// Open connections.
     pub(super) connections: Arc<AtomicU64>,
     pub(super) requests: CompactionRequests,
-    /// Makes the allocator give free pages to the system.
-    pub(super) free_pages: fn(),
 }
 
 impl Housekeeping {
@@ -82,16 +75,9 @@ impl Housekeeping {
                 continue;
             };
             let expected = self.expected_bytes();
-            let action = watch.look(resident > expected);
-            if action != Action::Nothing {
-                debug!(resident, expected, ?action, "housekeeping");
-            }
-            match action {
-                Action::Nothing => {}
-                Action::FreePages => (self.free_pages)(),
-                Action::Compact => {
-                    self.requests.0.fetch_add(1, Ordering::Relaxed);
-                }
+            if watch.is_time_to_compact(resident > expected) {
+                debug!(resident, expected, "stores are compacted");
+                self.requests.0.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -118,20 +104,12 @@ fn resident_bytes() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Action {
-    Nothing,
-    FreePages,
-    Compact,
-}
-
 /// Decides by what the last looks have found.
 #[derive(Debug)]
 struct Watch {
-    /// Looks since the memory was last as expected.
+    /// Looks since the memory was last as expected, or stores were compacted.
     looks: u32,
-    /// At which look stores are compacted next, and how long it was until then.
-    compact_at: u32,
+    /// How many of them come before the next compaction.
     interval: u32,
 }
 
@@ -139,7 +117,6 @@ impl Default for Watch {
     fn default() -> Self {
         Watch {
             looks: 0,
-            compact_at: LOOKS_BEFORE_COMPACTING,
             interval: LOOKS_BEFORE_COMPACTING,
         }
     }
@@ -147,28 +124,19 @@ impl Default for Watch {
 
 impl Watch {
     /// `too_much`: the process has more memory than expected.
-    fn look(&mut self, too_much: bool) -> Action {
+    fn is_time_to_compact(&mut self, too_much: bool) -> bool {
         if !too_much {
             *self = Watch::default();
-            return Action::Nothing;
+            return false;
         }
         self.looks += 1;
-        if self.looks == LOOKS_BEFORE_FREEING || self.is_after_compaction() {
-            return Action::FreePages;
+        if self.looks < self.interval {
+            return false;
         }
-        if self.looks < self.compact_at {
-            return Action::Nothing;
-        }
-        // If that did not help, it will not soon: the next one comes after twice the time.
+        // If this does not help, it will not soon: the next one comes after twice the time.
+        self.looks = 0;
         self.interval = (2 * self.interval).min(MOST_LOOKS);
-        self.looks = LOOKS_BEFORE_FREEING;
-        self.compact_at = self.looks + self.interval;
-        Action::Compact
-    }
-
-    fn is_after_compaction(&self) -> bool {
-        self.interval > LOOKS_BEFORE_COMPACTING
-            && self.looks == LOOKS_BEFORE_FREEING + LOOKS_AFTER_COMPACTING
+        true
     }
 }
 
@@ -176,35 +144,27 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn actions(looks: impl IntoIterator<Item = bool>) -> Vec<(usize, Action)> {
+    /// At which looks stores are compacted.
+    fn compactions(looks: impl IntoIterator<Item = bool>) -> Vec<u32> {
         let mut watch = Watch::default();
-        let actions = looks.into_iter().map(|look| watch.look(look)).enumerate();
-        let actions = actions.filter(|(_, action)| *action != Action::Nothing);
-        actions.map(|(look, action)| (look + 1, action)).collect()
+        let looks = (1..).zip(looks);
+        let compacted = looks.filter(|(_, too_much)| watch.is_time_to_compact(*too_much));
+        compacted.map(|(look, _)| look).collect()
     }
 
     #[test]
-    fn what_the_allocator_keeps_is_freed_before_stores_are_compacted() {
-        use Action::{Compact, FreePages};
-
-        let expected = [(2, FreePages), (12, Compact), (15, FreePages)];
-        assert_eq!(actions([true; 30]), expected);
-        assert_eq!(actions([true, false, true, false]), []);
+    fn stores_are_compacted_once_the_allocator_had_time() {
+        assert_eq!(compactions([true; 20]), [12]);
+        let short_burst = [[true; 11].as_slice(), &[false], &[true; 11]].concat();
+        assert!(compactions(short_burst).is_empty());
     }
 
     #[test]
     fn a_compaction_that_does_not_help_is_repeated_ever_more_rarely() {
-        let compactions = actions([true; 40_000]);
-        let compactions = compactions
-            .iter()
-            .filter(|(_, action)| *action == Action::Compact);
-        let looks: Vec<usize> = compactions.map(|(look, _)| *look).collect();
+        let looks = compactions([true; 40_000]);
         assert_eq!(looks[..3], [12, 36, 84]);
-        let last = looks[looks.len() - 2..].iter().copied();
-        assert_eq!(
-            last.reduce(|one, other| other - one),
-            Some(MOST_LOOKS as usize)
-        );
+        let last = &looks[looks.len() - 2..];
+        assert_eq!(last[1] - last[0], MOST_LOOKS);
     }
 
     #[test]

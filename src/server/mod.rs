@@ -99,8 +99,7 @@ pub(crate) fn data_plane(config: &Config) -> Result<Vec<Note>, StartError> {
 
 /// Serves until SIGTERM or SIGINT, then answers the requests in flight, resets all connections and
 /// returns. SIGHUP loads the configuration again from `sources`, and SIGQUIT logs what `/status` tells. Logs
-/// the notes of `loaded`. `free_pages` makes the allocator give free pages to the system; it is called
-/// seldom, on a thread of its own.
+/// the notes of `loaded`.
 ///
 /// # Errors
 /// The machine cannot run the daemon, a socket cannot listen, the credentials cannot be used, or a
@@ -109,7 +108,6 @@ pub fn serve(
     loaded: Loaded,
     sources: &Sources,
     mut signals: SignalsInfo,
-    free_pages: fn(),
 ) -> Result<(), StartError> {
     let Loaded { config, notes } = loaded;
     // Changes the environment, so it comes before any thread.
@@ -171,7 +169,6 @@ pub fn serve(
         board: board.clone(),
         connections: settings.common.connections.clone(),
         requests: parts.compactions.clone(),
-        free_pages,
     };
     housekeeping
         .start()

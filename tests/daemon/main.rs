@@ -32,7 +32,6 @@ mod login_settings;
 mod lost_hosts;
 mod many_shards;
 mod memory_limit;
-mod memory_returns;
 mod metrics;
 mod monitoring;
 mod page;

@@ -1,6 +1,8 @@
-//! The real daemon under load: 3 000 supervisors at once, and a small cluster beside attackers.
+//! The real daemon under load: 3 000 supervisors at once, a small cluster beside attackers, and bursts.
 //!
 //! The tests themselves are not optimised; the programs that they run are the release's, which `make load` builds.
+
+mod memory_returns;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};

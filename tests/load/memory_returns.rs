@@ -2,12 +2,14 @@
 //! stored plus 64 MiB, without anyone sending anything.
 
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use support::frames::*;
 use support::{Client, Daemon, holds_within, wait_until};
+
+use super::{MACHINE, release};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const MIB: u64 = 1 << 20;
@@ -21,16 +23,15 @@ type Burst = fn(&Daemon) -> u64;
 /// Runs each burst against a daemon of its own, one after another, and then waits for all at once: the test takes
 /// as long as the slowest.
 fn memory_goes_back_after(shards: &'static str, bursts: &[(&'static str, Burst)]) {
-    let one_at_a_time = Mutex::new(());
     thread::scope(|scope| {
         for (what, burst) in bursts {
-            let one_at_a_time = &one_at_a_time;
             scope.spawn(move || {
                 let limits = ["-c", "limits.connections_per_address=100000"];
-                let daemon = Daemon::start(&[&["--shards", shards], &limits[..]].concat());
-                let busy = one_at_a_time.lock().expect("no burst fails");
+                let options = [&["--shards", shards], &limits[..]].concat();
+                let daemon = Daemon::start_program(&release("storm-pacemaker"), &options);
+                let alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
                 let bound = BASE_BYTES + 2 * burst(&daemon);
-                drop(busy);
+                drop(alone);
                 let begun = Instant::now();
                 let fits = holds_within(MINUTE, || daemon.resident_bytes() < bound);
                 let peak = daemon.peak_bytes();
