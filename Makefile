@@ -15,7 +15,7 @@ KERBEROS = --features kerberos
 # Programs for use also have jemalloc: memory goes back to the system after a burst.
 RELEASED = --features kerberos,jemalloc
 
-.PHONY: run demo test check java load kernels package packaging-check image-full compare capacity prove abuse fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
+.PHONY: run demo test check java every-test sockets-on-epoll floods real-storm load kernels kernels-brief package packaging-check image-full compare capacity prove abuse fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
 .DEFAULT_GOAL := run
 
 # What `make demo`, `make compare`, `make capacity`, `make abuse` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
@@ -41,21 +41,43 @@ run: setup-run
 demo:
 	@tools/demo $(OPTIONS)
 
-test: setup-test check java
-	cargo test --workspace $(KERBEROS) --quiet -- --include-ignored --skip measure_
-	STORM_PACEMAKER_TEST_IO=epoll cargo test --workspace $(KERBEROS) --quiet --test daemon -- $(ABOUT_SOCKETS)
-	STORM_PACEMAKER_TEST_IO=epoll cargo test --workspace $(KERBEROS) --quiet --test floods
-	RUST_TEST_THREADS=4 cargo test --workspace $(KERBEROS) --quiet --test real_storm -- --include-ignored
-	$(MAKE) --no-print-directory load
-	tools/kernels --brief
-	$(MAKE) --no-print-directory packaging-check
+# Tests wait for most of their time, so they run beside each other. What only computes runs behind them, at the lowest
+# priority. The output of each is printed when it ends.
+BESIDE = $(MAKE) --no-print-directory --jobs --output-sync=target BEHIND='nice -n 19'
 
-# Formatting, lints with and without Kerberos, licences.
+test: setup-test java
+	cargo test --workspace $(KERBEROS) --quiet --no-run --lib --bins --test '*'
+	$(BESIDE) every-test sockets-on-epoll floods real-storm release setup-package
+	$(BESIDE) load check
+	$(BESIDE) kernels-brief packaging-check
+
+# Formatting, lints with and without Kerberos, licences. In a directory of their own: Cargo locks it while it compiles, and
+# tests would wait.
+check: export CARGO_TARGET_DIR = target/lints
 check: setup-test
 	cargo fmt --all --check
-	cargo clippy --workspace $(KERBEROS) --all-targets --quiet -- -D warnings
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(BEHIND) cargo clippy --workspace $(KERBEROS) --all-targets --quiet -- -D warnings
+	$(BEHIND) cargo clippy --workspace --all-targets --quiet -- -D warnings
 	.make/cargo-deny/bin/cargo-deny --log-level warn check licenses bans sources
+
+# All that `cargo test` runs, and what is ignored there; but for the floods.
+every-test: setup-test
+	cargo test --workspace $(KERBEROS) --quiet -- --include-ignored --skip measure_ --skip ten_thousand
+
+# What may depend on the data plane, on the second one.
+sockets-on-epoll: setup-test
+	STORM_PACEMAKER_TEST_IO=epoll cargo test --workspace $(KERBEROS) --quiet --test daemon -- $(ABOUT_SOCKETS)
+
+# On both data planes. In a network of their own: they take most ports of one.
+floods: setup-test
+	for plane in io_uring epoll; do \
+		STORM_PACEMAKER_TEST_IO=$$plane \
+			tools/own-network cargo test --workspace $(KERBEROS) --quiet --test floods || exit; \
+	done
+
+# Storm's clients and whole clusters: several JVMs in each test. After the tests on epoll, so that fewer run at a time.
+real-storm: java sockets-on-epoll
+	RUST_TEST_THREADS=4 cargo test --workspace $(KERBEROS) --quiet --test real_storm -- --include-ignored
 
 # Storm's published clients, compiled with our programs that drive them.
 java: setup-test
@@ -64,6 +86,10 @@ java: setup-test
 # 12 000 workers and a reader, and a small cluster beside attackers, in release mode: two minutes.
 load: setup-test release
 	PROGRAMS=target/$(TRIPLE)/release cargo test --workspace $(KERBEROS) --quiet --test load -- --nocapture
+
+# The daemon on real kernels of Debian, in emulated machines.
+kernels-brief: setup-test
+	tools/kernels --brief
 
 # On real kernels of Debian, in emulated machines: with the client of Storm, five minutes.
 kernels: java
@@ -95,7 +121,7 @@ tarballs: setup-tarballs release
 # programs in one command: alone, each would choose other features of the crates that they share, and Cargo would
 # compile the daemon twice. Not from this directory: zig names its headers relative to it, and bindgen looks elsewhere.
 release: setup-release
-	cd packaging && PATH="$(CURDIR)/.make/zig/bin:$$PATH" cargo zigbuild --release --quiet --target $(TRIPLE).$(GLIBC) \
+	cd packaging && PATH="$(CURDIR)/.make/zig/bin:$$PATH" $(BEHIND) cargo zigbuild --release --quiet --target $(TRIPLE).$(GLIBC) \
 		--package storm-pacemaker --package loadgen $(RELEASED)
 
 setup-run:
