@@ -3,11 +3,12 @@
 //!
 //! `ring` uses one io_uring for each thread. `epoll` is for kernels that have no io_uring, and for
 //! hosts and containers that forbid it. A handler cannot tell which one calls it. What both need is
-//! here, once: sockets and their options, the slots of connections, doorbells, the emulated minimum wait.
+//! here, once: sockets and their options, connections and commands, doorbells, the emulated minimum wait.
 
 mod bells;
 mod epoll;
 mod gathering;
+mod plane;
 mod ring;
 mod slots;
 mod socket;
@@ -19,6 +20,7 @@ pub(crate) use bells::ring_all;
 pub(crate) use socket::adopt_listener;
 pub use socket::{can_own_descriptors, listen_at, local_address, own_descriptors};
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::{Closed, Commands, ConnectionId, Outbox, SleepPlan};
+use plane::PlaneLoop;
 
 /// How long an event loop stops accepting when descriptors or memory have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -88,12 +91,10 @@ pub trait Handler {
 /// One thread's event loop. One call of [`turn`](Self::turn) is one wake: it sends what the last one
 /// queued, sleeps, and hands each completion to the handler. Everything that the handler queues for one
 /// connection during a turn leaves in one send.
-#[derive(Debug)]
 pub struct EventLoop {
     plane: Plane,
 }
 
-#[derive(Debug)]
 enum Plane {
     Ring(Box<ring::RingLoop>),
     Epoll(Box<epoll::EpollLoop>),
@@ -164,12 +165,12 @@ impl EventLoop {
 
     /// Bells rung so far, at loops that slept.
     pub(crate) fn bells_rung(&mut self) -> u64 {
-        with_plane!(self, plane => plane.bells_rung())
+        with_plane!(self, plane => plane.state().bells_rung)
     }
 
     /// Connections that are not gone yet.
     pub fn connections(&mut self) -> usize {
-        with_plane!(self, plane => plane.connections())
+        with_plane!(self, plane => plane.state().connections.len())
     }
 
     /// Whether the kernel may still hand over bytes of a peer.
@@ -184,22 +185,34 @@ impl EventLoop {
 
     /// Notes what peers have sent by now and the handler does not have yet: see `owes_reads`.
     pub(crate) fn note_unread(&mut self) {
-        with_plane!(self, plane => plane.note_unread());
+        with_plane!(self, plane => plane.state().note_unread());
     }
 
     /// Whether the handler still lacks bytes that had come when `note_unread` was called, from a peer that is
     /// paused or not. What peers have sent since does not count.
     pub(crate) fn owes_reads(&mut self) -> bool {
-        with_plane!(self, plane => plane.owes_reads())
+        with_plane!(self, plane => plane.state().owes_reads())
     }
 
     /// Bytes that were sent to a peer and that it has not acknowledged.
     pub(crate) fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {
-        with_plane!(self, plane => plane.unacknowledged_bytes(id))
+        with_plane!(self, plane => plane.state().unacknowledged_bytes(id))
     }
 
     /// Whether all that was handed over for sending has reached the peers.
     pub(crate) fn all_delivered(&mut self) -> bool {
-        with_plane!(self, plane => plane.all_delivered())
+        with_plane!(self, plane => plane.state().all_delivered())
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plane = match self.plane {
+            Plane::Ring(_) => DataPlane::IoUring,
+            Plane::Epoll(_) => DataPlane::Epoll,
+        };
+        f.debug_struct("EventLoop")
+            .field("plane", &plane)
+            .finish_non_exhaustive()
     }
 }

@@ -25,12 +25,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::bells::Bells;
-use super::gathering::Gathering;
-use super::slots::Slots;
+use super::plane::{LoopState, PlaneLoop};
 use super::{Handler, socket};
-use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, SleepPlan};
+use crate::connection::{Closed, ConnectionId, Ending, SleepPlan};
 use crate::limits::EPOLL_BUFFER_BYTES;
-use connection::Connection;
+use connection::Readiness;
 use opening::Listener;
 use sending::Outcome;
 use token::Token;
@@ -46,21 +45,13 @@ pub(super) struct EpollLoop {
     events: Vec<Event>,
     /// Where bytes of any connection are received; the handler takes them at once.
     buffer: Box<[u8]>,
-    connections: Slots<Connection>,
     /// Their indexes do not change. None: it no longer listens.
     listeners: Vec<Option<Listener>>,
     /// Connections that we want to read from, and that have something to read.
     readable: Vec<ConnectionId>,
-    /// Connections whose outbox is to be sent.
-    pending_send: Vec<ConnectionId>,
     /// The sends of this turn, until the handler hears of them.
     outcomes: Vec<Outcome>,
-    commands: Commands,
-    bells: Arc<Bells>,
-    /// Which bell is ours.
-    index: usize,
-    gathering: Gathering,
-    bells_rung: u64,
+    state: LoopState<Readiness>,
 }
 
 impl EpollLoop {
@@ -76,71 +67,21 @@ impl EpollLoop {
             epoll,
             events: Vec::with_capacity(EVENTS),
             buffer: vec![0; EPOLL_BUFFER_BYTES].into_boxed_slice(),
-            connections: Slots::default(),
             listeners: Vec::new(),
             readable: Vec::new(),
-            pending_send: Vec::new(),
             outcomes: Vec::new(),
-            commands: Commands::default(),
-            bells,
-            index,
-            gathering: Gathering::new(),
-            bells_rung: 0,
+            state: LoopState::new(bells, index),
         })
     }
 
-    pub(super) fn bells_rung(&self) -> u64 {
-        self.bells_rung
-    }
-
-    pub(super) fn connections(&self) -> usize {
-        self.connections.len()
-    }
-
     pub(super) fn is_reading(&self) -> bool {
-        self.connections.iter().any(|connection| connection.wanted)
+        let mut connections = self.state.connections.iter();
+        connections.any(|connection| connection.wanted)
     }
 
     pub(super) fn has_unaccepted(&self) -> bool {
         let mut listeners = self.listeners.iter().flatten();
         listeners.any(Listener::has_more)
-    }
-
-    pub(super) fn note_unread(&mut self) {
-        for connection in self.connections.iter_mut() {
-            connection.owed_bytes = socket::unread_bytes(&connection.socket) as usize;
-        }
-    }
-
-    pub(super) fn owes_reads(&self) -> bool {
-        self.connections
-            .iter()
-            .any(|connection| connection.owed_bytes > 0)
-    }
-
-    pub(super) fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {
-        self.connections.get(id).map_or(0, |connection| {
-            socket::unacknowledged_bytes(&connection.socket)
-        })
-    }
-
-    pub(super) fn all_delivered(&self) -> bool {
-        self.pending_send.is_empty()
-            && self.connections.iter().all(|connection| {
-                connection.blocked.is_none()
-                    && socket::unacknowledged_bytes(&connection.socket) == 0
-            })
-    }
-
-    pub(super) fn apply_commands(
-        &mut self,
-        handler: &mut impl Handler,
-        commands: &mut Commands,
-    ) -> io::Result<()> {
-        for command in commands.drain() {
-            self.apply(handler, command)?;
-        }
-        Ok(())
     }
 
     pub(super) fn turn(
@@ -156,16 +97,16 @@ impl EpollLoop {
         self.finish_sends(handler)?;
         let mut completions = self.take_events(handler)?;
         completions += self.read_all(handler)?;
-        self.gathering.note_turn(began, completions);
+        self.state.gathering.note_turn(began, completions);
         Ok(completions)
     }
 
     // ── Sleeping ─────────────────────────────────────────────────────────────────────────────────
 
     fn sleep(&mut self, handler: &impl Handler, plan: SleepPlan, now: Instant) -> io::Result<()> {
-        self.bells.mark_asleep(self.index);
+        self.state.bells.mark_asleep(self.state.index);
         let awake = !self.readable.is_empty()
-            || !self.pending_send.is_empty()
+            || !self.state.pending_send.is_empty()
             || self.outcomes.iter().any(Outcome::is_awaited)
             || handler.has_messages();
         let mut at_most = if awake {
@@ -175,14 +116,14 @@ impl EpollLoop {
         };
         if let Some(batching) = plan.batching
             && batching.at_least <= at_most
-            && let Some(sleep) = self.gathering.sleep(batching, now)
+            && let Some(sleep) = self.state.gathering.sleep(batching, now)
         {
             thread::sleep(sleep);
             // Whole milliseconds take one system call.
             at_most = Duration::from_millis((at_most - sleep).as_millis() as u64);
         }
         let outcome = self.wait(at_most);
-        self.bells.mark_awake(self.index);
+        self.state.bells.mark_awake(self.state.index);
         outcome
     }
 
@@ -238,14 +179,14 @@ impl EpollLoop {
         flags: EventFlags,
     ) -> io::Result<usize> {
         // It may have ended while earlier events were handled.
-        let Some(connection) = self.connections.get(id) else {
+        let Some(connection) = self.state.connections.get(id) else {
             return Ok(0);
         };
-        connection.note_readable(flags);
+        connection.plane.note(flags);
         if connection.connecting {
             return self.connected(handler, id);
         }
-        if connection.readable && !connection.wanted {
+        if connection.plane.readable && !connection.wanted {
             self.mute(id)?;
         }
         self.queue_read(id);
@@ -255,58 +196,31 @@ impl EpollLoop {
         }
         Ok(0)
     }
+}
 
-    // ── Commands ─────────────────────────────────────────────────────────────────────────────────
+impl PlaneLoop for EpollLoop {
+    type State = Readiness;
 
-    fn apply_queued(&mut self, handler: &mut impl Handler) -> io::Result<()> {
-        if self.commands.is_empty() {
-            return Ok(());
-        }
-        let mut commands = std::mem::take(&mut self.commands);
-        self.apply_commands(handler, &mut commands)?;
-        if self.commands.is_empty() {
-            self.commands = commands; // keep its memory
-        }
+    fn state(&mut self) -> &mut LoopState<Readiness> {
+        &mut self.state
+    }
+
+    fn start_reading(&mut self, id: ConnectionId) -> io::Result<()> {
+        self.unmute(id)?;
+        self.queue_read(id);
         Ok(())
     }
 
-    fn apply(&mut self, handler: &mut impl Handler, command: Command) -> io::Result<()> {
-        match command {
-            Command::Send(id) => self.queue_send(id),
-            Command::Pause(id) => {
-                if let Some(connection) = self.connections.get(id) {
-                    connection.wanted = false;
-                }
-            }
-            Command::Resume(id) => {
-                if let Some(connection) = self.connections.get(id) {
-                    connection.wanted = true;
-                }
-                self.unmute(id)?;
-                self.queue_read(id);
-            }
-            Command::Close(id, ending) => self.end(handler, id, ending, Closed::ByUs)?,
-            Command::RingBell(owner) => {
-                if self.bells.must_ring(owner) {
-                    self.bells_rung += 1;
-                    self.bells.write_to_eventfd(owner);
-                }
-            }
-        }
-        Ok(())
+    fn stop_reading(&mut self, _id: ConnectionId) -> io::Result<()> {
+        Ok(()) // `read` asks whether it is wanted
     }
 
-    // ── Endings ──────────────────────────────────────────────────────────────────────────────────
-
-    /// The peer or the network ended the connection.
-    fn lost(
-        &mut self,
-        handler: &mut impl Handler,
-        id: ConnectionId,
-        error: Errno,
-    ) -> io::Result<()> {
-        let why = Closed::Error(error.raw_os_error());
-        self.end(handler, id, Ending::Reset, why)
+    fn ring_bell(&mut self, owner: usize) -> io::Result<()> {
+        if self.state.bells.must_ring(owner) {
+            self.state.bells_rung += 1;
+            self.state.bells.write_to_eventfd(owner);
+        }
+        Ok(())
     }
 
     /// Closes the socket, with a RST unless a FIN was asked for. Closing ends its registration, too.
@@ -317,23 +231,14 @@ impl EpollLoop {
         ending: Ending,
         why: Closed,
     ) -> io::Result<()> {
-        let Some(connection) = self.connections.remove(id) else {
+        let Some(connection) = self.state.connections.remove(id) else {
             return Ok(());
         };
         if ending == Ending::Orderly {
             socket::close_with_fin(&connection.socket);
         }
         drop(connection);
-        handler.closed(id, why, &mut self.commands);
+        handler.closed(id, why, &mut self.state.commands);
         self.apply_queued(handler)
-    }
-}
-
-impl std::fmt::Debug for EpollLoop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EpollLoop")
-            .field("index", &self.index)
-            .field("connections", &self.connections.len())
-            .finish_non_exhaustive()
     }
 }

@@ -10,10 +10,11 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 
 use super::EpollLoop;
-use super::connection::Connection;
+use super::connection::Readiness;
 use super::receiving::EVERYTHING;
 use super::token::Token;
-use crate::connection::{Closed, ConnectionId};
+use crate::connection::ConnectionId;
+use crate::io::plane::{Connection, PlaneLoop};
 use crate::io::{ACCEPT_PAUSE, Handler, socket};
 
 /// Connections accepted from one listener in one turn: some milliseconds. After an outage all workers dial
@@ -100,7 +101,8 @@ impl EpollLoop {
                     }
                     // A peer that is gone already has no address, and needs no service.
                     if let Some(peer) = peer.and_then(|peer| peer.try_into().ok()) {
-                        self.open(handler, socket, peer)?;
+                        let id = self.insert(socket)?.id;
+                        self.opened(handler, id, peer)?;
                     }
                 }
                 Err(Errno::AGAIN) => break,
@@ -118,19 +120,8 @@ impl EpollLoop {
         Ok(accepted)
     }
 
-    fn open(
-        &mut self,
-        handler: &mut impl Handler,
-        socket: OwnedFd,
-        peer: SocketAddr,
-    ) -> io::Result<()> {
-        let id = self.insert(socket)?.id;
-        handler.opened(id, peer, &mut self.commands);
-        self.apply_queued(handler)
-    }
-
-    fn insert(&mut self, socket: OwnedFd) -> io::Result<&mut Connection> {
-        let connection = self.connections.insert(|id| Connection::new(id, socket));
+    fn insert(&mut self, socket: OwnedFd) -> io::Result<&mut Connection<Readiness>> {
+        let connection = self.state.insert(socket);
         // What is there already is told at once.
         let token = Token::Connection(connection.id).into();
         epoll::add(&self.epoll, &connection.socket, token, EVERYTHING)?;
@@ -153,24 +144,13 @@ impl EpollLoop {
         handler: &mut impl Handler,
         id: ConnectionId,
     ) -> io::Result<usize> {
-        let Some(connection) = self.connections.get(id) else {
+        let Some(connection) = self.state.connections.get(id) else {
             return Ok(0);
         };
         connection.connecting = false;
         let outcome = socket::dialled(&connection.socket)
             .and_then(|()| socket::peer_address(&connection.socket));
-        match outcome {
-            Ok(peer) => {
-                handler.opened(id, peer, &mut self.commands);
-                self.queue_read(id);
-            }
-            Err(error) => {
-                self.connections.remove(id);
-                let number = error.raw_os_error().unwrap_or(0);
-                handler.closed(id, Closed::NotConnected(number), &mut self.commands);
-            }
-        }
-        self.apply_queued(handler)?;
+        self.dialled(handler, id, outcome)?;
         Ok(1)
     }
 }

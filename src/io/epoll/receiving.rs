@@ -11,6 +11,7 @@ use super::EpollLoop;
 use super::token::Token;
 use crate::connection::ConnectionId;
 use crate::io::Handler;
+use crate::io::plane::PlaneLoop;
 
 /// Both directions at once: room in the socket is told of only after a send found none, so it costs
 /// nothing while sends succeed.
@@ -36,30 +37,29 @@ impl EpollLoop {
     }
 
     fn read(&mut self, handler: &mut impl Handler, id: ConnectionId) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else {
+        let Some(connection) = self.state.connections.get(id) else {
             return Ok(());
         };
-        connection.pending_read = false;
+        connection.plane.pending_read = false;
         if !connection.wanted {
             return Ok(());
         }
         match recv(&connection.socket, &mut *self.buffer, RecvFlags::empty()) {
             Ok((0, _)) => {
-                connection.wanted = false;
-                connection.owed_bytes = 0;
-                handler.finished(id, &mut self.commands);
+                connection.note_finished();
+                handler.finished(id, &mut self.state.commands);
             }
             Ok((len, _)) => {
-                connection.owed_bytes = connection.owed_bytes.saturating_sub(len);
-                connection.readable = connection.read_on || len == self.buffer.len();
-                handler.received(id, &self.buffer[..len], &mut self.commands);
+                connection.note_received(len);
+                connection.plane.readable = connection.plane.read_on || len == self.buffer.len();
+                handler.received(id, &self.buffer[..len], &mut self.state.commands);
             }
             Err(Errno::AGAIN) => {
-                connection.readable = false;
-                connection.read_on = false;
+                connection.plane.readable = false;
+                connection.plane.read_on = false;
             }
             Err(Errno::INTR) => {}
-            Err(error) => return self.lost(handler, id, error),
+            Err(error) => return self.lost(handler, id, error.raw_os_error()),
         }
         self.apply_queued(handler)?;
         self.queue_read(id);
@@ -68,22 +68,22 @@ impl EpollLoop {
 
     /// Puts a connection into the list of those to read from, if there is something and it is wanted.
     pub(super) fn queue_read(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get(id)
+        if let Some(connection) = self.state.connections.get(id)
             && connection.wanted
-            && connection.readable
-            && !connection.pending_read
+            && connection.plane.readable
+            && !connection.plane.pending_read
         {
-            connection.pending_read = true;
+            connection.plane.pending_read = true;
             self.readable.push(id);
         }
     }
 
     /// The peer of a paused connection goes on sending: each of its packets would wake the loop.
     pub(super) fn mute(&mut self, id: ConnectionId) -> io::Result<()> {
-        if let Some(connection) = self.connections.get(id)
-            && !connection.is_muted
+        if let Some(connection) = self.state.connections.get(id)
+            && !connection.plane.is_muted
         {
-            connection.is_muted = true;
+            connection.plane.is_muted = true;
             let token = Token::Connection(id).into();
             epoll::modify(&self.epoll, &connection.socket, token, WITHOUT_BYTES)?;
         }
@@ -92,10 +92,10 @@ impl EpollLoop {
 
     /// The kernel tells at once of what has come meanwhile.
     pub(super) fn unmute(&mut self, id: ConnectionId) -> io::Result<()> {
-        if let Some(connection) = self.connections.get(id)
-            && connection.is_muted
+        if let Some(connection) = self.state.connections.get(id)
+            && connection.plane.is_muted
         {
-            connection.is_muted = false;
+            connection.plane.is_muted = false;
             let token = Token::Connection(id).into();
             epoll::modify(&self.epoll, &connection.socket, token, EVERYTHING)?;
         }

@@ -2,27 +2,23 @@
 //! the handler queues meanwhile leaves after it.
 
 use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-use std::os::fd::OwnedFd;
 
 use super::EpollLoop;
 use crate::connection::{ConnectionId, Outbox};
 use crate::io::Handler;
-
-/// Slices that one sendmsg(2) takes (UIO_MAXIOV).
-const MAX_SLICES: usize = 1024;
+use crate::io::plane::{MAX_SLICES, PlaneLoop};
 
 /// Bytes that wait to be taken, and how many of them have been.
-#[derive(Debug)]
-pub(super) struct Sending {
+pub(in crate::io) struct Sending {
     outbox: Outbox,
     sent: usize,
 }
 
 /// What became of one connection's send.
-#[derive(Debug)]
 pub(super) struct Outcome {
     id: ConnectionId,
     /// Bytes that the kernel took.
@@ -77,19 +73,11 @@ impl Sending {
 impl EpollLoop {
     /// Sends what is queued. The handler hears of it in `finish_sends`, after the sleep.
     pub(super) fn send_pending(&mut self, handler: &mut impl Handler) {
-        let mut pending = std::mem::take(&mut self.pending_send);
+        let mut pending = std::mem::take(&mut self.state.pending_send);
         for id in pending.drain(..) {
-            let Some(connection) = self.connections.get(id) else {
+            let Some((connection, outbox)) = self.state.take_outbox(handler, id) else {
                 continue;
             };
-            connection.pending_send = false;
-            if connection.blocked.is_some() {
-                continue;
-            }
-            let outbox = handler.take_outbox(id);
-            if outbox.is_empty() {
-                continue;
-            }
             let mut sending = Sending { outbox, sent: 0 };
             let sent = sending.proceed(&connection.socket);
             let is_blocked = sent.is_ok() && !sending.is_done();
@@ -103,7 +91,7 @@ impl EpollLoop {
                 is_awaited: handler.awaits_sent(id),
             });
         }
-        self.pending_send = pending;
+        self.state.pending_send = pending;
     }
 
     pub(super) fn finish_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
@@ -111,12 +99,12 @@ impl EpollLoop {
         for outcome in outcomes.drain(..) {
             let Outcome { id, sent, .. } = outcome;
             match sent {
-                Err(error) => self.lost(handler, id, error)?,
+                Err(error) => self.lost(handler, id, error.raw_os_error())?,
                 Ok(bytes) => {
                     if outcome.is_blocked {
                         handler.blocked(id);
                     }
-                    self.report_sent(handler, id, bytes)?;
+                    self.sent(handler, id, bytes)?;
                 }
             }
         }
@@ -130,45 +118,23 @@ impl EpollLoop {
         handler: &mut impl Handler,
         id: ConnectionId,
     ) -> io::Result<usize> {
-        let Some(connection) = self.connections.get(id) else {
+        let Some(connection) = self.state.connections.get(id) else {
             return Ok(0);
         };
         let Some(mut sending) = connection.blocked.take() else {
             return Ok(0);
         };
         match sending.proceed(&connection.socket) {
-            Err(error) => self.lost(handler, id, error)?,
+            Err(error) => self.lost(handler, id, error.raw_os_error())?,
             Ok(bytes) => {
                 if sending.is_done() {
-                    self.queue_send(id);
+                    self.state.queue_send(id);
                 } else {
                     connection.blocked = Some(sending);
                 }
-                self.report_sent(handler, id, bytes)?;
+                self.sent(handler, id, bytes)?;
             }
         }
         Ok(1)
-    }
-
-    fn report_sent(
-        &mut self,
-        handler: &mut impl Handler,
-        id: ConnectionId,
-        bytes: usize,
-    ) -> io::Result<()> {
-        if bytes == 0 {
-            return Ok(());
-        }
-        handler.sent(id, bytes, &mut self.commands);
-        self.apply_queued(handler)
-    }
-
-    pub(super) fn queue_send(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get(id)
-            && !connection.pending_send
-        {
-            connection.pending_send = true;
-            self.pending_send.push(id);
-        }
     }
 }

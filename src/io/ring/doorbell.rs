@@ -6,26 +6,11 @@ use io_uring::squeue::{Entry, Flags};
 use io_uring::{IoUring, opcode, types};
 
 use super::operation::{Operation, UserData};
-use super::{RingLoop, push_entry};
+use super::push_entry;
 use crate::io::bells::Bells;
 
-impl RingLoop {
-    pub(super) fn ring_bell(&mut self, owner: usize) -> io::Result<()> {
-        if !self.bells.must_ring(owner) {
-            return Ok(());
-        }
-        match entry(&self.bells, owner) {
-            Some(entry) => {
-                self.bells_rung += 1;
-                self.push(&entry)
-            }
-            None => Ok(()),
-        }
-    }
-}
-
 /// The entry that wakes the owner. None if it has no ring.
-fn entry(bells: &Bells, owner: usize) -> Option<Entry> {
+pub(super) fn entry(bells: &Bells, owner: usize) -> Option<Entry> {
     let ring = bells.ring_of(owner)?;
     let rung = UserData::new(Operation::Rung, 0, 0);
     let sent = UserData::new(Operation::Ring, owner as u32, 0);

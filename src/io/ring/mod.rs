@@ -4,7 +4,6 @@
 mod buffers;
 mod connection;
 mod doorbell;
-mod ending;
 mod opening;
 mod operation;
 mod receiving;
@@ -22,15 +21,14 @@ use std::time::{Duration, Instant};
 
 use io_uring::squeue::Entry;
 use io_uring::types::{SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue};
+use io_uring::{IoUring, cqueue, opcode};
 
 use super::bells::Bells;
-use super::gathering::Gathering;
-use super::slots::Slots;
+use super::plane::{LoopState, PlaneLoop, PlaneState};
 use super::{Handler, socket};
-use crate::connection::{Batching, Closed, Command, Commands, ConnectionId, SleepPlan};
+use crate::connection::{Batching, Closed, ConnectionId, Ending, SleepPlan};
 use buffers::ReceiveBuffers;
-use connection::{Connection, Receive};
+use connection::{Receive, Requests};
 use opening::Listener;
 use operation::{Operation, UserData};
 use sending::Sending;
@@ -48,22 +46,14 @@ pub(super) struct RingLoop {
     // Dropped in this order: the ring before the memory that the kernel writes to.
     ring: IoUring,
     buffers: ReceiveBuffers,
-    connections: Slots<Connection>,
+    state: LoopState<Requests>,
     /// Their indexes do not change. None: it no longer listens.
     listeners: Vec<Option<Listener>>,
-    /// Connections whose outbox is to be sent.
-    pending_send: Vec<ConnectionId>,
     /// The sends of the current submission, and the results of those that fell short.
     sends: Vec<(Sending, Option<i32>)>,
     completions: Vec<(UserData, i32, u32)>,
-    commands: Commands,
-    bells: Arc<Bells>,
-    /// Which bell is ours.
-    index: usize,
     /// Whether the kernel has the minimum wait (Linux 6.12). If not, we emulate it.
     has_minimum_wait: bool,
-    gathering: Gathering,
-    bells_rung: u64,
 }
 
 impl RingLoop {
@@ -75,17 +65,11 @@ impl RingLoop {
         Ok(RingLoop {
             ring,
             buffers,
-            connections: Slots::default(),
+            state: LoopState::new(bells, index),
             listeners: Vec::new(),
-            pending_send: Vec::new(),
             sends: Vec::new(),
             completions: Vec::new(),
-            commands: Commands::default(),
-            bells,
-            index,
             has_minimum_wait,
-            gathering: Gathering::new(),
-            bells_rung: 0,
         })
     }
 
@@ -95,59 +79,13 @@ impl RingLoop {
         self.has_minimum_wait = false;
     }
 
-    pub(super) fn bells_rung(&self) -> u64 {
-        self.bells_rung
-    }
-
-    pub(super) fn connections(&self) -> usize {
-        self.connections.len()
-    }
-
     pub(super) fn is_reading(&self) -> bool {
-        self.connections
-            .iter()
-            .any(|connection| connection.receive != Receive::Idle)
+        let mut connections = self.state.connections.iter();
+        connections.any(|connection| connection.plane.receive != Receive::Idle)
     }
 
     pub(super) fn has_unaccepted(&self) -> bool {
         false // a turn accepts all that wait
-    }
-
-    pub(super) fn note_unread(&mut self) {
-        for connection in self.connections.iter_mut() {
-            connection.owed_bytes = socket::unread_bytes(&connection.socket) as usize;
-        }
-    }
-
-    pub(super) fn owes_reads(&self) -> bool {
-        self.connections
-            .iter()
-            .any(|connection| connection.owed_bytes > 0 && connection.ending.is_none())
-    }
-
-    pub(super) fn unacknowledged_bytes(&mut self, id: ConnectionId) -> usize {
-        self.connections.get(id).map_or(0, |connection| {
-            socket::unacknowledged_bytes(&connection.socket)
-        })
-    }
-
-    pub(super) fn all_delivered(&self) -> bool {
-        self.pending_send.is_empty()
-            && self.connections.iter().all(|connection| {
-                connection.blocked.is_none()
-                    && socket::unacknowledged_bytes(&connection.socket) == 0
-            })
-    }
-
-    pub(super) fn apply_commands(
-        &mut self,
-        handler: &mut impl Handler,
-        commands: &mut Commands,
-    ) -> io::Result<()> {
-        for command in commands.drain() {
-            self.apply(handler, command)?;
-        }
-        Ok(())
     }
 
     pub(super) fn turn(
@@ -168,15 +106,15 @@ impl RingLoop {
         }
         self.completions = completions;
         self.buffers.publish();
-        self.gathering.note_turn(began, count);
+        self.state.gathering.note_turn(began, count);
         Ok(count)
     }
 
     // ── Sleeping ─────────────────────────────────────────────────────────────────────────────────
 
     fn sleep(&mut self, handler: &impl Handler, plan: SleepPlan, now: Instant) -> io::Result<()> {
-        self.bells.mark_asleep(self.index);
-        let awake = !self.pending_send.is_empty() || handler.has_messages();
+        self.state.bells.mark_asleep(self.state.index);
+        let awake = !self.state.pending_send.is_empty() || handler.has_messages();
         let mut at_most = if awake { Duration::ZERO } else { plan.at_most };
         // Below the kernel's microsecond there is no minimum, and it would wait for the count. It
         // would also wait for a minimum that is longer than the longest sleep.
@@ -185,7 +123,7 @@ impl RingLoop {
         });
         if !self.has_minimum_wait
             && let Some(batching) = batching.take()
-            && let Some(sleep) = self.gathering.sleep(batching, now)
+            && let Some(sleep) = self.state.gathering.sleep(batching, now)
         {
             // What is queued leaves before the sleep. While we are not in the kernel for it, no completion
             // wakes us (DEFER_TASKRUN).
@@ -201,7 +139,7 @@ impl RingLoop {
             };
         }
         let outcome = self.submit_and_sleep(at_most, batching);
-        self.bells.mark_awake(self.index);
+        self.state.bells.mark_awake(self.state.index);
         outcome
     }
 
@@ -280,51 +218,97 @@ impl RingLoop {
             Operation::Rung => Ok(()),
             Operation::Ring => {
                 let owner = data.slot() as usize;
-                self.bells.ring_failed(owner);
+                self.state.bells.ring_failed(owner);
                 self.ring_bell(owner)
             }
         }
     }
 
-    // ── Commands ─────────────────────────────────────────────────────────────────────────────────
-
-    fn apply_queued(&mut self, handler: &mut impl Handler) -> io::Result<()> {
-        if self.commands.is_empty() {
-            return Ok(());
-        }
-        let mut commands = std::mem::take(&mut self.commands);
-        self.apply_commands(handler, &mut commands)?;
-        if self.commands.is_empty() {
-            self.commands = commands; // keep its memory
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, handler: &mut impl Handler, command: Command) -> io::Result<()> {
-        match command {
-            Command::Send(id) => self.queue_send(id),
-            Command::Pause(id) => {
-                if let Some(connection) = self.connections.get(id) {
-                    connection.wanted = false;
-                    if connection.receive == Receive::Armed {
-                        self.cancel_receive(id)?;
-                    }
-                }
-            }
-            Command::Resume(id) => {
-                if let Some(connection) = self.connections.get(id) {
-                    connection.wanted = true;
-                }
-                self.arm_receive(id)?;
-            }
-            Command::Close(id, ending) => self.end(handler, id, ending, Closed::ByUs)?,
-            Command::RingBell(owner) => self.ring_bell(owner)?,
-        }
-        Ok(())
-    }
-
     fn push(&mut self, entry: &Entry) -> io::Result<()> {
         push_entry(&mut self.ring, entry)
+    }
+
+    fn cancel(&mut self, what: UserData) -> io::Result<()> {
+        let entry = opcode::AsyncCancel::new(what.into())
+            .build()
+            .user_data(UserData::new(Operation::Cancel, 0, 0).into());
+        self.push(&entry)
+    }
+
+    /// Closes the socket, with a RST unless a FIN was asked for, and frees the slot, once the kernel holds no
+    /// request for the connection: only then does closing the socket end it.
+    fn release(&mut self, id: ConnectionId) -> io::Result<()> {
+        let Some(connection) = self.state.connections.get(id) else {
+            return Ok(());
+        };
+        if connection.busy() {
+            return Ok(());
+        }
+        if connection.plane.ending == Some(Ending::Orderly) {
+            socket::close_with_fin(&connection.socket);
+        }
+        self.state.connections.remove(id);
+        Ok(())
+    }
+}
+
+impl PlaneLoop for RingLoop {
+    type State = Requests;
+
+    fn state(&mut self) -> &mut LoopState<Requests> {
+        &mut self.state
+    }
+
+    fn start_reading(&mut self, id: ConnectionId) -> io::Result<()> {
+        self.arm_receive(id)
+    }
+
+    fn stop_reading(&mut self, id: ConnectionId) -> io::Result<()> {
+        if let Some(connection) = self.state.connections.get(id)
+            && connection.plane.receive == Receive::Armed
+        {
+            connection.plane.receive = Receive::Cancelling;
+            self.cancel(UserData::of(Operation::Receive, id))?;
+        }
+        Ok(())
+    }
+
+    fn ring_bell(&mut self, owner: usize) -> io::Result<()> {
+        if self.state.bells.must_ring(owner)
+            && let Some(entry) = doorbell::entry(&self.state.bells, owner)
+        {
+            self.state.bells_rung += 1;
+            self.push(&entry)?;
+        }
+        Ok(())
+    }
+
+    /// Requests in the ring hold the socket open, so they are cancelled first; `release` closes it.
+    fn end(
+        &mut self,
+        handler: &mut impl Handler,
+        id: ConnectionId,
+        ending: Ending,
+        why: Closed,
+    ) -> io::Result<()> {
+        let Some(connection) = self.state.connections.get(id) else {
+            return Ok(());
+        };
+        if connection.plane.is_ending() {
+            return Ok(());
+        }
+        connection.plane.ending = Some(ending);
+        let (blocked, connecting) = (connection.blocked.is_some(), connection.connecting);
+        handler.closed(id, why, &mut self.state.commands);
+        self.stop_reading(id)?;
+        if blocked {
+            self.cancel(UserData::of(Operation::SendLater, id))?;
+        }
+        if connecting {
+            self.cancel(UserData::of(Operation::Connect, id))?;
+        }
+        self.release(id)?;
+        self.apply_queued(handler)
     }
 }
 
@@ -369,22 +353,13 @@ fn submit(ring: &mut IoUring) -> io::Result<()> {
 
 impl Drop for RingLoop {
     fn drop(&mut self) {
-        self.bells.take_down_ring(self.index);
+        self.state.bells.take_down_ring(self.state.index);
         // The kernel ends a ring's requests some time after the ring is closed. What they point to
         // must then outlive us; this happens at the end of the process only.
-        if self.connections.len() > 0 || self.listeners.iter().any(Option::is_some) {
+        if self.state.connections.len() > 0 || self.listeners.iter().any(Option::is_some) {
             self.buffers.leak();
-            std::mem::forget(std::mem::take(&mut self.connections));
+            std::mem::forget(std::mem::take(&mut self.state.connections));
             std::mem::forget(std::mem::take(&mut self.sends));
         }
-    }
-}
-
-impl std::fmt::Debug for RingLoop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RingLoop")
-            .field("index", &self.index)
-            .field("connections", &self.connections.len())
-            .finish_non_exhaustive()
     }
 }

@@ -10,9 +10,9 @@ use io_uring::opcode;
 use io_uring::types::Fd;
 
 use super::RingLoop;
-use super::connection::Connection;
 use super::operation::{Operation, UserData};
-use crate::connection::{Closed, ConnectionId};
+use crate::connection::ConnectionId;
+use crate::io::plane::{PlaneLoop, PlaneState};
 use crate::io::{ACCEPT_PAUSE, Handler, socket};
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl RingLoop {
         from: Option<IpAddr>,
     ) -> io::Result<ConnectionId> {
         let socket = socket::dial(to, from)?;
-        let connection = self.connections.insert(|id| Connection::new(id, socket));
+        let connection = self.state.insert(socket);
         connection.connecting = true;
         let id = connection.id;
         let entry = opcode::PollAdd::new(connection.fd(), libc::POLLOUT as u32)
@@ -122,10 +122,8 @@ impl RingLoop {
             // A peer that is gone already has no address, and needs no service. A peer that arrives
             // while we stop is reset.
             if wanted && let Ok(peer) = socket::peer_address(&socket) {
-                let id = self.connections.insert(|id| Connection::new(id, socket)).id;
-                handler.opened(id, peer, &mut self.commands);
-                self.apply_queued(handler)?;
-                self.arm_receive(id)?;
+                let id = self.state.insert(socket).id;
+                self.opened(handler, id, peer)?;
             }
         }
         if more {
@@ -157,11 +155,11 @@ impl RingLoop {
         id: ConnectionId,
         result: i32,
     ) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else {
+        let Some(connection) = self.state.connections.get(id) else {
             return Ok(());
         };
         connection.connecting = false;
-        if connection.ending.is_some() {
+        if connection.plane.is_ending() {
             return self.release(id);
         }
         let outcome = match result {
@@ -170,19 +168,7 @@ impl RingLoop {
                 .and_then(|()| socket::peer_address(&connection.socket)),
             error => Err(io::Error::from_raw_os_error(-error)),
         };
-        match outcome {
-            Ok(peer) => {
-                handler.opened(id, peer, &mut self.commands);
-                self.apply_queued(handler)?;
-                self.arm_receive(id)
-            }
-            Err(error) => {
-                self.connections.remove(id);
-                let number = error.raw_os_error().unwrap_or(0);
-                handler.closed(id, Closed::NotConnected(number), &mut self.commands);
-                self.apply_queued(handler)
-            }
-        }
+        self.dialled(handler, id, outcome)
     }
 }
 

@@ -11,6 +11,7 @@ use super::connection::Receive;
 use super::operation::{Operation, UserData};
 use crate::connection::ConnectionId;
 use crate::io::Handler;
+use crate::io::plane::{PlaneLoop, PlaneState};
 
 impl RingLoop {
     pub(super) fn received(
@@ -21,20 +22,20 @@ impl RingLoop {
         flags: u32,
     ) -> io::Result<()> {
         let buffer = cqueue::buffer_select(flags);
-        let Some(connection) = self.connections.get(id) else {
+        let Some(connection) = self.state.connections.get(id) else {
             unreachable!("a receive completed on a connection that was released before");
         };
         if !cqueue::more(flags) {
-            connection.receive = Receive::Idle;
+            connection.plane.receive = Receive::Idle;
         }
         if let Ok(len) = usize::try_from(result) {
-            connection.owed_bytes = connection.owed_bytes.saturating_sub(len);
+            connection.note_received(len);
         }
-        let ended = connection.ending.is_some();
+        let ended = connection.plane.is_ending();
         if let Some(buffer) = buffer {
             if result > 0 && !ended {
                 let bytes = self.buffers.filled(buffer, result as usize);
-                handler.received(id, bytes, &mut self.commands);
+                handler.received(id, bytes, &mut self.state.commands);
             }
             self.buffers.give_back(buffer);
         }
@@ -42,11 +43,10 @@ impl RingLoop {
             return self.release(id);
         }
         if result == 0 {
-            if let Some(connection) = self.connections.get(id) {
-                connection.wanted = false;
-                connection.owed_bytes = 0;
+            if let Some(connection) = self.state.connections.get(id) {
+                connection.note_finished();
             }
-            handler.finished(id, &mut self.commands);
+            handler.finished(id, &mut self.state.commands);
         } else if result < 0 && ![libc::ENOBUFS, libc::ECANCELED, libc::EINTR].contains(&-result) {
             return self.lost(handler, id, -result);
         }
@@ -55,14 +55,16 @@ impl RingLoop {
     }
 
     pub(super) fn arm_receive(&mut self, id: ConnectionId) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else {
+        let Some(connection) = self.state.connections.get(id) else {
             return Ok(());
         };
-        if !connection.wanted || connection.ending.is_some() || connection.receive != Receive::Idle
+        if !connection.wanted
+            || connection.plane.is_ending()
+            || connection.plane.receive != Receive::Idle
         {
             return Ok(());
         }
-        connection.receive = Receive::Armed;
+        connection.plane.receive = Receive::Armed;
         let entry = opcode::RecvMulti::new(connection.fd(), ReceiveBuffers::GROUP)
             .build()
             .user_data(UserData::of(Operation::Receive, id).into());

@@ -16,11 +16,9 @@ use super::RingLoop;
 use super::operation::{Operation, UserData};
 use crate::connection::{ConnectionId, Outbox};
 use crate::io::Handler;
+use crate::io::plane::{MAX_SLICES, PlaneLoop, PlaneState};
 
-/// Slices that one sendmsg(2) takes (UIO_MAXIOV).
-const MAX_SLICES: usize = 1024;
-
-pub(super) struct Sending {
+pub(in crate::io) struct Sending {
     pub(super) id: ConnectionId,
     outbox: Outbox,
     sent: usize,
@@ -118,24 +116,16 @@ impl Sending {
 
 impl RingLoop {
     pub(super) fn prepare_sends(&mut self, handler: &mut impl Handler) -> io::Result<()> {
-        let mut pending = std::mem::take(&mut self.pending_send);
+        let mut pending = std::mem::take(&mut self.state.pending_send);
         for id in pending.drain(..) {
-            let Some(connection) = self.connections.get(id) else {
+            let Some((connection, outbox)) = self.state.take_outbox(handler, id) else {
                 continue;
             };
-            connection.pending_send = false;
-            if connection.blocked.is_some() || connection.ending.is_some() {
-                continue;
-            }
-            let outbox = handler.take_outbox(id);
-            if outbox.is_empty() {
-                continue;
-            }
             let fd = connection.fd();
             let report = handler.awaits_sent(id);
             self.send_now(fd, Sending::new(id, outbox), report)?;
         }
-        self.pending_send = pending;
+        self.state.pending_send = pending;
         Ok(())
     }
 
@@ -179,10 +169,7 @@ impl RingLoop {
                 self.send_later(sending)?;
                 handler.blocked(id);
             }
-            if bytes > 0 {
-                handler.sent(id, bytes, &mut self.commands);
-                self.apply_queued(handler)?;
-            }
+            self.sent(handler, id, bytes)?;
         }
         if self.sends.is_empty() {
             self.sends = sends; // keep its memory
@@ -192,10 +179,10 @@ impl RingLoop {
 
     pub(super) fn send_later(&mut self, sending: Sending) -> io::Result<()> {
         let id = sending.id;
-        let Some(connection) = self.connections.get(id) else {
+        let Some(connection) = self.state.connections.get(id) else {
             return Ok(());
         };
-        if connection.ending.is_some() {
+        if connection.plane.is_ending() {
             return Ok(());
         }
         debug_assert!(connection.blocked.is_none());
@@ -211,43 +198,23 @@ impl RingLoop {
         id: ConnectionId,
         result: i32,
     ) -> io::Result<()> {
-        let Some(connection) = self.connections.get(id) else {
+        let Some(connection) = self.state.connections.get(id) else {
             return Ok(());
         };
         let Some(mut sending) = connection.blocked.take() else {
             unreachable!("a blocked send completed that the connection does not have");
         };
-        if connection.ending.is_some() {
+        if connection.plane.is_ending() {
             return self.release(id);
         }
         if result < 0 {
             return self.lost(handler, id, -result);
         }
         if sending.advance(result as usize) {
-            self.queue_send(id);
+            self.state.queue_send(id);
         } else {
             self.send_later(*sending)?;
         }
-        handler.sent(id, result as usize, &mut self.commands);
-        self.apply_queued(handler)
-    }
-
-    pub(super) fn queue_send(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get(id)
-            && !connection.pending_send
-        {
-            connection.pending_send = true;
-            self.pending_send.push(id);
-        }
-    }
-}
-
-impl std::fmt::Debug for Sending {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sending")
-            .field("id", &self.id)
-            .field("sent", &self.sent)
-            .field("of", &self.outbox.len())
-            .finish_non_exhaustive()
+        self.sent(handler, id, result as usize)
     }
 }
