@@ -1,33 +1,16 @@
 //! The longest wakes of a shard while one path gets a million keys, is listed, has its records read and is
 //! deleted: what every other request may have to wait for. No sockets.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ahash::RandomState;
-use storm_pacemaker::connection::{Commands, ConnectionId};
-use storm_pacemaker::limits::{Ageing, Limits};
-use storm_pacemaker::shard::{Common, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use storm_pacemaker::limits::Limits;
 use storm_pacemaker::wire::message::{MessageType, encode_path, encode_pulse};
+use support::shards::Shards;
 
 const KEYS: u32 = 1_000_000;
 
-const PEER: ConnectionId = ConnectionId {
-    slot: 0,
-    generation: 0,
-};
-
-struct Quiet;
-
-impl Incidents for Quiet {
-    fn report(&mut self, _peer: SocketAddr, incident: Incident) {
-        panic!("{incident:?}");
-    }
-}
-
 struct World {
-    shard: Shard,
-    commands: Commands,
+    shards: Shards,
     begun: Instant,
     wakes: Vec<Duration>,
 }
@@ -40,21 +23,8 @@ impl World {
             stored_keys: u64::from(KEYS) * 2,
             ..Limits::wide()
         };
-        let settings = Settings {
-            shards: 1,
-            key_hasher: RandomState::with_seeds(1, 2, 3, 4),
-            ageing: Ageing {
-                stale_after: Duration::from_secs(30),
-                expire_after: Duration::ZERO,
-            },
-            minimum_wait: Duration::ZERO,
-            common: Common::new(&limits, 1),
-            limits,
-        };
-        let mailbox = Mailbox::for_shards(1).pop().expect("one");
         World {
-            shard: Shard::new(0, settings, mailbox),
-            commands: Commands::default(),
+            shards: Shards::new(1, limits, Duration::ZERO),
             begun: Instant::now(),
             wakes: Vec::new(),
         }
@@ -63,29 +33,12 @@ impl World {
     /// One wake: these bytes arrive, and scans go on.
     fn wake(&mut self, bytes: &[u8]) {
         let begun = Instant::now();
-        let mut cx = Context {
-            now_us: self.begun.elapsed().as_micros() as u64,
-            commands: &mut self.commands,
-            incidents: &mut Quiet,
-        };
+        self.shards.now_us = self.begun.elapsed().as_micros() as u64;
         if !bytes.is_empty() {
-            self.shard.received(PEER, bytes, &mut cx);
+            self.shards.receive(bytes);
         }
-        self.shard.exchange_messages(&mut cx);
+        self.shards.call(0, |shard, cx| shard.exchange_messages(cx));
         self.wakes.push(begun.elapsed());
-        self.commands.drain();
-    }
-
-    /// Takes the answers. Returns how many bytes they have.
-    fn take_answers(&mut self) -> usize {
-        let bytes = self.shard.take_outbox(PEER).len();
-        let mut cx = Context {
-            now_us: self.begun.elapsed().as_micros() as u64,
-            commands: &mut self.commands,
-            incidents: &mut Quiet,
-        };
-        self.shard.sent(PEER, bytes, &mut cx);
-        bytes
     }
 
     fn report(&mut self, what: &str) {
@@ -106,7 +59,7 @@ impl World {
         let mut bytes = Vec::new();
         encode_path(&mut bytes, kind, "/large", 1);
         self.wake(&bytes);
-        while self.take_answers() == 0 {
+        while self.shards.take_answers() == 0 {
             self.wake(&[]);
         }
         self.report(what);
@@ -115,20 +68,12 @@ impl World {
 
 fn main() {
     let mut world = World::new();
-    let mut cx = Context {
-        now_us: 0,
-        commands: &mut world.commands,
-        incidents: &mut Quiet,
-    };
-    world
-        .shard
-        .opened(PEER, ([127, 0, 0, 1], 1).into(), &mut cx);
     for number in 0..KEYS {
         let path = format!("/large/name-{number:08x}");
         let mut bytes = Vec::new();
         encode_pulse(&mut bytes, MessageType::SendPulse, &path, Some(b"x"), 1);
         world.wake(&bytes);
-        world.take_answers();
+        world.shards.take_answers();
     }
     world.report("a million new keys");
     world.scan(MessageType::GetAllNodesForPath, "their list");

@@ -1,68 +1,26 @@
 //! Keys without new pulses turn stale, then expire, a share at a time. The test sets the shard's clock: no socket,
 //! no waiting.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use storm_pacemaker::connection::{Commands, ConnectionId};
-use storm_pacemaker::limits::{Ageing, Limits};
-use storm_pacemaker::shard::{
-    Common, Context, Counters, Incident, Incidents, Mailbox, Settings, Shard,
-};
+use storm_pacemaker::limits::Limits;
+use storm_pacemaker::shard::Counters;
 use storm_pacemaker::wire::message::{MessageType, encode_pulse};
+use support::shards::Shards;
 
 const SECOND_US: u64 = 1_000_000;
 const TICK_US: u64 = SECOND_US / 4;
 
-const PEER: ConnectionId = ConnectionId {
-    slot: 0,
-    generation: 0,
-};
-
-struct Quiet;
-
-impl Incidents for Quiet {
-    fn report(&mut self, _peer: SocketAddr, incident: Incident) {
-        panic!("{incident:?}");
-    }
-}
-
-/// A shard alone, with one peer, and its clock.
+/// A shard alone, and its clock.
 struct World {
-    shard: Shard,
-    now_us: u64,
+    shards: Shards,
 }
 
 impl World {
     fn new(expire_after: Duration) -> World {
-        let settings = Settings {
-            shards: 1,
-            key_hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
-            limits: Limits::wide(),
-            ageing: Ageing {
-                stale_after: Duration::from_secs(30),
-                expire_after,
-            },
-            minimum_wait: Duration::ZERO,
-            common: Common::new(&Limits::wide(), 1),
-        };
-        let mailbox = Mailbox::for_shards(1).pop().expect("one");
-        let mut world = World {
-            shard: Shard::new(0, settings, mailbox),
-            now_us: 1,
-        };
-        world.call(|shard, cx| shard.opened(PEER, ([127, 0, 0, 1], 1).into(), cx));
-        world
-    }
-
-    fn call(&mut self, call: impl FnOnce(&mut Shard, &mut Context<'_>)) {
-        let mut commands = Commands::default();
-        let mut cx = Context {
-            now_us: self.now_us,
-            commands: &mut commands,
-            incidents: &mut Quiet,
-        };
-        call(&mut self.shard, &mut cx);
+        World {
+            shards: Shards::new(1, Limits::wide(), expire_after),
+        }
     }
 
     fn put(&mut self, workers: std::ops::Range<u32>) {
@@ -71,21 +29,28 @@ impl World {
             let path = format!("/workerbeats/topology-{}/worker-{worker}", worker / 100);
             encode_pulse(&mut bytes, MessageType::SendPulse, &path, Some(b"beat"), 1);
         }
-        self.call(|shard, cx| shard.received(PEER, &bytes, cx));
-        let sent = self.shard.take_outbox(PEER).len();
-        self.call(|shard, cx| shard.sent(PEER, sent, cx));
+        self.shards.receive(&bytes);
+        self.shards.take_answers();
+    }
+
+    fn tick(&mut self) {
+        self.shards.now_us += TICK_US;
+        self.shards.call(0, |shard, cx| shard.tick(cx, |_| 0));
     }
 
     fn pass(&mut self, seconds: u64) -> Counters {
         for _ in 0..seconds * SECOND_US / TICK_US {
-            self.now_us += TICK_US;
-            self.call(|shard, cx| shard.tick(cx, |_| 0));
+            self.tick();
         }
-        self.shard.counters()
+        self.counters()
+    }
+
+    fn counters(&self) -> Counters {
+        self.shards.shard(0).counters()
     }
 
     fn keys(&self) -> u64 {
-        self.shard.usage().keys
+        self.shards.shard(0).usage().keys
     }
 }
 
@@ -125,8 +90,7 @@ fn they_go_a_share_at_a_time() {
     let mut most = 0;
     for _ in 0..60 {
         let before = world.keys();
-        world.now_us += TICK_US;
-        world.call(|shard, cx| shard.tick(cx, |_| 0));
+        world.tick();
         most = most.max(before - world.keys());
     }
     assert_eq!(world.keys(), 0);
@@ -150,12 +114,9 @@ fn no_key_ages_right_after_a_gap() {
     let mut world = World::new(Duration::from_secs(120));
     world.put(0..100);
     world.pass(5);
-    world.now_us += 500 * SECOND_US;
+    world.shards.now_us += 500 * SECOND_US;
     world.pass(30);
-    assert_eq!(
-        (world.keys(), world.shard.counters().expired_keys),
-        (100, 0)
-    );
+    assert_eq!((world.keys(), world.counters().expired_keys), (100, 0));
     world.put(0..90);
     world.pass(60);
     let counters = world.pass(1);

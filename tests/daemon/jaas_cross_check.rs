@@ -1,19 +1,12 @@
 //! JAAS files mean the same to us and to Java: the table states what each of its files means, and Java's
 //! own reader agrees, about these and about thousands of random ones.
 
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
+use std::iter;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use storm_pacemaker::auth::jaas::{self, Properties};
 use support::Random;
 use support::jaas::{CASES, Meaning, PROPERTIES};
-
-/// What a reader makes of a file: the values that are asked for, or why it refuses the file.
-type Answer = Result<Vec<Option<String>>, String>;
+use support::java_reader::{self, Answer};
 
 /// A file and the options that are asked for, each with its section.
 struct Question {
@@ -30,6 +23,14 @@ impl Question {
         }
     }
 
+    /// As the Java program takes it.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let options = self.options.iter();
+        let options = options.flat_map(|(section, option)| [section.as_str(), option]);
+        iter::once(self.text.as_str()).chain(options)
+    }
+
+    /// The values that are asked for, or why we refuse the file.
     fn ours(&self) -> Answer {
         let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let properties: Properties = PROPERTIES.iter().map(owned).collect();
@@ -199,53 +200,8 @@ fn is_moduleless(theirs: &Answer) -> bool {
 }
 
 fn ask_java(questions: &[Question]) -> Vec<Answer> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/storm/jaas/ReadJaas.java");
-    let mut child = Command::new("java")
-        .args(
-            PROPERTIES
-                .iter()
-                .map(|(name, value)| format!("-D{name}={value}")),
-        )
-        .arg(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("java starts: `tools/setup test` installs a JDK");
-    let mut asked = String::new();
-    for question in questions {
-        asked += &encoded(&question.text);
-        for (section, option) in &question.options {
-            asked += &format!(" {} {}", encoded(section), encoded(option));
-        }
-        asked += "\n";
-    }
-    let mut input = child.stdin.take().expect("piped");
-    let writer = thread::spawn(move || input.write_all(asked.as_bytes()));
-    let output = child.wait_with_output().expect("its answers");
-    writer.join().expect("no panic").expect("it reads");
-    assert!(output.status.success(), "{}", output.status);
-    let answers = String::from_utf8(output.stdout).expect("base64");
-    let answers: Vec<Answer> = answers.lines().map(answer).collect();
-    assert_eq!(answers.len(), questions.len());
-    answers
-}
-
-fn answer(line: &str) -> Answer {
-    let mut words = line.split(' ');
-    match words.next() {
-        Some("accept") => Ok(words
-            .map(|word| (word != "-").then(|| decoded(word)))
-            .collect()),
-        Some("reject") => Err(decoded(words.next().expect("a reason"))),
-        _ => panic!("{line}"),
-    }
-}
-
-fn encoded(text: &str) -> String {
-    format!("={}", STANDARD.encode(text))
-}
-
-fn decoded(word: &str) -> String {
-    let bytes = STANDARD.decode(&word[1..]).expect("base64");
-    String::from_utf8(bytes).expect("UTF-8")
+    let property = |(name, value): &(&str, &str)| format!("-D{name}={value}");
+    let options: Vec<_> = PROPERTIES.iter().map(property).collect();
+    let questions = questions.iter().map(Question::words);
+    java_reader::ask("jaas/ReadJaas.java", &options, questions)
 }

@@ -3,16 +3,10 @@
 //! `STORM_YAML_FILES` makes it longer.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use storm_pacemaker::config;
-use support::Random;
 use support::storm_yaml::{OURS, any_file};
+use support::{Random, java_reader};
 
 /// Takes about as long as Java's start.
 const FILES: usize = 5000;
@@ -133,45 +127,20 @@ fn shortest(file: &[u8], why: String) -> (Vec<u8>, String) {
 }
 
 fn ask_storm(files: &[Vec<u8>]) -> Vec<Answer> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/storm/yaml/ReadStormYaml.java");
-    let mut child = Command::new("java")
-        .args(["-cp", &support::storm::class_path("2.8.3")])
-        .arg(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("java starts: `tools/setup test` installs a JDK");
-    let asked: String = files
-        .iter()
-        .map(|file| format!("={}\n", STANDARD.encode(file)))
-        .collect();
-    let mut input = child.stdin.take().expect("piped");
-    let writer = thread::spawn(move || input.write_all(asked.as_bytes()));
-    let output = child.wait_with_output().expect("its answers");
-    writer.join().expect("no panic").expect("it reads");
-    assert!(output.status.success(), "{}", output.status);
-    let answers = String::from_utf8(output.stdout).expect("base64");
-    let answers: Vec<Answer> = answers.lines().map(answer).collect();
-    assert_eq!(answers.len(), files.len());
+    let options = ["-cp".to_owned(), support::storm::class_path("2.8.3")];
+    let questions = files.iter().map(|file| [file]);
+    let answers = java_reader::ask("yaml/ReadStormYaml.java", &options, questions);
     answers
+        .into_iter()
+        .map(|answer| Ok(entries(answer?)))
+        .collect()
 }
 
-fn answer(line: &str) -> Answer {
-    let mut words = line.split(' ');
-    match words.next() {
-        Some("accept") => {
-            let mut entries = BTreeMap::new();
-            while let (Some(name), Some(value)) = (words.next(), words.next()) {
-                entries.insert(decoded(name), decoded(value));
-            }
-            Ok(entries)
-        }
-        Some("reject") => Err(decoded(words.next().expect("a reason"))),
-        _ => panic!("{line}"),
+fn entries(words: Vec<Option<String>>) -> BTreeMap<String, String> {
+    let mut words = words.into_iter().flatten();
+    let mut entries = BTreeMap::new();
+    while let (Some(name), Some(value)) = (words.next(), words.next()) {
+        entries.insert(name, value);
     }
-}
-
-fn decoded(word: &str) -> String {
-    let bytes = STANDARD.decode(&word[1..]).expect("base64");
-    String::from_utf8_lossy(&bytes).into_owned()
+    entries
 }
