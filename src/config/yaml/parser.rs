@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::YamlError;
+use super::chars::Place;
 use super::document::{Document, Kind};
 use super::scalar::CORE_TAGS;
 use super::scanner::{Kind as TokenKind, Scanner, Token};
@@ -114,14 +115,7 @@ impl Parser {
                     unreachable!("peeked");
                 };
                 let is_plain = (is_plain && tag.is_none()) || tag.as_deref() == Some("!");
-                self.document.push(
-                    Kind::Scalar {
-                        text,
-                        tag,
-                        is_plain,
-                    },
-                    place,
-                );
+                self.scalar(text, tag, is_plain, place);
             }
             (TokenKind::FlowSequenceStart, _) => {
                 self.document.push(Kind::Sequence, place);
@@ -141,15 +135,7 @@ impl Parser {
             }
             _ if is_tagged => {
                 let is_plain = tag.as_deref().is_none_or(|tag| tag == "!");
-                let text = String::new();
-                self.document.push(
-                    Kind::Scalar {
-                        text,
-                        tag,
-                        is_plain,
-                    },
-                    place,
-                );
+                self.scalar(String::new(), tag, is_plain, place);
             }
             _ => return Err(self.unexpected("a value")),
         }
@@ -231,56 +217,59 @@ impl Parser {
 
     fn flow_sequence(&mut self, depth: usize) -> Result<()> {
         const END: TokenKind = TokenKind::FlowSequenceEnd;
+        self.flow_entries(&END, ", or ]", |parser| {
+            // A mapping of one key without braces.
+            let place = parser.scanner.peek()?.place;
+            if parser.next_if(&TokenKind::Key)?.is_some() {
+                let index = parser.document.push(Kind::Mapping, place);
+                parser.flow_pair(&END, depth + 1)?;
+                parser.document.close(index);
+                Ok(())
+            } else {
+                parser.node(Context::Flow, depth + 1)
+            }
+        })
+    }
+
+    fn flow_mapping(&mut self, depth: usize) -> Result<()> {
+        const END: TokenKind = TokenKind::FlowMappingEnd;
+        self.flow_entries(&END, ", or }", |parser| {
+            if parser.next_if(&TokenKind::Key)?.is_some() {
+                parser.flow_pair(&END, depth)
+            } else {
+                // A key without a value.
+                parser.node(Context::Flow, depth + 1)?;
+                parser.empty()
+            }
+        })
+    }
+
+    /// What stands in brackets, with commas between.
+    fn flow_entries(
+        &mut self,
+        end: &TokenKind,
+        comma_or_end: &str,
+        entry: impl Fn(&mut Self) -> Result<()>,
+    ) -> Result<()> {
         self.scanner.next()?;
         let mut is_first = true;
-        while *self.peek()? != END {
+        while self.peek()? != end {
             if !is_first {
-                self.expect(&TokenKind::FlowEntry, ", or ]")?;
+                self.expect(&TokenKind::FlowEntry, comma_or_end)?;
+                if self.peek()? == end {
+                    break;
+                }
             }
             is_first = false;
-            let place = self.scanner.peek()?.place;
-            match self.peek()? {
-                // A mapping of one key without braces.
-                TokenKind::Key => {
-                    let index = self.document.push(Kind::Mapping, place);
-                    self.scanner.next()?;
-                    self.flow_part(&END, depth + 1)?;
-                    self.flow_value(&END, depth + 1)?;
-                    self.document.close(index);
-                }
-                TokenKind::FlowSequenceEnd => break,
-                _ => self.node(Context::Flow, depth + 1)?,
-            }
+            entry(self)?;
         }
         self.scanner.next()?;
         Ok(())
     }
 
-    fn flow_mapping(&mut self, depth: usize) -> Result<()> {
-        const END: TokenKind = TokenKind::FlowMappingEnd;
-        self.scanner.next()?;
-        let mut is_first = true;
-        while *self.peek()? != END {
-            if !is_first {
-                self.expect(&TokenKind::FlowEntry, ", or }")?;
-            }
-            is_first = false;
-            match self.peek()? {
-                TokenKind::Key => {
-                    self.scanner.next()?;
-                    self.flow_part(&END, depth)?;
-                    self.flow_value(&END, depth)?;
-                }
-                TokenKind::FlowMappingEnd => break,
-                // A key without a value.
-                _ => {
-                    self.node(Context::Flow, depth + 1)?;
-                    self.empty()?;
-                }
-            }
-        }
-        self.scanner.next()?;
-        Ok(())
+    fn flow_pair(&mut self, end: &TokenKind, depth: usize) -> Result<()> {
+        self.flow_part(end, depth)?;
+        self.flow_value(end, depth)
     }
 
     /// The key of a pair, which may be empty.
@@ -335,13 +324,17 @@ impl Parser {
     /// Where a node could be and is not, there is null.
     fn empty(&mut self) -> Result<()> {
         let place = self.scanner.peek()?.place;
+        self.scalar(String::new(), None, true, place);
+        Ok(())
+    }
+
+    fn scalar(&mut self, text: String, tag: Option<String>, is_plain: bool, place: Place) {
         let kind = Kind::Scalar {
-            text: String::new(),
-            tag: None,
-            is_plain: true,
+            text,
+            tag,
+            is_plain,
         };
         self.document.push(kind, place);
-        Ok(())
     }
 }
 

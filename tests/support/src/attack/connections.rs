@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use storm_pacemaker::wire::FrameReader;
 
-use super::crowd::{Dial, Peer, Turn, crowd, dial, drain};
+use super::crowd::{Dial, Peer, Turn, dial, drain, strangers};
 use super::{Attack, Tally};
 use crate::frames;
 use crate::login::{ask_for_token, response_to, token, token_of};
@@ -38,19 +38,12 @@ pub(super) fn flood(attack: &Attack, tally: &mut Tally) {
 pub(super) fn half_logins(attack: &Attack, tally: &mut Tally) {
     let ask: Rc<[u8]> = ask_for_token().into();
     let begin = |_: usize, peer: &mut Peer| peer.send(&ask);
-    crowd(
-        attack,
-        tally,
-        attack.scaled(6_000),
-        Dial::default(),
-        begin,
-        |peer, (), tally| {
-            let sent = peer.push(usize::MAX, tally)?;
-            drain(peer, tally)?;
-            tally.requests += u64::from(sent > 0);
-            Ok(if sent > 0 { Turn::Moved } else { Turn::Idle })
-        },
-    );
+    strangers(attack, tally, 6_000, begin, |peer, (), tally| {
+        let sent = peer.push(usize::MAX, tally)?;
+        drain(peer, tally)?;
+        tally.requests += u64::from(sent > 0);
+        Ok(Turn::that_moved(sent))
+    });
 }
 
 /// Logs in with a wrong password from Nimbus's own address.

@@ -125,6 +125,12 @@ pub(super) enum Turn {
     Redial,
 }
 
+impl Turn {
+    pub fn that_moved(bytes: usize) -> Turn {
+        if bytes > 0 { Turn::Moved } else { Turn::Idle }
+    }
+}
+
 /// Keeps `count` connections until the attack is over. `begin` says what a new one begins with; `turn` gives each
 /// connection its turn.
 pub(super) fn crowd<S>(
@@ -170,6 +176,18 @@ pub(super) fn crowd<S>(
     }
 }
 
+/// A [`crowd`] of as many as the attack's scale makes of `count`, without logins.
+pub(super) fn strangers<S>(
+    attack: &Attack,
+    tally: &mut Tally,
+    count: usize,
+    begin: impl FnMut(usize, &mut Peer) -> S,
+    turn: impl FnMut(&mut Peer, &mut S, &mut Tally) -> io::Result<Turn>,
+) {
+    let count = attack.scaled(count);
+    crowd(attack, tally, count, Dial::default(), begin, turn);
+}
+
 /// Sends the same bytes again and again, and reads all answers.
 pub(super) fn repeat(
     peer: &mut Peer,
@@ -183,11 +201,7 @@ pub(super) fn repeat(
     }
     let sent = peer.push(usize::MAX, tally)?;
     let read = drain(peer, tally)?;
-    Ok(if sent + read > 0 {
-        Turn::Moved
-    } else {
-        Turn::Idle
-    })
+    Ok(Turn::that_moved(sent + read))
 }
 
 /// Reads and drops what is there, a megabyte at most.

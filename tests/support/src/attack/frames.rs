@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::crowd::{Dial, Peer, Turn, crowd, drain, repeat};
+use super::crowd::{Peer, Turn, drain, repeat, strangers};
 use super::{Attack, Tally};
 use crate::Random;
 use crate::frames::{self, DELETE_PULSE_ID, SEND_PULSE};
@@ -23,26 +23,19 @@ pub(super) fn trickle(attack: &Attack, tally: &mut Tally) {
         // Bytes of its first half that are still to be sent, and when the next single byte is.
         (frame.len() / 2, Instant::now())
     };
-    crowd(
-        attack,
-        tally,
-        attack.scaled(600),
-        Dial::default(),
-        begin,
-        |peer, (half, next), tally| {
-            if *half > 0 {
-                let count = peer.push(*half, tally)?;
-                *half -= count;
-                return Ok(if count > 0 { Turn::Moved } else { Turn::Idle });
-            }
-            if Instant::now() >= *next {
-                *next = Instant::now() + EVERY;
-                peer.push(1, tally)?;
-            }
-            drain(peer, tally)?;
-            Ok(Turn::Idle)
-        },
-    );
+    strangers(attack, tally, 600, begin, |peer, (half, next), tally| {
+        if *half > 0 {
+            let count = peer.push(*half, tally)?;
+            *half -= count;
+            return Ok(Turn::that_moved(count));
+        }
+        if Instant::now() >= *next {
+            *next = Instant::now() + EVERY;
+            peer.push(1, tally)?;
+        }
+        drain(peer, tally)?;
+        Ok(Turn::Idle)
+    });
 }
 
 /// Whole frames of the greatest size, one after another. Every sixteenth says that it is larger still.
@@ -58,27 +51,20 @@ pub(super) fn huge(attack: &Attack, tally: &mut Tally) {
         peer.send(&first);
         0
     };
-    crowd(
-        attack,
-        tally,
-        attack.scaled(8),
-        Dial::default(),
-        begin,
-        |peer, turn, tally| {
-            if peer.has_sent() {
-                *turn += 1;
-                tally.requests += 1;
-                let next = if *turn % 16 == 0 {
-                    &too_large
-                } else {
-                    &large[*turn % 8]
-                };
-                peer.send(next);
-            }
-            let moved = peer.push(1 << 20, tally)? + drain(peer, tally)?;
-            Ok(if moved > 0 { Turn::Moved } else { Turn::Idle })
-        },
-    );
+    strangers(attack, tally, 8, begin, |peer, turn, tally| {
+        if peer.has_sent() {
+            *turn += 1;
+            tally.requests += 1;
+            let next = if *turn % 16 == 0 {
+                &too_large
+            } else {
+                &large[*turn % 8]
+            };
+            peer.send(next);
+        }
+        let moved = peer.push(1 << 20, tally)? + drain(peer, tally)?;
+        Ok(Turn::that_moved(moved))
+    });
 }
 
 /// Messages with an unknown field: a list of millions of empty structs, or of empty lists. A reader must pass over
@@ -92,17 +78,10 @@ pub(super) fn nested_empties(attack: &Attack, tally: &mut Tally) {
         .map(|field| with_field(&field).into())
         .into();
     let begin = |index: usize, _: &mut Peer| index;
-    crowd(
-        attack,
-        tally,
-        attack.scaled(8),
-        Dial::default(),
-        begin,
-        |peer, index, tally| {
-            *index += usize::from(peer.has_sent());
-            repeat(peer, &both[*index % 2], 1, tally)
-        },
-    );
+    strangers(attack, tally, 8, begin, |peer, index, tally| {
+        *index += usize::from(peer.has_sent());
+        repeat(peer, &both[*index % 2], 1, tally)
+    });
 }
 
 /// Field 99, which no message has: a list.
@@ -128,14 +107,9 @@ pub(super) fn carried_records(attack: &Attack, tally: &mut Tally) {
     union.push(0);
     let request: Rc<[u8]> = frames::message(SEND_PULSE, &union, Some(1)).into();
     let begin = |_: usize, _: &mut Peer| ();
-    crowd(
-        attack,
-        tally,
-        attack.scaled(8),
-        Dial::default(),
-        begin,
-        |peer, (), tally| repeat(peer, &request, 1, tally),
-    );
+    strangers(attack, tally, 8, begin, |peer, (), tally| {
+        repeat(peer, &request, 1, tally)
+    });
 }
 
 /// Requests with the longest paths, for keys of all shards, as many as may be in flight. Every second peer reads no
@@ -151,24 +125,17 @@ pub(super) fn foreign_paths(attack: &Attack, tally: &mut Tally) {
         .collect();
     let batch: Rc<[u8]> = batch.into();
     let begin = |index: usize, _: &mut Peer| index.is_multiple_of(2);
-    crowd(
-        attack,
-        tally,
-        attack.scaled(64),
-        Dial::default(),
-        begin,
-        |peer, reads, tally| {
-            if *reads {
-                return repeat(peer, &batch, 256, tally);
-            }
-            if peer.has_sent() {
-                peer.send(&batch);
-                tally.requests += 256;
-            }
-            let sent = peer.push(usize::MAX, tally)?;
-            Ok(if sent > 0 { Turn::Moved } else { Turn::Idle })
-        },
-    );
+    strangers(attack, tally, 64, begin, |peer, reads, tally| {
+        if *reads {
+            return repeat(peer, &batch, 256, tally);
+        }
+        if peer.has_sent() {
+            peer.send(&batch);
+            tally.requests += 256;
+        }
+        let sent = peer.push(usize::MAX, tally)?;
+        Ok(Turn::that_moved(sent))
+    });
 }
 
 /// Pulses that are as good as any, flat out.
@@ -178,12 +145,7 @@ pub(super) fn pulses(attack: &Attack, tally: &mut Tally) {
             .map(|id| frames::send(format!("/workerbeats/abuse-1-1/{index}-{id}"), [1; 200], id));
         batch.flatten().collect::<Vec<u8>>().into()
     };
-    crowd(
-        attack,
-        tally,
-        attack.scaled(64),
-        Dial::default(),
-        begin,
-        |peer, batch, tally| repeat(peer, batch, 64, tally),
-    );
+    strangers(attack, tally, 64, begin, |peer, batch, tally| {
+        repeat(peer, batch, 64, tally)
+    });
 }

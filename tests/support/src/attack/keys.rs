@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::crowd::{Dial, Peer, Turn, crowd, dial, drain};
+use super::crowd::{Dial, Peer, Turn, dial, drain, strangers};
 use super::{Attack, Tally};
 use crate::frames::{self, DELETE_PATH};
 
@@ -47,24 +47,16 @@ pub(super) fn flood_bytes(attack: &Attack, tally: &mut Tally) {
     let details = vec![3; 60_000];
     let mut key = 0_u64;
     let begin = |_: usize, _: &mut Peer| ();
-    let count = attack.scaled(32);
-    crowd(
-        attack,
-        tally,
-        count,
-        Dial::default(),
-        begin,
-        |peer, (), tally| {
-            if peer.has_sent() {
-                key += 1;
-                let pulse = frames::send(format!("{DIRECTORY}/{key:08x}"), &details, 1);
-                peer.send(&pulse.into());
-                tally.requests += 1;
-            }
-            let moved = peer.push(usize::MAX, tally)? + drain(peer, tally)?;
-            Ok(if moved > 0 { Turn::Moved } else { Turn::Idle })
-        },
-    );
+    strangers(attack, tally, 32, begin, |peer, (), tally| {
+        if peer.has_sent() {
+            key += 1;
+            let pulse = frames::send(format!("{DIRECTORY}/{key:08x}"), &details, 1);
+            peer.send(&pulse.into());
+            tally.requests += 1;
+        }
+        let moved = peer.push(usize::MAX, tally)? + drain(peer, tally)?;
+        Ok(Turn::that_moved(moved))
+    });
 }
 
 fn write(attack: &Attack, keys: usize, path: impl Fn(usize) -> String, tally: &mut Tally) {

@@ -30,7 +30,7 @@ pub(super) fn flood(attack: &Attack, tally: &mut Tally) {
                 tally.requests += 1;
             }
             let sent = peer.push(usize::MAX, tally)?;
-            Ok(if sent > 0 { Turn::Moved } else { Turn::Idle })
+            Ok(Turn::that_moved(sent))
         },
     );
 }

@@ -62,7 +62,7 @@ fn read(
                 *read += Duration::from_secs(1);
                 each_second(peer, tally)?;
             }
-            Ok(if sent > 0 { Turn::Moved } else { Turn::Idle })
+            Ok(Turn::that_moved(sent))
         },
     );
 }
