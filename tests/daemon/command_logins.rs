@@ -13,6 +13,11 @@ fn ls(arguments: &[&str]) -> Run {
     Run::of(command(&[&["ls"], arguments].concat()))
 }
 
+/// The options that name a server, and a JAAS file with a password for it.
+fn with_password<'a>(server: &'a str, jaas: &'a str) -> [&'a str; 6] {
+    ["-s", server, "--auth", "digest", "--login-config", jaas]
+}
+
 fn lists(run: &Run) {
     run.succeeds();
     assert_eq!(run.stdout, "t-1-1\n");
@@ -44,8 +49,7 @@ fn a_password_of_the_jaas_file_opens_the_door() {
     );
     // By storm.yaml alone, which also says where; by options alone; by options over storm.yaml.
     lists(&ls(&["--storm-conf", text(&storm)]));
-    let login = ["--auth", "digest", "--login-config", text(&jaas)];
-    lists(&ls(&[&["-s", &server][..], &login].concat()));
+    lists(&ls(&with_password(&server, text(&jaas))));
     let none = ls(&["--storm-conf", text(&storm), "--auth", "none"]);
     fails(
         &none,
@@ -61,16 +65,8 @@ fn a_password_of_the_jaas_file_opens_the_door() {
         "other.jaas",
         "PacemakerDigest { username=\"pmuser\" password=\"wrong\"; };\n",
     );
-    let login = [
-        "-s",
-        &server,
-        "--auth",
-        "digest",
-        "--login-config",
-        text(&other),
-    ];
     fails(
-        &ls(&login),
+        &ls(&with_password(&server, text(&other))),
         &[
             &server,
             "during the login",
@@ -94,8 +90,7 @@ fn so_it_does_at_storms_own_server() {
     let daemon = JavaDaemon::start_with(&settings, "");
     Client::connect(daemon.address()).put(KEY, b"xyz");
     let server = daemon.address().to_string();
-    let login = ["--auth", "digest", "--login-config", text(&jaas)];
-    lists(&ls(&[&["-s", &server][..], &login].concat()));
+    lists(&ls(&with_password(&server, text(&jaas))));
     let run = ls(&["-s", &server]);
     assert!(run.stderr.contains("NOT_AUTHORIZED"), "{}", run.stderr);
 }
@@ -106,15 +101,7 @@ fn a_server_without_a_method_ends_a_login() {
     let daemon = Daemon::start(&[]);
     let server = daemon.address().to_string();
     let jaas = files.jaas();
-    let login = [
-        "-s",
-        &server,
-        "--auth",
-        "digest",
-        "--login-config",
-        text(&jaas),
-    ];
-    let run = ls(&login);
+    let run = ls(&with_password(&server, text(&jaas)));
     assert_eq!(run.code, Some(1));
     assert!(
         run.stderr.contains("another login method"),

@@ -114,13 +114,13 @@ fn every_request_gets_its_recorded_answer() {
     for shards in ["1", "2", "4"] {
         let daemon = Daemon::start(&["--shards", shards]);
         let mut client = Client::connect(daemon.address());
-        for Pair {
-            name,
-            request,
-            answer,
-        } in pairs()
-        {
-            assert_eq!(client.ask(&request), answer, "{name}, {shards} shards");
+        for pair in pairs() {
+            let name = pair.name;
+            assert_eq!(
+                client.ask(&pair.request),
+                pair.answer,
+                "{name}, {shards} shards"
+            );
         }
         daemon.stop();
     }
@@ -129,23 +129,19 @@ fn every_request_gets_its_recorded_answer() {
 #[test]
 fn a_request_may_be_cut_anywhere() {
     let (daemon, mut client, mut other) = one_shard();
-    for Pair {
-        name,
-        request,
-        answer,
-    } in pairs()
-    {
-        for split in 1..request.len() {
-            let (first, second) = request.split_at(split);
+    for pair in pairs() {
+        let name = pair.name;
+        for split in 1..pair.request.len() {
+            let (first, second) = pair.request.split_at(split);
             // As two segments that may arrive together,
             client.send(first);
             client.send(second);
-            assert_eq!(client.read_frame(), answer, "{name}, split at {split}");
+            assert_eq!(client.read_frame(), pair.answer, "{name}, split at {split}");
             // and so far apart that the daemon has to keep the first.
             client.send(first);
             other.get("/between");
             client.send(second);
-            assert_eq!(client.read_frame(), answer, "{name}, kept at {split}");
+            assert_eq!(client.read_frame(), pair.answer, "{name}, kept at {split}");
         }
     }
     daemon.stop();
@@ -154,17 +150,13 @@ fn a_request_may_be_cut_anywhere() {
 #[test]
 fn a_request_may_come_byte_by_byte() {
     let (daemon, mut client, mut other) = one_shard();
-    for Pair {
-        name,
-        request,
-        answer,
-    } in pairs()
-    {
-        for byte in &request {
+    for pair in pairs() {
+        let name = pair.name;
+        for byte in &pair.request {
             client.send(&[*byte]);
             other.get("/between");
         }
-        assert_eq!(client.read_frame(), answer, "{name}");
+        assert_eq!(client.read_frame(), pair.answer, "{name}");
     }
     daemon.stop();
 }

@@ -1,24 +1,16 @@
 //! What JAAS files mean, and the messages about wrong ones. `tests/daemon/jaas_cross_check.rs` holds the grammar
 //! against Java's own reader.
 
+use support::jaas::MANUAL_SERVER;
+
 use super::*;
 
-/// The manual's examples, with their white space.
+/// The manual's example, with its white space.
 const MANUAL_DIGEST: &str = r#"PacemakerDigest {
     username="some username"
     password="some password";
 };
 "#;
-const MANUAL_SERVER: &str = r#"PacemakerServer {
-   com.sun.security.auth.module.Krb5LoginModule required
-   useKeyTab=true
-   keyTab="/etc/keytabs/pacemaker.keytab"
-   storeKey=true
-   useTicketCache=false
-   principal="pacemaker@MY.COMPANY.COM";
-};
-"#;
-
 fn properties() -> Properties {
     [("cluster", "blue"), ("nothing", "")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

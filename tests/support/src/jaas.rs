@@ -43,10 +43,8 @@ macro_rules! no_v {
     };
 }
 
-pub const CASES: &[Case] = &[
-    // The manual's.
-    case(
-        r#"PacemakerServer {
+/// The manual's example for Kerberos, with its white space.
+pub const MANUAL_SERVER: &str = r#"PacemakerServer {
    com.sun.security.auth.module.Krb5LoginModule required
    useKeyTab=true
    keyTab="/etc/keytabs/pacemaker.keytab"
@@ -54,7 +52,12 @@ pub const CASES: &[Case] = &[
    useTicketCache=false
    principal="pacemaker@MY.COMPANY.COM";
 };
-"#,
+"#;
+
+pub const CASES: &[Case] = &[
+    // The manual's.
+    case(
+        MANUAL_SERVER,
         Options(&[
             (
                 "PacemakerServer",
