@@ -1,9 +1,11 @@
-//! The store by example: Storm's paths, its limits, its memory and its speed.
+//! The store by example: Storm's paths, its limits, age and speed.
+
+mod key_scans;
+mod memory;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::key_scan::KeySummary;
 use super::*;
 
 pub(super) fn hasher() -> RandomState {
@@ -317,114 +319,6 @@ fn an_expiry_pass_misses_no_key_when_nodes_move_meanwhile() {
 }
 
 #[test]
-fn a_store_that_has_lost_most_of_its_keys_frees_their_memory() {
-    let mut store = roomy();
-    let worker = |number: u32| format!("/workerbeats/topology-{}/worker-{number}", number / 400);
-    let fill = |store: &mut Store| {
-        for key in (0..20_000).map(worker) {
-            assert!(put(store, &key, b"").is_ok());
-        }
-        store.index_bytes()
-    };
-    let step_to_the_end = |store: &mut Store| {
-        assert!(store.is_compacting());
-        while store.is_compacting() {
-            store.continue_compaction(100);
-        }
-        store.directory.check();
-    };
-    let full = fill(&mut store);
-    for key in (0..20_000).filter(|number| number % 50 > 0).map(worker) {
-        assert!(store.remove(&key, hash(&key)));
-    }
-    step_to_the_end(&mut store);
-    assert!(
-        store.index_bytes() < full / 8,
-        "a fiftieth of the keys is left: {} of {full}",
-        store.index_bytes()
-    );
-    assert_eq!(list(&mut store, "/workerbeats/topology-0").len(), 8);
-    assert_eq!(delete_path(&mut store, "/"), 400);
-    compact(&mut store);
-    assert_eq!(store.index_bytes(), roomy().index_bytes());
-    let again = fill(&mut store);
-    assert_eq!(delete_path(&mut store, "/workerbeats"), 20_000);
-    step_to_the_end(&mut store);
-    assert!(again <= full);
-    assert_eq!(store.index_bytes(), roomy().index_bytes());
-}
-
-/// Keys come and go while nodes move.
-#[test]
-fn a_compaction_takes_turns_with_requests() {
-    let mut store = roomy();
-    let worker = |number: u32| format!("/w/t{}/{number}", number % 3);
-    for number in 0..6000 {
-        put_at(&mut store, &worker(number), 0);
-    }
-    for number in (0..6000).filter(|number| number % 4 > 0) {
-        let key = worker(number);
-        assert!(store.remove(&key, hash(&key)));
-    }
-    let mut round = 0;
-    while store.is_compacting() {
-        store.continue_compaction(50);
-        let (gone, new) = (worker(round * 4), worker(10_000 + round));
-        assert!(store.remove(&gone, hash(&gone)));
-        put_at(&mut store, &new, 0);
-        store.directory.check();
-        round += 1;
-    }
-    assert!(round > 20, "{round}");
-    let mut expected: Vec<String> = (round..1500).map(|number| worker(number * 4)).collect();
-    expected.extend((0..round).map(|number| worker(10_000 + number)));
-    expected.sort();
-    assert_eq!(keys(&mut store), expected);
-}
-
-/// However a step ends, it is short: a directory with many children stays where it is.
-#[test]
-fn a_step_of_the_compaction_is_short() {
-    let mut store = roomy();
-    let key = |directory: u32, number: u32| format!("/w/{directory}/{number}");
-    for number in 0..2000 {
-        for directory in 0..8 {
-            put_at(&mut store, &key(directory, number), 0);
-        }
-    }
-    for number in (0..2000).filter(|number| number % 3 > 0) {
-        for directory in 1..8 {
-            let key = key(directory, number);
-            store.remove(&key, hash(&key));
-        }
-    }
-    store.begin_compaction();
-    let mut steps = 0;
-    while store.is_compacting() {
-        store.continue_compaction(100);
-        steps += 1;
-    }
-    store.directory.check();
-    assert!(steps > 7000 / 100, "{steps}");
-    assert_eq!(list(&mut store, "/w/0").len(), 2000);
-    assert_eq!(list(&mut store, "/w/7").len(), 667);
-}
-
-#[test]
-fn slots_are_reused() {
-    let mut store = with_keys(&["/w/a/1", "/w/b/1", "/w/c/1"]);
-    let slots = store.directory.slot_count();
-    for round in 0..100 {
-        let topology = format!("/w/{round}");
-        let key = format!("{topology}/1");
-        assert!(delete_path(&mut store, if round % 2 == 0 { "/w/a" } else { "/w/b" }) <= 1);
-        assert!(put(&mut store, &key, b"").is_ok());
-        assert_eq!(delete_path(&mut store, &topology), 1);
-        assert!(store.directory.slot_count() <= slots);
-    }
-}
-
-#[test]
 #[ignore = "a measurement; run it in release, on an idle machine"]
 fn measure_that_a_directory_of_400_among_100_000_keys_lists_in_100_us() {
     let worker = |number: u32| format!("/workerbeats/topology-{}/worker-{number}", number / 400);
@@ -444,77 +338,4 @@ fn measure_that_a_directory_of_400_among_100_000_keys_lists_in_100_us() {
         assert!(bytes > 400 * 7);
     }
     assert!(fastest < Duration::from_micros(100), "{fastest:?}");
-}
-
-/// Scans to the end in slices of this many slots. Returns the keys, sorted, and how often the scan began
-/// again.
-fn scan(
-    store: &mut Store,
-    slots: usize,
-    mut between: impl FnMut(&mut Store),
-) -> (Vec<KeySummary>, u32) {
-    let (mut position, mut seen, mut restarts) = (ScanPosition::default(), Vec::new(), 0);
-    loop {
-        match store.scan_keys(&mut position, slots, &mut |key| seen.push(key)) {
-            ScanProgress::Ongoing => between(store),
-            ScanProgress::Restarted => {
-                seen.clear();
-                restarts += 1;
-            }
-            ScanProgress::Finished => break,
-        }
-    }
-    seen.sort_by(|one, other| one.path.cmp(&other.path));
-    (seen, restarts)
-}
-
-#[test]
-fn a_scan_shows_every_key_once_with_its_age_size_and_writes() {
-    let mut store = roomy();
-    assert_eq!(scan(&mut store, 1, |_| {}), (vec![], 0));
-    for number in 0..200_u64 {
-        let key = format!("/w/t{}/{number:03}", number % 7);
-        let details = vec![0; number as usize];
-        for now_ms in 0..=number % 3 {
-            assert!(
-                store
-                    .put(&key, hash(&key), details.clone().into(), now_ms)
-                    .is_ok()
-            );
-        }
-    }
-    let (seen, restarts) = scan(&mut store, 13, |_| {});
-    assert_eq!((seen.len(), restarts), (200, 0));
-    for key in &seen {
-        let number: u64 = key.path.rsplit('/').next().unwrap().parse().unwrap();
-        assert_eq!(key.details_bytes, number);
-        assert_eq!(key.written_ms, number % 3);
-        assert_eq!(u64::from(key.writes), number % 3 + 1);
-    }
-    assert!(seen.windows(2).all(|pair| pair[0].path < pair[1].path));
-}
-
-#[test]
-fn a_scan_begins_again_when_the_keys_move() {
-    let mut store = roomy();
-    for number in 0..5000 {
-        let key = format!("/w/{number:03}");
-        assert!(store.put(&key, hash(&key), Bytes::new(), number).is_ok());
-    }
-    // Nearly all keys go during the scan.
-    let (seen, restarts) = scan(&mut store, 1000, |store| {
-        store.expire(expire_before(4990), usize::MAX);
-        store.continue_compaction(usize::MAX);
-    });
-    assert_eq!((seen.len(), restarts), (10, 1));
-}
-
-#[test]
-fn writes_are_counted_modulo_65536() {
-    let mut store = roomy();
-    for now_ms in 0..65_537 {
-        assert!(store.put("/w", hash("/w"), Bytes::new(), now_ms).is_ok());
-    }
-    let (seen, _) = scan(&mut store, 10, |_| {});
-    assert_eq!((seen[0].writes, seen[0].written_ms), (1, 65_536));
 }

@@ -10,6 +10,7 @@ mod closing;
 mod command_documents;
 mod command_logins;
 mod configuration;
+mod configuration_errors;
 mod conformance_scripts;
 mod data_planes;
 mod forwarded_requests;
