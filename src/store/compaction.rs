@@ -61,10 +61,12 @@ impl Step {
 impl Store {
     /// Begins a pass, unless one is under way.
     pub(crate) fn begin_compaction(&mut self) {
-        let directory = &self.directory;
-        self.compaction.most_segments = directory.segment_count();
-        self.compaction.pass.get_or_insert(Pass {
-            slots: directory.slot_count(),
+        if self.is_compacting() {
+            return;
+        }
+        self.compaction.most_segments = self.directory.segment_count();
+        self.compaction.pass = Some(Pass {
+            slots: self.directory.slot_count(),
             table_parts: Directory::TABLE_PARTS,
         });
     }
@@ -78,12 +80,13 @@ impl Store {
         }
     }
 
-    pub fn is_compacting(&self) -> bool {
+    /// Whether a pass is under way.
+    pub(crate) fn is_compacting(&self) -> bool {
         self.compaction.pass.is_some()
     }
 
     /// Goes on with a pass, for about as long as it takes to visit `most` nodes.
-    pub fn continue_compaction(&mut self, most: usize) {
+    pub(crate) fn continue_compaction(&mut self, most: usize) {
         let Some(mut pass) = self.compaction.pass.take() else {
             return;
         };
@@ -110,6 +113,10 @@ impl Store {
         }
         if pass.slots + pass.table_parts > 0 {
             self.compaction.pass = Some(pass);
+        } else {
+            // The pass does not come back to nodes that it has left where they were. If most have gone since,
+            // the others lie far apart again.
+            self.compact_if_sparse();
         }
     }
 }

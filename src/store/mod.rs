@@ -23,8 +23,7 @@ use std::fmt;
 use ahash::RandomState;
 use bytes::Bytes;
 
-pub use accounting::{StoreBudget, StoreFull};
-pub use accounting::{StoreLimits, Usage};
+pub use accounting::{StoreBudget, StoreFull, StoreLimits, Usage};
 pub(crate) use key_scan::{ScanPosition, ScanProgress};
 pub use scan::ListScan;
 pub(crate) use scan::RecordScan;
@@ -71,7 +70,7 @@ pub struct Store {
     /// Stale keys that the last finished pass has counted.
     stale_keys: u64,
     compaction: Compaction,
-    /// How often nodes have moved to other slots. A scan that spans such a move begins again.
+    /// Steps of compactions that have moved nodes to other slots. A scan of all keys that spans one begins again.
     moves: u64,
 }
 

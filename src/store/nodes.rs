@@ -328,7 +328,7 @@ impl IndexMut<NodeId> for Nodes {
 
 #[cfg(test)]
 impl Nodes {
-    /// Panics if siblings are not linked both ways, or if the slots are not in order.
+    /// Panics if siblings are not linked both ways, or if a chunk and its slots disagree.
     pub(super) fn check(&self) {
         self.chunks.check();
         for id in (0..self.chunks.slot_count()).filter_map(|slot| self.chunks.node_at(slot)) {

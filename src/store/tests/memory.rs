@@ -40,6 +40,39 @@ fn a_store_that_has_lost_most_of_its_keys_frees_their_memory() {
     assert_eq!(store.index_bytes(), roomy().index_bytes());
 }
 
+/// A pass does not come back to a node that it has left where it was.
+#[test]
+fn what_goes_behind_a_pass_is_freed_by_another() {
+    const KEYS: u32 = 40_000;
+    let mut store = roomy();
+    let worker = |number: u32| format!("/workerbeats/topology-{}/worker-{number}", number / 400);
+    for number in 0..KEYS {
+        put_at(&mut store, &worker(number), 0);
+    }
+    let full = store.index_bytes();
+    let keep = |store: &mut Store, stays: fn(u32) -> bool| {
+        for key in (0..KEYS).filter(|number| !stays(*number)).map(worker) {
+            store.remove(&key, hash(&key));
+        }
+    };
+    keep(&mut store, |number| number % 5 >= 3);
+    // All who must move have moved; the rest of the pass meets nodes that stay.
+    for _ in 0..48 {
+        store.continue_compaction(1024);
+    }
+    assert!(store.is_compacting());
+    keep(&mut store, |number| number % 50 == 4);
+    while store.is_compacting() {
+        store.continue_compaction(1024);
+    }
+    store.directory.check();
+    let left = store.index_bytes();
+    assert!(
+        left < full / 8,
+        "a fiftieth of the keys is left: {left} of {full}"
+    );
+}
+
 /// Keys come and go while nodes move.
 #[test]
 fn a_compaction_takes_turns_with_requests() {
