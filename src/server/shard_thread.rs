@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use tracing::{debug, info, warn};
 
 use super::housekeeping::CompactionRequests;
@@ -371,9 +372,15 @@ impl Handler for ShardThread {
         self.accept_failures += 1;
         // Ten failures a second at most; one line a second is enough.
         if self.accept_failures % 10 == 1 {
+            let out_of_files = [Errno::MFILE, Errno::NFILE].map(|error| Some(error.raw_os_error()));
+            let hint = if out_of_files.contains(&error.raw_os_error()) {
+                " (see the open-file limit)"
+            } else {
+                ""
+            };
             warn!(
                 failures = self.accept_failures,
-                "cannot accept connections: {error}; trying again in 100 ms (see the open-file limit)"
+                "cannot accept connections: {error}; trying again in 100 ms{hint}"
             );
         }
     }

@@ -90,7 +90,7 @@ impl EpollLoop {
         plan: SleepPlan,
     ) -> io::Result<usize> {
         let began = Instant::now();
-        self.rearm_paused_listeners(began)?;
+        self.rearm_paused_listeners(handler, began);
         self.send_pending(handler);
         self.sleep(handler, plan, began)?;
         handler.woke();

@@ -10,11 +10,10 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 
 use super::EpollLoop;
-use super::connection::Readiness;
 use super::receiving::EVERYTHING;
 use super::token::Token;
 use crate::connection::ConnectionId;
-use crate::io::plane::{Connection, PlaneLoop};
+use crate::io::plane::PlaneLoop;
 use crate::io::{ACCEPT_PAUSE, Handler, socket};
 
 /// Connections accepted from one listener in one turn: some milliseconds. After an outage all workers dial
@@ -56,11 +55,11 @@ impl EpollLoop {
         let Some(listener) = &mut self.listeners[index] else {
             return Ok(());
         };
-        listener.paused_until = None;
         // Exclusive: where shards share a socket, one of them wakes for a connection, not all.
         let flags = EventFlags::IN | EventFlags::EXCLUSIVE;
-        let token = Token::Listener(index).into();
-        Ok(epoll::add(&self.epoll, &listener.socket, token, flags)?)
+        watch(&self.epoll, &listener.socket, Token::Listener(index), flags)?;
+        listener.paused_until = None;
+        Ok(())
     }
 
     pub(in crate::io) fn stop_listening(&mut self) -> io::Result<()> {
@@ -73,15 +72,27 @@ impl EpollLoop {
         Ok(())
     }
 
-    pub(super) fn rearm_paused_listeners(&mut self, now: Instant) -> io::Result<()> {
+    pub(super) fn rearm_paused_listeners(&mut self, handler: &mut impl Handler, now: Instant) {
         for index in 0..self.listeners.len() {
             if let Some(listener) = &self.listeners[index]
                 && listener.paused_until.is_some_and(|then| now >= then)
+                && let Err(error) = self.watch_listener(index)
             {
-                self.watch_listener(index)?;
+                self.pause_listener(handler, index, error);
             }
         }
-        Ok(())
+    }
+
+    /// Out of descriptors or memory, or worse: do not spin on it.
+    fn pause_listener(&mut self, handler: &mut impl Handler, index: usize, error: io::Error) {
+        let Some(listener) = &mut self.listeners[index] else {
+            return;
+        };
+        if listener.paused_until.is_none() {
+            epoll::delete(&self.epoll, &listener.socket).expect("it is watched");
+        }
+        listener.paused_until = Some(Instant::now() + ACCEPT_PAUSE);
+        handler.accept_failed(error);
     }
 
     /// Accepts what is there, up to a bound, and returns how many connections came.
@@ -101,18 +112,20 @@ impl EpollLoop {
                     }
                     // A peer that is gone already has no address, and needs no service.
                     if let Some(peer) = peer.and_then(|peer| peer.try_into().ok()) {
-                        let id = self.insert(socket)?.id;
-                        self.opened(handler, id, peer)?;
+                        match self.insert(socket) {
+                            Ok(id) => self.opened(handler, id, peer)?,
+                            Err(error) => {
+                                self.pause_listener(handler, index, error);
+                                break;
+                            }
+                        }
                     }
                 }
                 Err(Errno::AGAIN) => break,
                 // A peer went away while it was being accepted.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
-                // Out of descriptors or memory, or worse: do not spin on it.
                 Err(error) => {
-                    epoll::delete(&self.epoll, &listener.socket)?;
-                    listener.paused_until = Some(Instant::now() + ACCEPT_PAUSE);
-                    handler.accept_failed(error.into());
+                    self.pause_listener(handler, index, error.into());
                     break;
                 }
             }
@@ -120,12 +133,16 @@ impl EpollLoop {
         Ok(accepted)
     }
 
-    fn insert(&mut self, socket: OwnedFd) -> io::Result<&mut Connection<Readiness>> {
+    /// What is there already is told at once.
+    fn insert(&mut self, socket: OwnedFd) -> io::Result<ConnectionId> {
         let connection = self.state.insert(socket);
-        // What is there already is told at once.
-        let token = Token::Connection(connection.id).into();
-        epoll::add(&self.epoll, &connection.socket, token, EVERYTHING)?;
-        Ok(connection)
+        let id = connection.id;
+        let token = Token::Connection(id);
+        if let Err(error) = watch(&self.epoll, &connection.socket, token, EVERYTHING) {
+            self.state.connections.remove(id);
+            return Err(error);
+        }
+        Ok(id)
     }
 
     pub(in crate::io) fn connect(
@@ -133,9 +150,11 @@ impl EpollLoop {
         to: SocketAddr,
         from: Option<IpAddr>,
     ) -> io::Result<ConnectionId> {
-        let connection = self.insert(socket::dial(to, from)?)?;
-        connection.connecting = true;
-        Ok(connection.id)
+        let id = self.insert(socket::dial(to, from)?)?;
+        if let Some(connection) = self.state.connections.get(id) {
+            connection.connecting = true;
+        }
+        Ok(id)
     }
 
     /// The connect has ended, one way or the other.
@@ -153,4 +172,14 @@ impl EpollLoop {
         self.dialled(handler, id, outcome)?;
         Ok(1)
     }
+}
+
+fn watch(epoll: &OwnedFd, socket: &OwnedFd, token: Token, flags: EventFlags) -> io::Result<()> {
+    epoll::add(epoll, socket, token.into(), flags).map_err(|error| match error {
+        Errno::NOSPC => io::Error::new(
+            io::ErrorKind::QuotaExceeded,
+            "this user has as many epoll watches as fs.epoll.max_user_watches allows",
+        ),
+        other => other.into(),
+    })
 }

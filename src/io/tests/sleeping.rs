@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::thread;
 
+use support::sandbox::{Forbidden, forbid_here};
+
 use super::*;
 
 on_both_planes! {
@@ -190,6 +192,25 @@ fn a_loop_without_descriptors_stops_accepting_for_a_moment(plane: DataPlane) {
         drop(peer);
         // Its limit on open files is 100 ms of pauses away: no spinning.
         assert!(server.recorder.accept_failures < 10);
+    });
+    test.join().unwrap();
+}
+
+/// The kernel grants each user so many epoll watches. Peers that use them up must not end a shard.
+#[test]
+fn a_loop_without_epoll_watches_stops_accepting_and_serves_on() {
+    let test = thread::spawn(|| {
+        let mut server = Server::new(DataPlane::Epoll);
+        let (mut peer, id) = server.accept();
+        forbid_here(Forbidden::EpollWatches);
+        let _refused = server.dial();
+        // The listener cannot be watched again, either.
+        server.turn_until(|recorder| recorder.accept_failures > 2);
+        assert_eq!(server.event_loop.connections(), 1);
+        peer.write_all(b"request").unwrap();
+        server.turn_until(|recorder| recorder.received.contains_key(&id));
+        server.send(id, b"answer");
+        server.turn_until(|recorder| recorder.sent.contains_key(&id));
     });
     test.join().unwrap();
 }
