@@ -1,7 +1,7 @@
 //! Compares the store with a plain map over random steps: every answer, the usage, and that the store's
 //! parts agree. The map's rules compare text, as Storm's daemon does, and share no code with the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -98,6 +98,19 @@ enum Step {
     Records(String),
     Expire(u64, usize),
     Compact,
+    /// A list and a collection of records of this path, with these changes between their slices.
+    Scans(String, Vec<Change>),
+}
+
+/// What may happen between two slices of a scan.
+#[derive(Debug, Clone)]
+enum Change {
+    Put(String),
+    Remove(String),
+    /// Removes up to so many nodes below the path.
+    DeleteSlice(String, usize),
+    /// Goes on with a compaction, or begins one.
+    CompactSlice,
 }
 
 /// Paths of few distinct names, so that keys collide; some names are empty, so that slashes repeat, lead
@@ -133,6 +146,17 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => path().prop_map(Step::Records),
         1 => (0u64..200, 0usize..100).prop_map(|(age, slots)| Step::Expire(age, slots)),
         1 => Just(Step::Compact),
+        2 => (path(), vec(any_change(), 0..12)).prop_map(|(path, changes)| Step::Scans(path, changes)),
+    ]
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let path = any_path;
+    prop_oneof![
+        4 => path().prop_map(Change::Put),
+        4 => path().prop_map(Change::Remove),
+        1 => (path(), 1usize..4).prop_map(|(path, most)| Change::DeleteSlice(path, most)),
+        4 => Just(Change::CompactSlice),
     ]
 }
 
@@ -145,6 +169,88 @@ fn any_limits() -> impl Strategy<Value = StoreLimits> {
 /// Only two hashes, so that every look-up meets other keys first.
 fn colliding_hash(key: &str) -> u64 {
     key.len() as u64 % 2
+}
+
+/// What two scans have found, and what they must find or may find.
+struct Found {
+    names: Vec<String>,
+    keys: Vec<String>,
+    /// Names and keys that were there all the time.
+    stayed: (BTreeSet<String>, BTreeSet<String>),
+    /// Those that were there at some time.
+    ever: (BTreeSet<String>, BTreeSet<String>),
+}
+
+impl Found {
+    fn note(&mut self, model: &Model, path: &str) {
+        let names = BTreeSet::from_iter(model.list(path));
+        let keys = BTreeSet::from_iter(model.records(path).into_iter().map(|(key, _)| key));
+        self.stayed.0.retain(|name| names.contains(name));
+        self.stayed.1.retain(|key| keys.contains(key));
+        self.ever.0.extend(names);
+        self.ever.1.extend(keys);
+    }
+}
+
+/// Scans a path while keys come and go and nodes move. What stays is found; a key, once.
+fn scan_during(
+    store: &mut Store,
+    model: &mut Model,
+    path: &str,
+    changes: &[Change],
+    (hash, limits, now): (fn(&str) -> u64, StoreLimits, u64),
+) -> Result<(), TestCaseError> {
+    let mut found = Found {
+        names: Vec::new(),
+        keys: Vec::new(),
+        stayed: Default::default(),
+        ever: Default::default(),
+    };
+    found.note(model, path);
+    found.stayed = found.ever.clone();
+    let (mut names, mut keys) = (store.begin_list(path), store.begin_records(path));
+    let mut left = changes.iter();
+    loop {
+        let change = left.next();
+        let most = if change.is_some() { 1 } else { usize::MAX };
+        store.continue_list(&mut names, most, &mut |name| found.names.push(name.into()));
+        store.continue_records(&mut keys, most, &mut |key, _| {
+            found.keys.push(key);
+            true
+        });
+        match change {
+            None => break,
+            Some(Change::Put(key)) => {
+                let ours = store.put(key, hash(key), Bytes::new(), now);
+                prop_assert_eq!(ours, model.put(limits, key, b"", now));
+            }
+            Some(Change::Remove(key)) => {
+                let expected = model.keys.remove(key).is_some();
+                prop_assert_eq!(store.remove(key, hash(key)), expected);
+            }
+            Some(Change::DeleteSlice(path, most)) => {
+                store.delete_below(path, *most);
+                model.remove_if(|key, _| !store.contains(key, hash(key)));
+            }
+            Some(Change::CompactSlice) => {
+                store.begin_compaction();
+                store.continue_compaction(5);
+            }
+        }
+        store.directory.check();
+        found.note(model, path);
+    }
+    store.end_list(names);
+    store.end_records(keys);
+    let found_keys = BTreeSet::from_iter(found.keys.iter().cloned());
+    let found_names = BTreeSet::from_iter(found.names);
+    prop_assert!(found_names.is_superset(&found.stayed.0));
+    prop_assert!(found_names.is_subset(&found.ever.0));
+    prop_assert!(found_keys.is_superset(&found.stayed.1));
+    prop_assert!(found_keys.is_subset(&found.ever.1));
+    let twice = |key: &&String| found.keys.iter().filter(|other| other == key).count() > 1;
+    prop_assert_eq!(found.stayed.1.iter().find(twice), None);
+    Ok(())
 }
 
 /// Runs the steps on both and compares every answer and the state of the store.
@@ -187,6 +293,9 @@ fn run(limits: StoreLimits, steps: Vec<Step>, hash: fn(&str) -> u64) -> Result<(
                 prop_assert_eq!(store.stale_keys(), model.usage().keys);
             }
             Step::Compact => compact(&mut store),
+            Step::Scans(path, changes) => {
+                scan_during(&mut store, &mut model, path, changes, (hash, limits, now))?;
+            }
         }
         prop_assert_eq!(store.usage(), model.usage(), "after {:?}", step);
         store.directory.check();
