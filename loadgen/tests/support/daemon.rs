@@ -49,7 +49,7 @@ pub fn be_one_if_asked() {
     };
     let loaded = config::load(&sources).expect("the settings are right");
     let signals = server::signals().expect("signals");
-    server::serve(loaded, &sources, signals, || {}).expect("the daemon serves");
+    server::serve(loaded, &sources, signals).expect("the daemon serves");
 }
 
 impl Daemon {
