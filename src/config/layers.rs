@@ -64,7 +64,8 @@ pub(super) fn storm_file(
     };
     let read = files::read(path)
         .map_err(|text| unreadable(&named_by, path, &text))
-        .and_then(|bytes| storm_layer::read(&path.display().to_string(), &bytes));
+        .and_then(|bytes| storm_layer::read(&path.display().to_string(), &bytes))
+        .map_err(|error| with_hint(path, error));
     match read {
         Ok(layer) => {
             diagnostics.notes.extend(layer.notes);
@@ -78,6 +79,17 @@ pub(super) fn storm_file(
     }
 }
 
+/// Both kinds of files are easily confused.
+fn with_hint(path: &Path, mut error: ConfigError) -> ConfigError {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        error.text.push_str("; name a TOML file with --config");
+    }
+    error
+}
+
 /// An override, `-c KEY=VALUE` or a pair of `storm.options`. `pacemaker.childopts` replaces that of
 /// storm.yaml. A key of another daemon gets a note.
 pub(super) fn command_line(
@@ -86,7 +98,8 @@ pub(super) fn command_line(
     childopts: &mut Option<Childopts>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Entry> {
-    let Some((name, value)) = text.split_once('=') else {
+    let pair = text.split_once('=');
+    let Some((name, value)) = pair.filter(|(name, _)| !name.trim().is_empty()) else {
         diagnostics.errors.push(ConfigError {
             location,
             key: None,

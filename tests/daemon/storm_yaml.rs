@@ -95,6 +95,31 @@ fn a_fault_that_may_hide_a_key_of_ours_is_an_error_with_its_place() {
     }
 }
 
+/// It would set nothing, not even a login.
+#[test]
+fn what_is_no_storm_yaml_is_refused() {
+    let files = Files::new();
+    for (name, content) in [
+        ("mine.toml", "# Ours\n[auth]\nmethod = \"DIGEST\"\n"),
+        (
+            "mine.toml",
+            "limits.in_flight = 5\n\n[auth]\n# Logins\nmethod = \"DIGEST\"\n",
+        ),
+        (
+            "storm.yaml",
+            "<configuration>\n  <a b=\"[\"/>\n</configuration>\n",
+        ),
+        ("storm.yaml", "- pacemaker.port: 1\n- [\n"),
+    ] {
+        let path = files.write(name, content);
+        let run = check(&["--storm-conf", text(&path)]);
+        run.fails();
+        assert!(run.stderr.contains(name), "{}", run.stderr);
+        let hint = run.stderr.contains("--config");
+        assert_eq!(hint, name.ends_with(".toml"), "{}", run.stderr);
+    }
+}
+
 #[test]
 fn keys_that_do_nothing_here_are_told() {
     let run = check(&["--storm-conf", text(&case("metrics-reporter.yaml"))]);

@@ -65,6 +65,15 @@ fn another_storm_yaml_is_read_however_storm_names_it() {
     assert_eq!(Run::of(command).setting("server.port").0, "7777");
 }
 
+#[test]
+fn an_option_without_a_name_or_a_value_is_told() {
+    for option in ["server.port", "=5", " = 5"] {
+        let run = check(&["-c", option]);
+        run.fails();
+        assert!(run.stderr.contains("KEY=VALUE"), "{option}: {}", run.stderr);
+    }
+}
+
 fn started(arguments: &[&str]) -> Run {
     Run::of(command(arguments))
 }

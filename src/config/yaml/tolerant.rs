@@ -14,7 +14,8 @@ const MOST_JOINED: usize = 20;
 /// Parses what can be parsed. `first_error` is what is wrong with the whole text.
 ///
 /// # Errors
-/// `first_error`, if leaving out sections does not help.
+/// `first_error`, if leaving out sections does not help, or if the text does not begin as a mapping: then it is
+/// something else, such as TOML, and all that it says would be left out.
 pub(super) fn parse(
     text: &str,
     first_error: YamlError,
@@ -41,6 +42,9 @@ pub(super) fn parse(
             push(&mut kept, &lines[start..end(count)]);
             section += count;
             continue;
+        }
+        if section == 0 && !looks_like_mapping(indented(lines[start]).1) {
+            return Err(first_error);
         }
         let part = &lines[start..end(1)];
         let mut error = parse(part).err().unwrap_or_else(|| first_error.clone());
@@ -87,9 +91,14 @@ fn indented(line: &str) -> (usize, &str) {
     (line.len() - rest.len(), rest)
 }
 
+/// Whether a text that begins with this line may be a mapping.
+fn looks_like_mapping(line: &str) -> bool {
+    line.starts_with('{') || looks_like_key(line)
+}
+
 /// Whether a line begins with a name and a colon, or with what may be one in another form.
 fn looks_like_key(line: &str) -> bool {
-    if line.starts_with(['?', '&', '*', '!', '<']) {
+    if line.starts_with(['?', '&', '*', '!']) || line.starts_with("<<") {
         return true;
     }
     let name = line.trim_start_matches(['"', '\'']);
