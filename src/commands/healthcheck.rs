@@ -2,7 +2,7 @@
 //! only if its access rules refuse it.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
 use clap::Args;
@@ -12,7 +12,7 @@ use super::error::{CommandError, RequestError};
 use super::options::{self, ServerOptions};
 use super::server::ServerName;
 use crate::announcement;
-use crate::config::Sources;
+use crate::config::{self, Sources};
 use crate::limits;
 
 /// Exit 0 if the server answers within the timeout: for HEALTHCHECK of Docker, probes and scripts
@@ -25,8 +25,8 @@ pub(crate) struct Healthcheck {
 
 const HELP: &str = "\
 Sends CREATE_PATH, which stores nothing and needs no login, and waits for the answer. The server logs it \
-only if its access rules refuse it. With --server and without --auth it reads no file. Otherwise it ignores a wrong \
-configuration, since a running server does not depend on it. A daemon of the same user on this host says which \
+only if its access rules refuse it. With --server and without --auth it reads no file. Otherwise it does without files \
+that are wrong, since a running server does not depend on them. A daemon of the same user on this host says which \
 address it serves, whatever its options were: the check asks that address, unless --port, --bind or -c name another or \
 several daemons run here. Without such a daemon it asks the configured address, or 127.0.0.1:6699.
 
@@ -66,66 +66,59 @@ impl Healthcheck {
         Ok(())
     }
 
-    /// The server to ask. A wrong configuration does not make a running server sick, so with one the
-    /// default address is asked.
+    /// The server to ask. A wrong file does not make a running server sick: without the files, what the command
+    /// line says counts, and its mistakes are wrong usage.
     fn target(&self, sources: Sources) -> Result<Target, CommandError> {
-        let without_login = |server: ServerName| Target {
+        if self.server.auth.is_some() {
+            let is_named = self.server.server.is_some() || sources.names_address();
+            let target = self.server.target(sources)?;
+            let server = if is_named {
+                target.server
+            } else {
+                running_server().unwrap_or(target.server)
+            };
+            return Ok(Target { server, ..target });
+        }
+        let without_login = |server: ServerName, frame_bytes: u32| Target {
             server,
             login: None,
             timeout: self.server.timeout,
             is_total_timeout: true,
-            frame_bytes: limits::STORMS_FRAME_BYTES,
+            frame_bytes,
         };
-        if let (Some(server), None) = (&self.server.server, self.server.auth) {
-            return options::parse(server, limits::STORMS_PORT).map(without_login);
+        if let Some(server) = &self.server.server {
+            let server = options::parse(server, limits::STORMS_PORT)?;
+            return Ok(without_login(server, limits::STORMS_FRAME_BYTES));
         }
-        let wants_login = self.server.auth.is_some();
-        let is_named = self.server.server.is_some() || sources.names_address();
-        let target = self.server.target(sources);
-        let mut target = match target {
-            Err(CommandError::Configuration(_)) if !wants_login => without_login(local_server()),
-            // The check needs no login, unless the user asks for one.
-            Ok(target) if !wants_login => Target {
-                login: None,
-                ..target
-            },
-            target => target?,
+        let settings = config::load_without_login(&sources)
+            .or_else(|_| config::load_without_login(&sources.of_command_line()))
+            .map_err(CommandError::Configuration)?;
+        let configured = || options::configured_server(&settings);
+        let server = if sources.names_address() {
+            configured()
+        } else {
+            running_server().unwrap_or_else(configured)
         };
-        if !is_named && let Some(server) = running_server(&target.server) {
-            target.server = server;
-        }
-        Ok(target)
-    }
-}
-
-/// Storm's default port on this host.
-fn local_server() -> ServerName {
-    ServerName {
-        host: Ipv4Addr::LOCALHOST.to_string(),
-        port: limits::STORMS_PORT,
-        or_at: Some(Ipv6Addr::LOCALHOST.into()),
+        Ok(without_login(server, settings.frame_bytes))
     }
 }
 
 /// The daemon that runs here, if it is one: it knows best where it listens. Of several, the configured one is
 /// meant.
-fn running_server(configured: &ServerName) -> Option<ServerName> {
+fn running_server() -> Option<ServerName> {
     let announced = announcement::announced();
     let [address] = announced[..] else {
         return None;
     };
-    let everywhere = ServerName {
-        port: address.port(),
-        ..local_server()
+    let (ip, or_at) = if address.ip().is_unspecified() {
+        let (ip, or_at) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+        (ip.into(), Some(or_at.into()))
+    } else {
+        (address.ip(), None)
     };
-    Some(match address.ip() {
-        IpAddr::V6(ip) if ip.is_unspecified() => everywhere,
-        IpAddr::V4(ip) if ip.is_unspecified() => everywhere,
-        ip => ServerName {
-            host: ip.to_string(),
-            port: address.port(),
-            or_at: None,
-        },
+    Some(ServerName {
+        host: ip.to_string(),
+        port: address.port(),
+        or_at,
     })
-    .filter(|server| server != configured)
 }

@@ -76,14 +76,9 @@ impl ServerOptions {
     }
 
     fn server(&self, settings: &ClientConfig) -> Result<ServerName, CommandError> {
-        let configured = settings.server;
         match &self.server {
-            None => Ok(ServerName {
-                host: configured.ip().to_string(),
-                port: configured.port(),
-                or_at: settings.or_at,
-            }),
-            Some(text) => parse(text, configured.port()),
+            None => Ok(configured_server(settings)),
+            Some(text) => parse(text, settings.server.port()),
         }
     }
 
@@ -111,6 +106,15 @@ impl ServerOptions {
             (None, None) => return Some(ClientMethod::Kerberos { service }),
         };
         Some(ClientMethod::KerberosWith { service, tickets })
+    }
+}
+
+/// The daemon with this configuration, on this host.
+pub(super) fn configured_server(settings: &ClientConfig) -> ServerName {
+    ServerName {
+        host: settings.server.ip().to_string(),
+        port: settings.server.port(),
+        or_at: settings.or_at,
     }
 }
 

@@ -30,6 +30,19 @@ pub(crate) struct ClientConfig {
     pub krb5_conf: Option<PathBuf>,
 }
 
+impl ClientConfig {
+    fn of(resolved: &Resolved, login: ClientLogin) -> ClientConfig {
+        let (server, or_at) = local_addresses(resolved);
+        ClientConfig {
+            server,
+            or_at,
+            frame_bytes: resolved.get(&FRAME_SIZE),
+            login,
+            krb5_conf: resolved.get(&KRB5_CONF).map(PathBuf::from),
+        }
+    }
+}
+
 /// How to log in, by `auth.method`.
 #[derive(Clone, Debug)]
 pub enum ClientLogin {
@@ -47,14 +60,19 @@ pub(crate) fn load_for_client(sources: &Sources) -> Result<ClientConfig, ConfigE
     let (resolved, properties) = resolve(sources, &mut diagnostics);
     let login = logins::of_client(&resolved, &properties, &mut diagnostics);
     diagnostics.into_notes()?;
-    let (server, or_at) = local_addresses(&resolved);
-    Ok(ClientConfig {
-        server,
-        or_at,
-        frame_bytes: resolved.get(&FRAME_SIZE),
-        login,
-        krb5_conf: resolved.get(&KRB5_CONF).map(PathBuf::from),
-    })
+    Ok(ClientConfig::of(&resolved, login))
+}
+
+/// Where a daemon with this configuration listens, as seen from its host, and the bytes of the largest answer's
+/// body. Credentials are not looked at.
+///
+/// # Errors
+/// As [`super::load`].
+pub(crate) fn load_without_login(sources: &Sources) -> Result<ClientConfig, ConfigErrors> {
+    let mut diagnostics = Diagnostics::default();
+    let (resolved, _) = resolve(sources, &mut diagnostics);
+    diagnostics.into_notes()?;
+    Ok(ClientConfig::of(&resolved, ClientLogin::None))
 }
 
 /// Where the daemon listens, as seen from its host. A daemon on the wildcard address also listens on

@@ -41,6 +41,18 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// The same without what files and the environment say.
+    pub(crate) fn of_command_line(&self) -> Sources {
+        Sources {
+            config: Vec::new(),
+            storm_conf: None,
+            storm_conf_dir: None,
+            storm_home: None,
+            java_opts: None,
+            ..self.clone()
+        }
+    }
+
     /// Whether the command line says where the daemon listens.
     pub(crate) fn names_address(&self) -> bool {
         const NAMES: [&str; 3] = ["server.bind", "server.port", "pacemaker.port"];

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use client::ClientLogin;
-pub(crate) use client::{ClientConfig, load_for_client};
+pub(crate) use client::{ClientConfig, load_for_client, load_without_login};
 pub use cores::Cores;
 pub use diagnostics::ConfigErrors;
 pub use diagnostics::Note;

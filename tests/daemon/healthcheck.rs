@@ -96,10 +96,28 @@ fn the_configured_server_is_asked_and_a_wrong_configuration_is_no_sickness() {
     is_healthy(&configured(&["--bind", "127.0.0.7"]), server);
     // Nothing of a file is needed with --server.
     is_healthy(&check(server, &["--storm-conf", "/no/such/file"]), server);
-    // The default place is asked instead, where maybe another one listens.
-    let wrong = configured(&["--bind", "127.0.0.7", "-c", "log.level=loud"]);
-    let told = wrong.stdout + &wrong.stderr;
-    assert!(told.contains("127.0.0.1:6699"), "{told}");
+    // What the command line names is asked, whatever files say.
+    let broken = files.write(
+        "broken.yaml",
+        "pacemaker.port: many\npacemaker.auth.method: DIGEST\n",
+    );
+    let port = server.port().to_string();
+    let named = [
+        "--bind",
+        "127.0.0.7",
+        "--port",
+        &port,
+        "--storm-conf",
+        text(&broken),
+    ];
+    let run = Run::of(command(&[&["healthcheck"][..], &named].concat()));
+    is_healthy(&run, server);
+    // To ask another server than the one that was meant would be no answer.
+    for mistake in [&["--port", "many"][..], &["-c", "log.level=loud"]] {
+        let run = configured(&[&["--bind", "127.0.0.7"], mistake].concat());
+        run.fails();
+        assert!(run.stderr.contains(mistake[1].rsplit('=').next().unwrap()));
+    }
     daemon.stop();
 }
 
