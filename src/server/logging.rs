@@ -5,7 +5,7 @@ use std::io;
 
 use tracing::Level;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
@@ -15,10 +15,13 @@ use crate::config::{self, LogFormat};
 /// Lines that can wait to be written. Further lines are dropped.
 const MAX_WAITING_LINES: usize = 4096;
 
+/// The target of lines that somebody has asked for: they are logged at every level.
+pub(super) const ASKED_FOR: &str = "asked_for";
+
 /// The running log.
 #[derive(Clone, Debug)]
 pub(super) struct Log {
-    level: reload::Handle<LevelFilter, Registry>,
+    level: reload::Handle<Targets, Registry>,
 }
 
 impl Log {
@@ -29,7 +32,7 @@ impl Log {
             .lossy(true)
             .thread_name("log")
             .finish(io::stderr());
-        let (filter, level) = reload::Layer::new(LevelFilter::from_level(settings.level));
+        let (filter, level) = reload::Layer::new(logged_at(settings.level));
         tracing_subscriber::registry()
             .with(filter)
             .with(lines(settings.format, writer))
@@ -40,8 +43,14 @@ impl Log {
     /// Changes the level of the lines that are logged.
     pub(super) fn set_level(&self, level: Level) {
         // This fails only if the log no longer exists.
-        let _ = self.level.reload(LevelFilter::from_level(level));
+        let _ = self.level.reload(logged_at(level));
     }
+}
+
+fn logged_at(level: Level) -> Targets {
+    Targets::new()
+        .with_default(level)
+        .with_target(ASKED_FOR, Level::TRACE)
 }
 
 /// The layer that writes one line for each event: text, or one JSON object.

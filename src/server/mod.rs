@@ -284,7 +284,7 @@ fn wait_for_stop(signals: &mut SignalsInfo, reloader: &Reloader, status: impl Fn
         match signal {
             SIGHUP => reloader.request(),
             // A JVM prints its threads and goes on; scripts rely on that.
-            SIGQUIT => info!("status: {}", status()),
+            SIGQUIT => info!(target: logging::ASKED_FOR, "status: {}", status()),
             _ => {
                 info!("stopping: received {}", signal_name(signal));
                 break;

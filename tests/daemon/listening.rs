@@ -125,9 +125,11 @@ fn a_killed_daemon_is_not_found() {
     assert!(told.contains("nothing listens on 127.0.0.1:6699"), "{told}");
 }
 
+/// Whatever the log's level is: somebody has asked.
 #[test]
 fn sigquit_logs_the_status_and_the_daemon_lives() {
-    let mut daemon = Daemon::start(&["--shards", "2", "-c", "log.format=json", "--admin", ""]);
+    let log = ["-c", "log.format=json", "-c", "log.level=error"];
+    let mut daemon = Daemon::start(&[&["--shards", "2", "--admin", ""], &log[..]].concat());
     let mut client = Client::connect(daemon.address());
     client.put("/workerbeats/t/w", b"beat");
     for count in 1..=2 {
