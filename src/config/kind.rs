@@ -2,6 +2,7 @@
 //! from `limits`.
 
 use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -69,7 +70,7 @@ impl Kind {
 
     fn accept(&self, raw: &RawValue) -> Result<SettingValue, Refusal> {
         match self {
-            Kind::Address => parsed(raw).map(SettingValue::Address),
+            Kind::Address => address(raw).map(SettingValue::Address),
             Kind::Listen if raw.text() == Some("") => Ok(SettingValue::Listen(None)),
             Kind::Listen => parsed(raw).map(|address| SettingValue::Listen(Some(address))),
             // A quoted number is refused in storm.yaml as in TOML: Storm's daemon casts these values
@@ -170,6 +171,9 @@ impl Kind {
             RawValue::Text(text) if is_number && text.parse::<i128>().is_ok() => {
                 "; write it without quotes"
             }
+            _ if matches!(self, Kind::Address) && parsed::<SocketAddr>(raw).is_ok() => {
+                "; the port is a setting of its own"
+            }
             _ => "",
         }
     }
@@ -185,6 +189,19 @@ impl Kind {
         };
         Some(format!("{start} to {end}"))
     }
+}
+
+/// An IPv6 address may stand in brackets, as where a port follows.
+fn address(raw: &RawValue) -> Result<IpAddr, Refusal> {
+    let text = raw.text().ok_or(Refusal::WrongType)?;
+    let within = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let address = match within {
+        Some(text) => text.parse().map(IpAddr::V6),
+        None => text.parse(),
+    };
+    address.map_err(|_| Refusal::WrongType)
 }
 
 fn parsed<T: FromStr>(raw: &RawValue) -> Result<T, Refusal> {
@@ -286,6 +303,27 @@ mod tests {
         ] {
             let error = kind.read(&raw).unwrap_err();
             assert_says(&error, "", &[written, wrong, "0ms to 1m", "ms, s, m, h"]);
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        for (written, ip) in [("::", "::"), ("[::1]", "::1"), ("10.0.0.1", "10.0.0.1")] {
+            let ip = ip.parse().unwrap();
+            assert_eq!(
+                Kind::Address.read(&text(written)),
+                Ok(SettingValue::Address(ip))
+            );
+        }
+        for (wrong, expected) in [
+            ("[10.0.0.1]", "IPv6"),
+            ("localhost", "IPv4"),
+            ("*", "0.0.0.0"),
+            ("0.0.0.0:6699", "the port is a setting of its own"),
+            ("[::]:6699", "the port is a setting of its own"),
+        ] {
+            let error = Kind::Address.read(&text(wrong)).unwrap_err();
+            assert_says(&error, "", &["IP address", expected]);
         }
     }
 
