@@ -4,6 +4,7 @@
 use std::fs;
 use std::process::Command;
 
+use support::cgroup::Cgroup;
 use support::check_config::check;
 use support::client::assert_good_client_is_served;
 use support::daemon::binary;
@@ -152,41 +153,74 @@ fn cores_of_shards(daemon: &Daemon) -> Vec<String> {
     let shards = status["shards"].as_array().expect("a list");
     let allowed = shards.iter().map(|shard| {
         let thread = &shard["thread"];
-        let status = fs::read_to_string(format!("/proc/{}/task/{thread}/status", daemon.pid()));
-        let status = status.expect("its status");
-        let mut lines = status.lines();
-        let cores = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-        cores.expect("a list of cores").trim().to_owned()
+        allowed_cores(&format!("/proc/{}/task/{thread}/status", daemon.pid()))
     });
     allowed.collect()
 }
 
+fn allowed_cores(status: &str) -> String {
+    let status = fs::read_to_string(status).expect("a status");
+    let mut lines = status.lines();
+    let cores = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    cores.expect("a list of cores").trim().to_owned()
+}
+
+fn online_cores() -> String {
+    let online = fs::read_to_string("/sys/devices/system/cpu/online").expect("the cores");
+    online.trim().to_owned()
+}
+
+/// Lets the command become a daemon on all cores of the machine, and says whether this process may use them.
+fn on_all_cores(mut command: Command) -> (Command, bool) {
+    let all = online_cores();
+    let may_use_them = allowed_cores("/proc/self/status") == all;
+    command.args(["--cpu-list", &all]).arg(binary());
+    (command, may_use_them)
+}
+
 #[test]
 fn shards_are_pinned_only_to_cores_that_were_set_aside() {
-    let online = fs::read_to_string("/sys/devices/system/cpu/online").expect("the cores");
-    let mine = fs::read_to_string("/proc/self/status").expect("a status");
-    let whole_machine = mine.contains(&format!("Cpus_allowed_list:\t{online}"));
     for plane in ["io_uring", "epoll"] {
         let setting = format!("server.io={plane}");
         let start = |pin: &str| {
             let pin = format!("server.pin={pin}");
-            Daemon::start(&["--shards", "2", "-c", &setting, "-c", &pin])
+            let (command, has_all) = on_all_cores(Command::new("taskset"));
+            let arguments = ["--shards", "2", "-c", &setting, "-c", &pin];
+            (Daemon::start_by(command, &arguments), has_all)
         };
-        let (one, two) = (start("auto"), start("auto"));
-        if whole_machine {
-            for daemon in [&one, &two] {
-                let all = online.trim();
-                assert_eq!(cores_of_shards(daemon), [all, all], "{plane}");
+        let all = online_cores();
+        let two_daemons = [start("auto"), start("auto")];
+        for (daemon, has_all) in two_daemons {
+            if has_all {
+                assert_eq!(cores_of_shards(&daemon), [&*all, &*all], "{plane}");
             }
+            daemon.stop();
         }
-        let (off, on) = (start("off"), start("on"));
+        let (off, on) = (start("off").0, start("on").0);
         let of_off = cores_of_shards(&off);
         assert_eq!(of_off[0], of_off[1]);
         for cores in cores_of_shards(&on) {
             assert!(cores.parse::<usize>().is_ok(), "{cores} is one core");
         }
-        for daemon in [one, two, off, on] {
-            daemon.stop();
+        off.stop();
+        on.stop();
+    }
+}
+
+/// As in a container with a limit on its CPU time and none on its cores.
+#[test]
+#[ignore = "needs root and a cpu cgroup"]
+fn a_quota_sets_the_number_of_shards_and_pins_none() {
+    for plane in ["io_uring", "epoll"] {
+        let setting = format!("server.io={plane}");
+        let cgroup = Cgroup::with_time_of(1);
+        let (command, has_all) = on_all_cores(cgroup.command("taskset"));
+        let daemon = Daemon::start_by(command, &["-c", &setting]);
+        let cores = cores_of_shards(&daemon);
+        assert_eq!(cores.len(), 1, "{plane}");
+        if has_all {
+            assert_eq!(cores, [online_cores()], "{plane}");
         }
+        daemon.stop();
     }
 }

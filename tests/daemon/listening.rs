@@ -116,6 +116,29 @@ fn healthcheck_finds_the_address_in_force() {
     assert!(told.contains("127.0.0.1:6699 is healthy"), "{told}");
 }
 
+/// The pods of a node often share a /64: whether they share the limits for one address is a setting.
+#[test]
+#[ignore = "needs network namespaces: root, or user namespaces"]
+fn addresses_of_one_ipv6_network_share_limits_as_configured() {
+    // The kernel makes the routes of an address a little later.
+    let prepare = "for pod in 1 2; do
+        ip addr add fd00::$pod/64 dev lo nodad
+        until ip -6 route get fd00::$pod >/dev/null 2>&1; do sleep 0.01; done
+    done";
+    // Who asks an address of this host asks from the same one.
+    let ask = "exec 3<>/dev/tcp/fd00::1/7000; answers [fd00::2]:7000";
+    for (prefix, outcome) in [(64, "refuses"), (128, "answers")] {
+        let options = format!(
+            "--port 7000 --admin '' -c limits.connections_per_address=1 -c limits.ipv6_prefix={prefix}"
+        );
+        let told = alone(prepare, &options, ask);
+        assert!(
+            told.contains(&format!("7000 {outcome}")),
+            "{prefix}: {told}"
+        );
+    }
+}
+
 /// A process that died leaves nothing behind that could be taken for it.
 #[test]
 #[ignore = "needs network namespaces: root, or user namespaces"]

@@ -1,4 +1,4 @@
-//! A cgroup of a test's own, with a limit on its memory. It needs root, and a hierarchy with the memory
+//! A cgroup of a test's own, with a limit on its memory or its time. It needs root, and a hierarchy with the
 //! controller in which groups can be made: cgroup version 1, or version 2 below the system's root.
 
 use std::ffi::OsStr;
@@ -24,24 +24,43 @@ enum Version {
 impl Cgroup {
     /// A group whose processes have so much memory, in all.
     pub fn with_memory(bytes: u64) -> Cgroup {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("pacemaker-test-{}-{count}", std::process::id());
-        let (root, version) = hierarchy().expect(
-            "a cgroup hierarchy with the memory controller: /sys/fs/cgroup/memory, or /sys/fs/cgroup with \
-             `memory` in its cgroup.subtree_control",
-        );
-        let directory = root.join(name);
-        fs::create_dir(&directory).expect("a cgroup can be made, by root");
-        let cgroup = Cgroup { directory, version };
+        let cgroup = Cgroup::with("memory");
         fs::write(cgroup.limit_file(), bytes.to_string()).expect("its memory can be limited");
         // Where there is swap, it is part of the limit.
-        let swap = match version {
+        let swap = match cgroup.version {
             Version::V1 => ("memory.memsw.limit_in_bytes", bytes),
             Version::V2 => ("memory.swap.max", 0),
         };
         let _ = fs::write(cgroup.directory.join(swap.0), swap.1.to_string());
         cgroup
+    }
+
+    /// A group whose processes have the time of so many cores, in all, on any cores.
+    pub fn with_time_of(cores: u32) -> Cgroup {
+        let cgroup = Cgroup::with("cpu");
+        // Microseconds in 100 ms.
+        let quota = 100_000 * cores;
+        let (file, limit) = match cgroup.version {
+            Version::V1 => ("cpu.cfs_quota_us", quota.to_string()),
+            Version::V2 => ("cpu.max", format!("{quota} 100000")),
+        };
+        fs::write(cgroup.directory.join(file), limit).expect("its time can be limited");
+        cgroup
+    }
+
+    fn with(controller: &str) -> Cgroup {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pacemaker-test-{}-{count}", std::process::id());
+        let (root, version) = hierarchy(controller).unwrap_or_else(|| {
+            panic!(
+                "no cgroup hierarchy has the controller {controller}: neither /sys/fs/cgroup/{controller} \
+                 nor cgroup.subtree_control in /sys/fs/cgroup"
+            )
+        });
+        let directory = root.join(name);
+        fs::create_dir(&directory).expect("a cgroup can be made, by root");
+        Cgroup { directory, version }
     }
 
     /// The file that limits it.
@@ -81,13 +100,16 @@ impl Drop for Cgroup {
     }
 }
 
-fn hierarchy() -> Option<(PathBuf, Version)> {
-    let v1 = Path::new("/sys/fs/cgroup/memory");
-    if v1.join("memory.limit_in_bytes").exists() {
-        return Some((v1.to_owned(), Version::V1));
+fn hierarchy(controller: &str) -> Option<(PathBuf, Version)> {
+    let v1 = Path::new("/sys/fs/cgroup").join(controller);
+    // In version 2 this would be a group of that name.
+    if v1.join("cgroup.procs").exists() && !v1.join("cgroup.controllers").exists() {
+        return Some((v1, Version::V1));
     }
     let v2 = Path::new("/sys/fs/cgroup");
     let controllers = fs::read_to_string(v2.join("cgroup.subtree_control")).ok()?;
-    let has_memory = controllers.split_whitespace().any(|name| name == "memory");
-    has_memory.then(|| (v2.to_owned(), Version::V2))
+    let has_it = controllers
+        .split_whitespace()
+        .any(|name| name == controller);
+    has_it.then(|| (v2.to_owned(), Version::V2))
 }
