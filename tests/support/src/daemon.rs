@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::cgroup::Cgroup;
 use super::machine::{self, Rings};
-use super::{PATIENCE, wait_until};
+use super::{patience, wait_until};
 
 pub struct Daemon {
     child: Child,
@@ -122,7 +122,7 @@ impl Daemon {
             rings: None,
             home: None,
         };
-        let line = first_line.recv_timeout(PATIENCE).unwrap_or_default();
+        let line = first_line.recv_timeout(patience()).unwrap_or_default();
         let words: Vec<_> = line.split(' ').collect();
         match words[..] {
             [
@@ -293,6 +293,9 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the daemon's log:\n{}", self.whole_log());
+        }
     }
 }
 

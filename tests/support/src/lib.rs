@@ -51,9 +51,17 @@ pub fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// Waits until a condition holds; fails the test after [`PATIENCE`].
+/// [`PATIENCE`] on this machine.
+pub fn patience() -> Duration {
+    PATIENCE * machine::slowdown()
+}
+
+/// Waits until a condition holds; fails the test after [`patience`].
 pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
-    assert!(holds_within(PATIENCE, condition), "waited in vain: {what}");
+    assert!(
+        holds_within(patience(), condition),
+        "waited in vain: {what}"
+    );
 }
 
 /// Whether a condition comes true in that time.

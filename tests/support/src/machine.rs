@@ -54,6 +54,13 @@ pub fn on_few_cores<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
+/// How many times slower than a real machine this one may be: 1, unless it is emulated
+/// (`STORM_PACEMAKER_TEST_SLOWDOWN`).
+pub fn slowdown() -> u32 {
+    let given = std::env::var("STORM_PACEMAKER_TEST_SLOWDOWN");
+    given.map_or(1, |given| given.parse().expect("a whole number"))
+}
+
 /// Raises this process's soft limit on open files to the hard one: usually it is 1024, and tests hold more connections.
 /// The programs under test inherit it.
 pub fn raise_open_files() {
