@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use support::client::{assert_good_client_is_served, wait_until_served};
 use support::frames::*;
-use support::{Client, Daemon, Ended, wait_until};
+use support::{Client, Daemon, Ended, patience, wait_until};
 
 /// For tests of what a daemon does without its deadline: an emulated machine may take longer than the default.
 const NO_DEADLINE: [&str; 2] = ["-c", "server.shutdown_deadline=1m"];
@@ -60,6 +60,7 @@ fn a_signal_is_obeyed_after_what_was_asked_is_answered() {
         let pipeline = pipeline();
         clients.iter_mut().for_each(|client| client.send(&pipeline));
         daemon.signal(signal);
+        let start = Instant::now();
         for client in &mut clients {
             assert_all_answered(client, 1_000, Ended::Reset);
         }
@@ -71,6 +72,8 @@ fn a_signal_is_obeyed_after_what_was_asked_is_answered() {
             "{signal:?}; the log:\n{}",
             daemon.whole_log()
         );
+        let took = start.elapsed();
+        assert!(took < patience() / 4, "it took {took:?}");
         let log = daemon.whole_log();
         assert!(
             log.contains("stopped") && !log.contains("deadline"),
