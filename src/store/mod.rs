@@ -49,6 +49,9 @@ pub(crate) struct ExpireProgress {
     pub(crate) finished: bool,
 }
 
+/// Keys that one call of [`Store::expire`] removes: some two milliseconds.
+const MOST_REMOVALS: u64 = 4096;
+
 /// Times that tell by its last write whether a key is expired or stale, in milliseconds of the clock of
 /// [`Store::put`]'s caller.
 #[derive(Debug, Clone, Copy)]
@@ -155,13 +158,16 @@ impl Store {
     }
 
     /// Removes expired keys and counts stale ones. One call goes through at most `max_slots` slots,
-    /// about one for each key, and the next call continues behind them, so no request waits for a whole
-    /// pass.
+    /// about one for each key, and fewer if it removes [`MOST_REMOVALS`] keys. The next call continues
+    /// behind them, so no request waits for a whole pass.
     pub(crate) fn expire(&mut self, cutoffs: AgeCutoffs, max_slots: usize) -> ExpireProgress {
-        let keys_before = self.usage().keys;
         let slots = self.directory.slot_count();
-        let end = self.next_slot.saturating_add(max_slots).min(slots);
-        for slot in self.next_slot..end {
+        let last = self.next_slot.saturating_add(max_slots).min(slots);
+        let mut end = self.next_slot;
+        let mut removed = 0;
+        while end < last && removed < MOST_REMOVALS {
+            let slot = end;
+            end += 1;
             let Some(node) = self.directory.node_at(slot) else {
                 continue;
             };
@@ -171,6 +177,7 @@ impl Store {
             let written_ms = pulse.written.ms();
             if written_ms < cutoffs.expired_before_ms {
                 self.remove_pulse(node);
+                removed += 1;
             } else if written_ms < cutoffs.stale_before_ms {
                 self.stale_so_far += 1;
             }
@@ -184,7 +191,7 @@ impl Store {
         }
         self.compact_if_sparse();
         ExpireProgress {
-            removed_keys: keys_before - self.usage().keys,
+            removed_keys: removed,
             finished,
         }
     }

@@ -291,6 +291,20 @@ fn keys_expire_slice_by_slice_and_updates_keep_them() {
 }
 
 #[test]
+fn one_call_removes_so_many_keys_and_no_more() {
+    let mut store = roomy();
+    let most = MOST_REMOVALS;
+    for number in 0..2 * most {
+        let key = number.to_string();
+        assert!(store.put(&key, hash(&key), Bytes::new(), number).is_ok());
+    }
+    for keys in [most, 0] {
+        let expired = store.expire(expire_before(u64::MAX), usize::MAX);
+        assert_eq!((expired.removed_keys, store.usage().keys), (most, keys));
+    }
+}
+
+#[test]
 fn an_expiry_pass_misses_no_key_when_nodes_move_meanwhile() {
     let mut store = roomy();
     for number in 0..4000u64 {
