@@ -249,6 +249,17 @@ pub(crate) const SLICE_BYTES: usize = 64 * KIB as usize;
 pub(crate) const SMALL_SLICE_BYTES: usize = 4 * KIB as usize;
 pub(crate) const SMALL_SLICES: usize = 64;
 
+/// Bytes of pulses' details that a shard takes in one wake: they are only copied. Any other byte of a request is as
+/// much work as this many of them, and a login as those of the last line. So a wake serves 8 MiB of large pulses,
+/// or some 4 000 small requests, or 16 logins, in a few milliseconds. The rest waits for the next wake.
+pub(crate) const WAKE_WORK_BYTES: usize = 8 * MIB as usize;
+pub(crate) const HEAD_WORK: usize = 16;
+pub(crate) const LOGIN_WORK_BYTES: usize = 512 * KIB as usize;
+
+/// Requests of one piece of a peer's bytes that are served beyond a wake's work, up to as much again for all peers:
+/// those that ask for little need not wait for those that ask for much.
+pub(crate) const FEW_REQUESTS: usize = 16;
+
 /// Bytes of one receive buffer: a 4 KiB pulse and its key fit.
 pub(crate) const RECEIVE_BUFFER_BYTES: usize = 8 * KIB as usize;
 

@@ -17,6 +17,7 @@ use super::mailbox::{
 use super::pace::Pace;
 use super::peer::Peer;
 use super::scans::{Begun, Part, PartScan, Scans, Slice, Task, WaitingScan};
+use super::wake::WakeWork;
 use super::work::{KeyWork, Outcome, Route, Scan};
 use super::{Context, Incident, Settings};
 use crate::access::RequestKind;
@@ -37,6 +38,7 @@ pub(super) struct Engine {
     pub(super) store: Store,
     pub(super) mailbox: Mailbox,
     pub(super) scans: Scans,
+    pub(super) wake: WakeWork,
     /// Bytes that our parts of scans may take together before they are on a peer's account.
     part_limit_bytes: usize,
     pub(super) pace: Pace,
@@ -66,6 +68,7 @@ impl Engine {
             ageing_clock: AgeingClock::default(),
             mailbox,
             scans: Scans::default(),
+            wake: WakeWork::default(),
             part_limit_bytes,
             pace: Pace::new(settings.minimum_wait),
             counters: Counters::default(),
@@ -108,9 +111,9 @@ impl Engine {
         }
     }
 
-    /// Whether scans or the store's compaction go on at the next wake.
+    /// Whether requests, scans or the store's compaction go on at the next wake.
     pub(super) fn has_slices(&self) -> bool {
-        self.scans.has_work() || self.store.is_compacting()
+        self.wake.has_waiting() || self.scans.has_work() || self.store.is_compacting()
     }
 
     // ── Our own keys ─────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,7 @@ mod scans;
 mod serve;
 mod settings;
 mod snapshot;
+mod wake;
 mod work;
 
 pub use address_accounts::AddressAccounts;
@@ -196,6 +197,7 @@ impl Shard {
         self.tick_ageing(cx);
         self.peers.shrink();
         self.engine.scans.shrink();
+        self.engine.wake.shrink();
     }
 
     /// Begins to move what is stored closer together, so that pages between become free.

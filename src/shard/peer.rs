@@ -26,6 +26,8 @@ pub(super) struct Peer {
     pub(super) session: Session,
     pub(super) login: LoginStage,
     pub(super) reading: Reading,
+    /// It is among those that go on in the next wake.
+    pub(super) waits_for_wake: bool,
     pub(super) outbox: Outbox,
     /// Bytes that the event loop has taken and not yet sent.
     pub(super) unsent_bytes: usize,
@@ -99,6 +101,8 @@ pub(super) enum PauseReason {
     InFlight,
     /// `limits.output` bytes of answers and forwarded pulses are under way.
     Output,
+    /// This wake has served enough.
+    NextWake,
 }
 
 /// Where the first token of a peer's login is.
@@ -147,6 +151,7 @@ impl Peer {
             session,
             login: LoginStage::NoToken,
             reading: Reading::Open,
+            waits_for_wake: false,
             outbox: Outbox::default(),
             unsent_bytes: 0,
             in_flight: 0,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::logins::Logins;
 use super::mailbox::{ForwardedReply, RequestMeta};
-use super::peer::{Peer, Reading, Room, Slot};
+use super::peer::{PauseReason, Peer, Reading, Room, Slot};
 use super::scans::{Assembly, Part, PartScan, ScanStage, ScanTarget, Slice, Task, WaitingScan};
 use super::work::{Outcome, Route};
 use super::{Context, Shard, peers};
@@ -52,9 +52,16 @@ impl Shard {
         }
     }
 
-    /// Exchanges messages with other shards: does what they ask, and answers our peers with what
-    /// they reply. Then sends what waits for room, and rings.
+    /// Begins a wake: goes on with what the last one has left, and exchanges messages with other shards. Does
+    /// what they ask, and answers our peers with what they reply. Then sends what waits for room, and rings.
     pub fn exchange_messages(&mut self, cx: &mut Context<'_>) {
+        self.engine.wake.begin();
+        while let Some(id) = self.engine.wake.next_waiting() {
+            if let Some(Slot { peer, .. }) = self.peers.slots.get_mut(id) {
+                peer.waits_for_wake = false;
+                self.advance(id, &[], cx);
+            }
+        }
         for _ in 0..MAILBOX_BURST {
             let served = self.engine.serve_forwarded(cx.now_us);
             if !self.take_reply(cx) && !served {
@@ -241,7 +248,7 @@ fn serve_frames(
     }
     let mut frames = 0;
     loop {
-        if let Some(reason) = peer.pause_reason(&engine.limits, Room::Any) {
+        if let Some(reason) = pause_reason(peer, engine, frames) {
             reader.push(bytes);
             peer.reading = peer.reading.paused(reason);
             return Ok(frames);
@@ -249,7 +256,9 @@ fn serve_frames(
         reader.set_max_body_bytes(max_frame_bytes(peer, &engine.limits));
         match reader.next_from(&mut bytes) {
             Some(frame) => {
-                serve_frame(frame.map_err(Fault::Frame)?, peer, logins, engine, cx)?;
+                let body = frame.map_err(Fault::Frame)?;
+                engine.wake.note_frame(body.len());
+                serve_frame(body, peer, logins, engine, cx)?;
                 frames += 1;
             }
             None => {
@@ -258,6 +267,26 @@ fn serve_frames(
             }
         }
     }
+}
+
+/// Why the peer's next request has to wait, if it has to. `served` is how many of this piece were served.
+fn pause_reason(peer: &mut Peer, engine: &mut Engine, served: usize) -> Option<PauseReason> {
+    let reason = peer.pause_reason(&engine.limits, Room::Any);
+    if reason.is_some() {
+        return reason;
+    }
+    let served = if peer.waits_for_wake {
+        usize::MAX
+    } else {
+        served
+    };
+    if !engine.wake.is_done_for(served) {
+        return None;
+    }
+    if !std::mem::replace(&mut peer.waits_for_wake, true) {
+        engine.wake.wait(peer.id);
+    }
+    Some(PauseReason::NextWake)
 }
 
 /// The largest frame that the peer may send, in bytes of its body. Where a login is offered it is smaller
@@ -303,13 +332,18 @@ pub(super) fn serve_frame(
     }
     let request = match logins.receive(peer, message, cx.now_us)? {
         Received::Request(request) => request,
-        Received::LoginStep => return Ok(()),
+        Received::LoginStep => {
+            engine.wake.note_login();
+            return Ok(());
+        }
         Received::LoggedIn(who) => {
+            engine.wake.note_login();
             engine.counters.logins += 1;
             logins.logged_in(peer, who, cx);
             return Ok(());
         }
     };
+    engine.wake.note_details(request.details.len());
     engine.requests.count(request.kind);
     if request.kind.is_read() {
         engine.pace.note_read(cx.now_us);

@@ -87,6 +87,12 @@ impl FrameReader {
     pub fn push(&mut self, bytes: &[u8]) {
         if self.error.is_none() {
             self.compact();
+            if self.taken == 0
+                && let Ok(Some(wanted)) = self.frame_bytes(&self.kept)
+                && self.kept.len() + bytes.len() <= wanted
+            {
+                self.grow_for(bytes.len(), wanted);
+            }
             self.kept.extend_from_slice(bytes);
         }
     }
@@ -179,13 +185,18 @@ impl FrameReader {
             if next.is_empty() {
                 return Ok(None);
             }
-            let needed = self.kept.len() + next.len();
-            if needed > self.kept.capacity() {
-                let capacity = needed.max(2 * self.kept.capacity()).min(wanted);
-                self.kept.reserve_exact(capacity - self.kept.len());
-            }
+            self.grow_for(next.len(), wanted);
             self.kept.extend_from_slice(next);
             *chunk = rest;
+        }
+    }
+
+    /// Makes room for `more` bytes of a frame that has `wanted` in all.
+    fn grow_for(&mut self, more: usize, wanted: usize) {
+        let needed = self.kept.len() + more;
+        if needed > self.kept.capacity() {
+            let capacity = needed.max(2 * self.kept.capacity()).min(wanted);
+            self.kept.reserve_exact(capacity - self.kept.len());
         }
     }
 

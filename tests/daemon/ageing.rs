@@ -30,6 +30,9 @@ impl World {
             encode_pulse(&mut bytes, MessageType::SendPulse, &path, Some(b"beat"), 1);
         }
         self.shards.receive(&bytes);
+        while self.shards.shard(0).has_messages() {
+            self.shards.call(0, |shard, cx| shard.exchange_messages(cx));
+        }
         self.shards.take_answers();
     }
 

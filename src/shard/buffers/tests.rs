@@ -215,7 +215,10 @@ fn ask_for_others(world: &mut World, from: IpAddr, count: u32) -> (ConnectionId,
         let mut bytes = Vec::new();
         let path = format!("/{number:0PATH_BYTES$}");
         encode_path(&mut bytes, MessageType::Exists, &path, 1);
-        world.call(0, |shard, cx| shard.received(id, &bytes, cx));
+        world.call(0, |shard, cx| {
+            shard.received(id, &bytes, cx);
+            shard.exchange_messages(cx); // another wake
+        });
     }
     let forwarded = world.shards[0].counters().forwarded_requests - before;
     (id, forwarded)

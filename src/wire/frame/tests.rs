@@ -109,6 +109,17 @@ fn a_pause_keeps_no_more_than_twice_what_is_left() {
 }
 
 #[test]
+fn a_frame_that_arrives_during_a_pause_takes_no_more_memory_than_its_bytes() {
+    let whole = frame(&[7; 100_000]);
+    let mut reader = FrameReader::new(MAX);
+    for piece in whole.chunks(8 << 10) {
+        reader.push(piece);
+        assert!(reader.kept.capacity() <= whole.len());
+    }
+    assert_eq!(reader.next(), Some(Ok(&[7; 100_000][..])));
+}
+
+#[test]
 fn a_whole_frame_is_not_copied() {
     let mut stream = frame(b"one");
     stream.extend(frame(b"two"));
