@@ -51,7 +51,7 @@ fn at_once(io: &str, duration: &str) {
 #[test]
 fn attackers_delay_nobody_and_take_no_more_memory_than_they_may() {
     let _alone = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-    const KINDS: [Kind; 8] = [
+    const KINDS: [Kind; 9] = [
         Kind::ListFlood,
         Kind::ListFloodReconnecting,
         Kind::TrickledFrames,
@@ -60,6 +60,7 @@ fn attackers_delay_nobody_and_take_no_more_memory_than_they_may() {
         Kind::CarriedRecords,
         Kind::ForeignPaths,
         Kind::MetricsFlood,
+        Kind::TableFlood,
     ];
     const EACH: Duration = Duration::from_secs(2);
     const BUFFERED: u64 = 64 << 20;
@@ -71,7 +72,7 @@ fn attackers_delay_nobody_and_take_no_more_memory_than_they_may() {
     let mut honest = load(
         &daemon,
         "--supervisors 50 --executors 1-50 --nimbus continuous --source-addresses 127.0.0.2-127.0.0.9 \
-         --warmup 2s --duration 18s",
+         --warmup 2s --duration 20s",
     );
     let mut slowest_health = Duration::ZERO;
     for kind in KINDS {

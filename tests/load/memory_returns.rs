@@ -67,6 +67,7 @@ fn memory_goes_back_after_each_kind_of_burst() {
                 large_pulses_become_small,
             ),
             ("connections with half a frame, gone", half_frames),
+            ("floods of lists, and then no keys", floods_of_lists),
         ],
     );
 }
@@ -137,4 +138,35 @@ fn half_frames(daemon: &Daemon) -> u64 {
     });
     drop(peers);
     0
+}
+
+/// Connections that ask for a large list and do not read it, and others that ask and are gone.
+fn floods_of_lists(daemon: &Daemon) -> u64 {
+    const NAMES: u32 = 50_000;
+    const UNREAD: usize = 30;
+    let key = |number: u32| format!("/lists/{number:070}");
+    let pulses = (0..NAMES).map(|number| send(key(number), "", 1));
+    exchange(&mut Client::connect(daemon.address()), pulses);
+    // 3.7 MB each, of which sockets take some.
+    let ask = about(GET_ALL_NODES, "/lists", 1);
+    let asking = |number: usize| {
+        let from = IpAddr::from([127, 0, 2, 1 + (number % 20) as u8]);
+        let mut peer = Client::connect_from(from, daemon.address());
+        peer.try_send(&ask);
+        peer
+    };
+    let unread: Vec<Client> = (0..UNREAD).map(asking).collect();
+    wait_until("their lists are made", || {
+        (0..10).map(asking).for_each(Client::reset);
+        unread.iter().all(has_answer)
+    });
+    drop(unread);
+    Client::connect(daemon.address()).delete_path("/lists");
+    0
+}
+
+fn has_answer(peer: &Client) -> bool {
+    let socket = peer.socket();
+    socket.set_nonblocking(true).expect("an option");
+    socket.peek(&mut [0]).is_ok()
 }
