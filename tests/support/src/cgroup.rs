@@ -73,7 +73,7 @@ impl Cgroup {
 
     /// A command that runs a program in the group; arguments can be added.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("bash");
+        let mut command = Command::new("sh");
         command
             .args(["-c", r#"echo $$ > "$0/cgroup.procs"; exec "$@""#])
             .arg(&self.directory)
