@@ -80,11 +80,11 @@ impl Handler for Floor {
         commands.push(Command::Close(id, Ending::Orderly));
     }
 
-    fn sent(&mut self, _id: ConnectionId, _bytes: usize, _commands: &mut Commands) {}
+    fn sent(&mut self, _: ConnectionId, _bytes: usize, _held: usize, _: &mut Commands) {}
 
     fn blocked(&mut self, _id: ConnectionId) {}
 
-    fn closed(&mut self, id: ConnectionId, _why: Closed, _commands: &mut Commands) {
+    fn closed(&mut self, id: ConnectionId, _why: Closed, _held: usize, _: &mut Commands) {
         self.peers[id.slot as usize] = None;
     }
 

@@ -94,7 +94,7 @@ impl World {
             self.shards.call(0, |shard, cx| {
                 let bytes = shard.take_outbox(id).len();
                 assert!(bytes > 0, "{what}: no answer");
-                shard.sent(id, bytes, cx);
+                shard.sent(id, bytes, 0, cx);
             });
         }
         self.report(what);

@@ -3,7 +3,7 @@
 //! the load is spread, and few operations touch the atomic.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Lots in one holder's equal share of a limit.
 const LOTS_IN_SHARE: u64 = 256;
@@ -11,14 +11,13 @@ const LOTS_IN_SHARE: u64 = 256;
 /// What is left of a limit of the process.
 #[derive(Debug)]
 pub struct Budget {
-    left: AtomicU64,
+    /// Below zero: holders use that much more than the limit.
+    left: AtomicI64,
     /// How much a holder takes at a time.
     lot: u64,
     /// How much a holder keeps beyond what it uses, so that it does not take and give back the same
     /// lot again and again.
     kept: u64,
-    /// Some holder uses more than it could be granted.
-    overdrawn: AtomicBool,
 }
 
 /// One holder's part of a budget.
@@ -35,25 +34,28 @@ impl Budget {
     pub fn new(limit: u64, holders: usize) -> Arc<Budget> {
         let lot = limit / holders as u64 / LOTS_IN_SHARE;
         Arc::new(Budget {
-            left: AtomicU64::new(limit),
+            left: AtomicI64::new(i64::try_from(limit).unwrap_or(i64::MAX)),
             lot: lot.max(1),
             kept: if lot > 1 { 2 * lot } else { 0 },
-            overdrawn: AtomicBool::new(false),
         })
     }
 
     fn left(&self) -> u64 {
-        self.left.load(Ordering::Relaxed)
+        u64::try_from(self.left.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// Takes up to `wanted`, but at least `least` or nothing at all.
     fn take(&self, least: u64, wanted: u64) -> u64 {
+        let granted = |left: i64| {
+            let left = u64::try_from(left).ok().filter(|left| *left >= least)?;
+            Some(wanted.min(left))
+        };
         let taken = self
             .left
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                (left >= least).then(|| left - wanted.min(left))
+                Some(left - granted(left)? as i64)
             });
-        taken.map_or(0, |left| wanted.min(left))
+        taken.ok().and_then(granted).unwrap_or(0)
     }
 }
 
@@ -81,19 +83,10 @@ impl Allowance {
         needed <= self.granted
     }
 
-    /// Takes what was used without being granted, if there is room for it by now. Otherwise another holder
-    /// should give something up: see `take_overdraft`.
-    pub(crate) fn settle(&mut self) {
-        if self.used > self.granted && !self.has_room_for(0) {
-            self.budget.overdrawn.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether some holder has used more than it could be granted since this was last asked, by
-    /// anyone: a holder that asks should give something up.
-    pub(crate) fn take_overdraft(&self) -> bool {
-        let overdrawn = &self.budget.overdrawn;
-        overdrawn.load(Ordering::Relaxed) && overdrawn.swap(false, Ordering::Relaxed)
+    /// How much more all holders use than the limit allows.
+    pub(crate) fn overdraft(&self) -> u64 {
+        let left = self.budget.left.load(Ordering::Relaxed);
+        u64::try_from(left.saturating_neg()).unwrap_or(0)
     }
 
     /// Whether `more` can be used such that `reserve` of the whole limit stays unused. What other
@@ -109,18 +102,29 @@ impl Allowance {
             let fits = self.has_room_for(used - self.used);
             self.used = used;
             if !fits {
-                self.budget.overdrawn.store(true, Ordering::Relaxed);
+                let missing = used - self.granted;
+                self.granted = used;
+                self.budget
+                    .left
+                    .fetch_sub(missing as i64, Ordering::Relaxed);
             }
             return fits;
         }
         self.used = used;
         let Budget { lot, kept, .. } = *self.budget;
-        if self.granted >= used + kept + lot {
-            let back = self.granted - used - kept;
+        let unused = self.granted - used;
+        let back = if self.overdraft() > 0 {
+            unused // others are owed all of it
+        } else if unused >= kept + lot {
+            unused - kept
+        } else {
+            0
+        };
+        if back > 0 {
             self.granted -= back;
-            self.budget.left.fetch_add(back, Ordering::Relaxed);
+            self.budget.left.fetch_add(back as i64, Ordering::Relaxed);
         }
-        used <= self.granted
+        true
     }
 }
 
@@ -142,6 +146,8 @@ mod tests {
         }
         assert!((9_800..=10_000).contains(&used), "{used}");
         assert_eq!(busy.used(), used + 1, "what is held is counted");
+        assert!(busy.set(used), "and given back first");
+        assert_eq!(busy.overdraft(), 0);
     }
 
     #[test]
@@ -176,7 +182,7 @@ mod tests {
                 shards[shard].set(before.min(to));
             }
             let granted: u64 = shards.iter().map(|shard| shard.granted).sum();
-            assert_eq!(granted + budget.left(), limit);
+            assert_eq!(granted + budget.left(), limit + shards[0].overdraft());
         }
     }
 

@@ -84,6 +84,38 @@ impl Limits {
         (self.stored_bytes / PAGE_PART).min(PAGE_BYTES) as usize
     }
 
+    /// What one of `shards` shards may buffer however much the others do: a quarter of its equal share, and at
+    /// least a frame and a quarter of one. It overdraws `buffered_bytes` if it has to, until another shard
+    /// gives way.
+    pub(crate) fn guaranteed_bytes(&self, shards: usize) -> u64 {
+        let frame = u64::from(self.frame_bytes);
+        self.quarter_of_share(shards).max(frame + frame / 4)
+    }
+
+    /// What parts of lists and records may take on one of `shards` shards, besides what is buffered, before
+    /// another one is begun or goes on: a quarter of its equal share of `buffered_bytes`, and at least a
+    /// frame.
+    pub(crate) fn parts_bytes(&self, shards: usize) -> u64 {
+        self.quarter_of_share(shards).max(self.frame_bytes.into())
+    }
+
+    fn quarter_of_share(&self, shards: usize) -> u64 {
+        self.buffered_bytes / shards as u64 / 4
+    }
+
+    /// Bytes of memory of the largest part of records. Records of nothing take five times what they take on the
+    /// wire.
+    pub(crate) fn records_bytes(&self) -> u64 {
+        let frame = u64::from(self.frame_bytes);
+        frame + frame / 2
+    }
+
+    /// Bytes of requests in other shards' mailboxes that peers which are gone may have left there before no
+    /// other request is read: nobody can be ended for them.
+    pub(crate) fn left_behind_bytes(&self) -> u64 {
+        u64::from(self.frame_bytes) / 4
+    }
+
     /// Limits that tests and measurements do not reach; each narrows the one that it is about.
     pub fn wide() -> Limits {
         Limits {
@@ -166,12 +198,12 @@ const LEAST_PER_ADDRESS: u64 = 1000;
 /// Kernel memory of one connection: its socket, its file and what the ring knows of it. A cgroup counts it.
 pub(crate) const KERNEL_CONNECTION_BYTES: u64 = 4 * KIB;
 
-/// Memory of one connection that neither sends nor waits, in all.
-pub(crate) const CONNECTION_MEMORY_BYTES: u64 = KERNEL_CONNECTION_BYTES + 2 * KIB;
-
-/// Bytes that one connection may buffer even when all buffers together are full: a request that comes
-/// in two pieces is no offence.
+/// Bytes that one connection may buffer even when all buffers together are full, as long as another one
+/// can give way: a request that comes in two pieces is no offence.
 pub(crate) const SMALL_BUFFER_BYTES: usize = 16 * KIB as usize;
+
+/// Connections that buffer no more than this are not kept in order. An answer to a pulse has 19 bytes.
+pub const TINY_BUFFER_BYTES: usize = 256;
 
 /// The time that any frame may take from its first byte to its last, in microseconds. A larger one may
 /// take longer, at [`Limits::receive_rate`].
@@ -259,6 +291,15 @@ pub(crate) const LOGIN_WORK_BYTES: usize = 512 * KIB as usize;
 /// Requests of one piece of a peer's bytes that are served beyond a wake's work, up to as much again for all peers:
 /// those that ask for little need not wait for those that ask for much.
 pub(crate) const FEW_REQUESTS: usize = 16;
+
+/// Bytes of memory that a segment of a path takes besides its name, at most: a node of 88 bytes, entries in two
+/// hash tables that grow by doubling, and a pulse's counter of references. The directory is limited to the
+/// segments that fit into [`Limits::stored_bytes`] at this rate, so paths with many short segments cannot make
+/// it take more memory than the pulses.
+pub const SEGMENT_BYTES: u64 = 192;
+
+/// Segments that each shard may have however small [`Limits::stored_bytes`] is.
+pub(crate) const LEAST_SEGMENTS: u64 = 4096;
 
 /// Bytes of one receive buffer: a 4 KiB pulse and its key fit.
 pub(crate) const RECEIVE_BUFFER_BYTES: usize = 8 * KIB as usize;

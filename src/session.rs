@@ -112,6 +112,19 @@ impl Session {
         matches!(self.phase, Phase::LoginPossible(Some(_)))
     }
 
+    /// Bytes of memory that an unfinished login takes, besides the session itself.
+    pub(crate) fn login_bytes(&self) -> usize {
+        match &self.phase {
+            Phase::LoginPossible(Some(login)) => {
+                size_of::<UnfinishedLogin>() + login.handshake.memory_bytes(login.bytes as usize)
+            }
+            Phase::LoginNotRequired
+            | Phase::LoginPossible(None)
+            | Phase::LoggedIn
+            | Phase::LoginForfeited => 0,
+        }
+    }
+
     /// Takes the connection's next message.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::access::PageRule;
 use crate::limits::{Ageing, Limits};
+use crate::shard::AddressAccounts;
 use board::Board;
 use routes::Routes;
 
@@ -48,6 +49,9 @@ pub(crate) struct Facts {
     pub(crate) cores: Vec<usize>,
     pub(crate) login_method: &'static str,
     pub(crate) limits: Limits,
+    /// The most memory that the limits allow.
+    pub(crate) footprint_bytes: u64,
+    pub(crate) accounts: Arc<AddressAccounts>,
     pub(crate) ageing: Ageing,
     /// Settings without secrets, with their values: `/status` shows them.
     pub(crate) settings: Vec<(&'static str, String)>,

@@ -221,6 +221,7 @@ mod tests {
 
     use super::*;
     use crate::limits::{Ageing, Limits};
+    use crate::shard::AddressAccounts;
 
     const POD: &str = "10.1.2.3";
 
@@ -234,6 +235,8 @@ mod tests {
             cores: vec![0],
             login_method: "NONE",
             limits: Limits::wide(),
+            footprint_bytes: 0,
+            accounts: Arc::new(AddressAccounts::new(&Limits::wide())),
             ageing: Ageing {
                 stale_after: Duration::from_secs(30),
                 expire_after: Duration::ZERO,

@@ -51,6 +51,7 @@ pub struct Authenticator {
 /// One login in progress.
 pub struct Handshake {
     session: Session<Verdict>,
+    mechanism: &'static Mechname,
 }
 
 /// The state of a login after a token.
@@ -115,11 +116,23 @@ impl Authenticator {
         let session = SASLServer::new(self.config.clone())
             .start_suggested(self.mechanism)
             .expect("the mechanism is in the registry");
-        Handshake { session }
+        Handshake {
+            session,
+            mechanism: self.mechanism,
+        }
     }
 }
 
 impl Handshake {
+    /// Bytes of memory that it takes at most, `token_bytes` of its peer's tokens being in it.
+    pub(crate) fn memory_bytes(&self, token_bytes: usize) -> usize {
+        if self.mechanism == GSSAPI {
+            KERBEROS_MEMORY_BYTES + token_bytes
+        } else {
+            DIGEST_MEMORY_BYTES
+        }
+    }
+
     /// Takes the peer's next token and appends the answer to `out`. `None`: the peer asks the server
     /// to send the first token.
     ///
@@ -153,6 +166,11 @@ fn failure(error: SessionError) -> LoginFailure {
         other => LoginFailure::Internal(other.to_string()),
     }
 }
+
+/// Bytes of memory of a login: rsasl's session and ours, and for Kerberos the library's context, whose parts
+/// the library allocates by itself.
+const DIGEST_MEMORY_BYTES: usize = 256;
+const KERBEROS_MEMORY_BYTES: usize = 16 * 1024;
 
 const DIGEST_MD5: &Mechname = Mechname::const_new_unchecked(b"DIGEST-MD5");
 const GSSAPI: &Mechname = Mechname::const_new_unchecked(b"GSSAPI");

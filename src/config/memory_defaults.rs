@@ -10,8 +10,8 @@ use super::resolve::Resolved;
 use super::setting::{FromValue, Key};
 use super::value::SettingValue;
 use crate::access::PageRule;
-use crate::footprint::Footprint;
-use crate::limits::{self, CONNECTION_MEMORY_BYTES, Limits, MIB};
+use crate::footprint::{CONNECTION_MEMORY_BYTES, Footprint};
+use crate::limits::{self, Limits, MIB};
 use crate::units::{Size, show_bytes};
 
 /// Parts of the memory that defaults may give to connections and to buffers. The rest is for what is

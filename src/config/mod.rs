@@ -45,6 +45,7 @@ pub use yaml::{DescribedStormYaml, describe_storm_yaml};
 
 use crate::access::{PageRule, Rules};
 use crate::auth::Credentials;
+use crate::footprint::Footprint;
 use crate::limits::{Ageing, Limits};
 
 use resolve::Resolved;
@@ -101,6 +102,14 @@ pub enum Pin {
     Auto,
     On,
     Off,
+}
+
+impl Config {
+    /// The most memory that the daemon takes by this configuration.
+    pub fn footprint(&self) -> Footprint {
+        let page = self.admin.address.is_some() && self.admin.page != PageRule::Off;
+        Footprint::of(&self.limits, self.server.shards.get(), page)
+    }
 }
 
 impl ServerConfig {

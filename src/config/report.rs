@@ -1,12 +1,15 @@
-//! The output of `check-config`: every key, its value and its source, then the notes.
+//! The output of `check-config`: every key, its value and its source, then the memory that the daemon may
+//! take, and the notes.
 
 use std::io::{self, Write};
 
 use super::Loaded;
+use crate::footprint::Footprint;
+use crate::units::show_bytes;
 
 const WIDEST_COLUMN: usize = 40;
 
-/// Writes the table and the notes.
+/// Writes the table, the memory and the notes.
 ///
 /// # Errors
 /// Those of `output`.
@@ -28,11 +31,36 @@ pub(crate) fn write_report(loaded: &Loaded, output: &mut dyn Write) -> io::Resul
         let (key, value, source) = (setting.key, &setting.value, &setting.source);
         writeln!(output, "{key:key_width$}  {value:value_width$}  {source}")?;
     }
-    if !loaded.notes.is_empty() {
-        writeln!(output)?;
-    }
+    writeln!(output)?;
+    write_memory(&loaded.config.footprint(), output)?;
     for note in &loaded.notes {
         writeln!(output, "{note}")?;
     }
     Ok(())
+}
+
+fn write_memory(footprint: &Footprint, output: &mut dyn Write) -> io::Result<()> {
+    let Footprint {
+        base,
+        shards,
+        connections,
+        stored,
+        buffered,
+        page,
+    } = *footprint;
+    let [total, base, shards, connections, stored, buffered, page] = [
+        footprint.total(),
+        base,
+        shards,
+        connections,
+        stored,
+        buffered,
+        page,
+    ]
+    .map(|bytes| show_bytes(bytes as f64));
+    writeln!(
+        output,
+        "memory: {total} at most (stored pulses {stored}, buffers {buffered}, connections {connections}, \
+         shards {shards}, page {page}, program {base})"
+    )
 }

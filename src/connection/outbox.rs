@@ -13,6 +13,10 @@ pub struct Outbox {
     shared_bytes: usize,
 }
 
+/// Bytes of memory for each pulse that is spliced in: its entry, its counter of references (in `Bytes`),
+/// and the two slices by which a send names it and the text before it, in a list that grows by doubling.
+const SHARED_MEMORY_BYTES: usize = size_of::<Shared>() + 32 + 2 * 2 * size_of::<[usize; 2]>();
+
 #[derive(Debug)]
 struct Shared {
     /// How much of the text goes out before it.
@@ -61,6 +65,44 @@ impl Outbox {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes of memory. A stored pulse counts in full: the store may drop it first.
+    pub fn memory_bytes(&self) -> usize {
+        self.text.capacity() + self.shared.capacity() * SHARED_MEMORY_BYTES + self.shared_bytes
+    }
+
+    /// Frees memory of the first `sent` bytes, once they are half of all: so a byte moves no more than
+    /// once on average. A pulse stays until all of it is sent. Returns how many bytes are gone.
+    pub fn drop_sent(&mut self, sent: usize) -> usize {
+        if sent < self.len() / 2 {
+            return 0;
+        }
+        let (mut whole, mut begin, mut text_begin) = (0, 0, 0);
+        for shared in &self.shared {
+            let end = begin + (shared.after - text_begin) + shared.bytes.len();
+            if end > sent {
+                break;
+            }
+            (whole, begin, text_begin) = (whole + 1, end, shared.after);
+        }
+        let next_pulse = self.shared.get(whole);
+        let text_end = next_pulse.map_or(self.text.len(), |shared| shared.after);
+        let text_sent = text_end.min(text_begin + sent - begin);
+        if whole == 0 && text_sent == 0 {
+            return 0;
+        }
+        let before = self.len();
+        self.text.drain(..text_sent);
+        self.text.shrink_to_fit();
+        self.shared.drain(..whole);
+        self.shared.shrink_to_fit();
+        self.shared_bytes = 0;
+        for shared in &mut self.shared {
+            shared.after -= text_sent;
+            self.shared_bytes += shared.bytes.len();
+        }
+        before - self.len()
     }
 
     /// All of it in one piece, where nothing is spliced in.
@@ -131,6 +173,24 @@ mod tests {
         assert_eq!(outbox.len(), flat.len());
         let sent: Vec<u8> = outbox.slices(0).flatten().copied().collect();
         assert_eq!(sent, flat);
+    }
+
+    #[test]
+    fn what_is_sent_is_dropped_from_half_on() {
+        let (_, flat) = filled();
+        for sent in 0..flat.len() {
+            let (mut outbox, _) = filled();
+            let dropped = outbox.drop_sent(sent);
+            assert!(dropped <= sent);
+            let rest: Vec<u8> = outbox.slices(sent - dropped).flatten().copied().collect();
+            assert_eq!(rest, flat[sent..], "after {sent}");
+            assert_eq!(outbox.len(), flat.len() - dropped);
+            // The pulse that is being sent is kept.
+            let kept = outbox.len() - (flat.len() - sent);
+            assert!(kept < 1000 || sent < flat.len() / 2, "{kept} after {sent}");
+            let most = outbox.len() + 3 * SHARED_MEMORY_BYTES;
+            assert!(outbox.memory_bytes() <= most || dropped == 0);
+        }
     }
 
     #[test]

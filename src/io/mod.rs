@@ -69,12 +69,14 @@ pub trait Handler {
     fn received(&mut self, id: ConnectionId, bytes: &[u8], commands: &mut Commands);
     /// The peer has sent its FIN. The handler closes the connection when it owes no more answers.
     fn finished(&mut self, id: ConnectionId, commands: &mut Commands);
-    /// The kernel has taken `bytes` of what `take_outbox` gave.
-    fn sent(&mut self, id: ConnectionId, bytes: usize, commands: &mut Commands);
+    /// The kernel has taken `bytes` of what `take_outbox` gave. The rest takes `held_bytes` of memory.
+    fn sent(&mut self, id: ConnectionId, bytes: usize, held_bytes: usize, commands: &mut Commands);
     /// The kernel did not take all of a send: the peer does not read as fast.
     fn blocked(&mut self, id: ConnectionId);
-    /// The connection is gone. Its id is never used again.
-    fn closed(&mut self, id: ConnectionId, why: Closed, commands: &mut Commands);
+    /// The connection is gone. Its id is never used again. What the kernel still looks at of its outbox
+    /// takes `held_bytes` of memory, until `freed`.
+    fn closed(&mut self, id: ConnectionId, why: Closed, held_bytes: usize, commands: &mut Commands);
+    fn freed(&mut self, _bytes: usize) {}
     /// What is queued for the connection. It belongs to the loop from here on.
     fn take_outbox(&mut self, id: ConnectionId) -> Outbox;
     /// Whether something waits for `sent`, so that the loop must wake for it. If not, `sent` is

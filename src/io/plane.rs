@@ -18,8 +18,8 @@ pub(super) const MAX_SLICES: usize = 1024;
 
 /// What one data plane keeps of a connection and the other does not.
 pub(super) trait PlaneState: Default {
-    /// A send that waits for room.
-    type Sending;
+    /// A send that waits for room, of this outbox.
+    type Sending: AsRef<Outbox>;
 
     /// We are done with the connection; it stays only until the kernel is.
     fn is_ending(&self) -> bool;
@@ -53,6 +53,12 @@ impl<P: PlaneState> Connection<P> {
             connecting: false,
             plane: P::default(),
         }
+    }
+
+    /// Bytes of memory of what waits for room.
+    pub(super) fn held_bytes(&self) -> usize {
+        let outbox = self.blocked.as_ref().map(|sending| (**sending).as_ref());
+        outbox.map_or(0, Outbox::memory_bytes)
     }
 
     /// So many bytes have been handed over.
@@ -245,7 +251,7 @@ pub(super) trait PlaneLoop {
                 let state = self.state();
                 state.connections.remove(id);
                 let why = Closed::NotConnected(error.raw_os_error().unwrap_or(0));
-                handler.closed(id, why, &mut state.commands);
+                handler.closed(id, why, 0, &mut state.commands);
                 self.apply_queued(handler)
             }
         }
@@ -261,7 +267,12 @@ pub(super) trait PlaneLoop {
         if bytes == 0 {
             return Ok(());
         }
-        handler.sent(id, bytes, &mut self.state().commands);
+        let state = self.state();
+        let held_bytes = state
+            .connections
+            .get(id)
+            .map_or(0, |connection| connection.held_bytes());
+        handler.sent(id, bytes, held_bytes, &mut state.commands);
         self.apply_queued(handler)
     }
 

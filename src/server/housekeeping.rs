@@ -12,23 +12,13 @@ use std::time::Duration;
 use tracing::debug;
 
 use crate::admin::board::{Board, ShardEntry};
-use crate::limits::{KIB, MIB};
-use crate::shard::Snapshot;
+use crate::footprint::Accounts;
+use crate::shard::AddressAccounts;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Shards that want the core of this thread get it.
 const NICENESS: i32 = 10;
-
-/// Memory that the process may have beside what it keeps before something is done about it: a quarter of
-/// what it keeps, and for the program, its threads and each shard's buffers.
-const BASE_BYTES: u64 = 16 * MIB;
-const SHARD_BYTES: u64 = 5 * MIB;
-const CONNECTION_BYTES: u64 = 2 * KIB;
-
-/// Bytes of a stored key besides its text, its details and its part of the index: what an allocator
-/// rounds up.
-const KEY_BYTES: u64 = 32;
 
 /// Looks after which stores are compacted: by then the burst is over, and the allocator has freed what it can by
 /// itself.
@@ -51,8 +41,7 @@ impl CompactionRequests {
 #[derive(Debug)]
 pub(super) struct Housekeeping {
     pub(super) board: Arc<Board>,
-    /// Open connections.
-    pub(super) connections: Arc<AtomicU64>,
+    pub(super) addresses: Arc<AddressAccounts>,
     pub(super) requests: CompactionRequests,
 }
 
@@ -86,15 +75,13 @@ impl Housekeeping {
     fn expected_bytes(&self) -> u64 {
         let slots = self.board.entries();
         let shards = slots.iter().filter_map(ShardEntry::report);
-        let kept: u64 = shards.map(|report| kept_bytes(&report.shard)).sum();
-        let connections = self.connections.load(Ordering::Relaxed) * CONNECTION_BYTES;
-        kept + kept / 4 + connections + BASE_BYTES + SHARD_BYTES * slots.len() as u64
+        let of_shards: Accounts = shards.map(|report| report.shard.accounts).sum();
+        let accounts = Accounts {
+            addresses: self.addresses.count() as u64,
+            ..of_shards
+        };
+        accounts.resident_bytes(slots.len())
     }
-}
-
-fn kept_bytes(shard: &Snapshot) -> u64 {
-    let keys = shard.usage.keys * KEY_BYTES;
-    shard.usage.bytes() + keys + shard.index_bytes + shard.buffered_bytes
 }
 
 /// Resident memory of this process; proc(5).
@@ -169,6 +156,6 @@ mod tests {
 
     #[test]
     fn this_process_has_memory() {
-        assert!(resident_bytes().is_some_and(|bytes| bytes > MIB));
+        assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

@@ -167,7 +167,7 @@ pub fn serve(
     );
     let housekeeping = Housekeeping {
         board: board.clone(),
-        connections: settings.common.connections.clone(),
+        addresses: settings.common.accounts.clone(),
         requests: parts.compactions.clone(),
     };
     housekeeping
@@ -338,6 +338,8 @@ fn facts(
         },
         login_method: config.auth.method.name(),
         limits: settings.limits.clone(),
+        footprint_bytes: config.footprint().total(),
+        accounts: settings.common.accounts.clone(),
         ageing: settings.ageing,
         settings: settings_shown
             .map(|setting| (setting.key, setting.value.clone()))

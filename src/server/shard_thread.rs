@@ -344,16 +344,26 @@ impl Handler for ShardThread {
         self.call(commands, |shard, cx| shard.finished(id, cx));
     }
 
-    fn sent(&mut self, id: ConnectionId, bytes: usize, commands: &mut Commands) {
-        self.call(commands, |shard, cx| shard.sent(id, bytes, cx));
+    fn sent(&mut self, id: ConnectionId, bytes: usize, held_bytes: usize, commands: &mut Commands) {
+        self.call(commands, |shard, cx| shard.sent(id, bytes, held_bytes, cx));
     }
 
     fn blocked(&mut self, id: ConnectionId) {
         self.shard.blocked(id, self.now_us);
     }
 
-    fn closed(&mut self, id: ConnectionId, why: Closed, _commands: &mut Commands) {
-        self.shard.closed(id, why);
+    fn closed(
+        &mut self,
+        id: ConnectionId,
+        why: Closed,
+        held_bytes: usize,
+        _commands: &mut Commands,
+    ) {
+        self.shard.closed(id, why, held_bytes);
+    }
+
+    fn freed(&mut self, bytes: usize) {
+        self.shard.freed(bytes);
     }
 
     fn awaits_sent(&mut self, id: ConnectionId) -> bool {

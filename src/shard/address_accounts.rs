@@ -8,10 +8,12 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ahash::RandomState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::access::account_of;
 use crate::limits::{LOGIN_FORGIVEN_US, Limits};
@@ -28,6 +30,8 @@ pub struct AddressAccounts {
     stripes: [Mutex<Stripe>; STRIPES],
     /// Chooses the stripe. Seeded anew for each process: peers cannot choose addresses that meet.
     hasher: RandomState,
+    /// Addresses that have an account.
+    count: AtomicUsize,
     limits: PerAddressLimits,
     /// Bits of an IPv6 address that make an account.
     ipv6_prefix: u8,
@@ -100,6 +104,7 @@ impl AddressAccounts {
         AddressAccounts {
             stripes: std::array::from_fn(stripe),
             hasher: RandomState::new(),
+            count: AtomicUsize::new(0),
             limits,
             ipv6_prefix: 64,
         }
@@ -115,18 +120,19 @@ impl AddressAccounts {
         self.stripes.iter().map(of_stripe).sum()
     }
 
+    /// Addresses that have an account.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
     /// Drops the accounts of one stripe that count nothing, and gives their memory back. Shards call it in
     /// turn for all stripes. No other thread does: one that is less important and loses its core would
     /// keep the lock.
     pub(super) fn tidy(&self, turn: usize, now_us: u64) {
         let mut stripe = lock(&self.stripes[turn % STRIPES]);
         if stripe.by_address.capacity() > 2 * MANY_ACCOUNTS {
-            stripe.drop_unused(now_us);
-            let accounts = &mut stripe.by_address;
-            if accounts.len() * 4 < accounts.capacity() {
-                let fitting = accounts.len().max(MANY_ACCOUNTS);
-                accounts.shrink_to(fitting);
-            }
+            let dropped = stripe.drop_unused(now_us);
+            self.count.fetch_sub(dropped, Ordering::Relaxed);
         }
     }
 
@@ -139,8 +145,13 @@ impl AddressAccounts {
     ) -> Result<(), Excess> {
         let address = account_of(address, self.ipv6_prefix);
         let mut stripe = self.stripe(address);
-        stripe.prune(now_us);
-        let account = stripe.by_address.entry(address).or_default();
+        let dropped = stripe.prune(now_us);
+        self.count.fetch_sub(dropped, Ordering::Relaxed);
+        let entry = stripe.by_address.entry(address);
+        if let Entry::Vacant(_) = entry {
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+        let account = entry.or_default();
         account.connections += 1;
         account.unauthenticated += u64::from(is_unauthenticated);
         if account.connections > self.limits.connections {
@@ -242,19 +253,25 @@ impl PerAddressLimits {
 }
 
 impl Stripe {
-    fn prune(&mut self, now_us: u64) {
-        if self.by_address.len() >= self.prune_at {
-            self.drop_unused(now_us);
+    /// Drops accounts that count nothing, once there are many. Returns how many it has dropped.
+    fn prune(&mut self, now_us: u64) -> usize {
+        if self.by_address.len() < self.prune_at {
+            return 0;
         }
+        self.drop_unused(now_us)
     }
 
-    fn drop_unused(&mut self, now_us: u64) {
+    /// The same, however few there are, and gives their memory back.
+    fn drop_unused(&mut self, now_us: u64) -> usize {
+        let before = self.by_address.len();
         // A deferred login and an unauthenticated connection are connections, too.
         self.by_address.retain(|_, account| {
             account.connections > 0 || account.held_bytes > 0 || account.forgiven_us > now_us
         });
         // Doubling keeps the cost constant for each new account.
         self.prune_at = MANY_ACCOUNTS.max(self.by_address.len() * 2);
+        self.by_address.shrink_to(self.prune_at);
+        before - self.by_address.len()
     }
 }
 
@@ -428,7 +445,8 @@ mod tests {
             .stripes
             .iter()
             .map(|stripe| lock(stripe).by_address.len());
-        assert!(lengths.max() <= Some(MANY_ACCOUNTS));
+        assert!(lengths.clone().max() <= Some(MANY_ACCOUNTS));
+        assert_eq!(accounts.count(), lengths.sum::<usize>());
     }
 
     #[test]

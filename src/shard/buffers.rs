@@ -18,7 +18,7 @@ use super::{AddressAccounts, Settings};
 use crate::access::account_of;
 use crate::budget::Allowance;
 use crate::connection::ConnectionId;
-use crate::limits::{Limits, SMALL_BUFFER_BYTES};
+use crate::limits::{Limits, TINY_BUFFER_BYTES};
 
 /// How many of the largest and of the oldest holders are looked at to choose the one that is ended.
 const CANDIDATES: usize = 64;
@@ -27,11 +27,14 @@ const CANDIDATES: usize = 64;
 pub(super) struct BufferAccount {
     /// Our part of `limits.buffered`.
     allowance: Allowance,
-    /// Peers that hold more than a small buffer, by what they hold, and by since when.
+    /// Peers that hold more than a tiny buffer, by what they hold, and by since when.
     by_size: BTreeSet<(usize, ConnectionId)>,
     by_age: BTreeSet<(u64, ConnectionId)>,
     /// Peers that are gone, and what other shards still hold for them.
     orphans: HashMap<ConnectionId, Orphan, RandomState>,
+    /// What that is in all, and how much it may be before peers must wait.
+    orphaned_bytes: usize,
+    orphaned_limit_bytes: usize,
     /// What the holders of an address hold together.
     by_address: HashMap<IpAddr, usize, RandomState>,
     /// The same for all shards.
@@ -41,8 +44,10 @@ pub(super) struct BufferAccount {
     address_limit_bytes: u64,
     /// What they may hold on this shard however much they do on the others: its equal share of that.
     address_guaranteed_bytes: usize,
-    /// What this shard may use however much the others do: its equal share, and at least a frame. It
-    /// then overdraws the limit, and a shard that uses more than its own gives way.
+    /// What peers hold that are being ended: it is about to be free.
+    ending_bytes: usize,
+    /// What this shard may use however much the others do. It then overdraws the limit, and a shard that
+    /// uses more than its own gives way.
     guaranteed_bytes: u64,
     /// Bits of an IPv6 address that make an account.
     ipv6_prefix: u8,
@@ -73,11 +78,14 @@ impl BufferAccount {
             by_size: BTreeSet::new(),
             by_age: BTreeSet::new(),
             orphans: HashMap::default(),
+            orphaned_bytes: 0,
+            orphaned_limit_bytes: limits.left_behind_bytes() as usize,
             by_address: HashMap::default(),
+            ending_bytes: 0,
             accounts: settings.common.accounts.clone(),
             address_limit_bytes: (limits.buffered_bytes / 2).max(frames),
             address_guaranteed_bytes: half_of_share.max(frames) as usize,
-            guaranteed_bytes: (2 * half_of_share).max(frames),
+            guaranteed_bytes: limits.guaranteed_bytes(settings.shards),
             ipv6_prefix: limits.ipv6_prefix,
         }
     }
@@ -94,31 +102,47 @@ impl BufferAccount {
     /// Counts what a peer makes us hold now.
     ///
     /// # Errors
-    /// The peer holds more than before, and more than a small buffer, and what it names is full.
+    /// The peer holds more than before, and more than a tiny buffer, and what it names is full.
     pub(super) fn recount(&mut self, slot: &mut Slot, now_us: u64) -> Result<(), Full> {
-        let bytes = slot.reader.buffered_bytes() + slot.peer.held_bytes();
+        let bytes = slot.reader.memory_bytes() + slot.peer.held_bytes();
         let old_bytes = std::mem::replace(&mut slot.peer.counted_bytes, bytes);
         if bytes == old_bytes {
             return Ok(());
         }
         let fits = self.set_total(old_bytes, bytes);
+        if slot.peer.is_being_ended {
+            self.ending_bytes = self.ending_bytes - old_bytes + bytes;
+            return Ok(());
+        }
         let address_fits = self.watch(&mut slot.peer, old_bytes, bytes, now_us);
-        if bytes < old_bytes || bytes <= SMALL_BUFFER_BYTES {
+        if bytes < old_bytes || bytes <= TINY_BUFFER_BYTES {
             Ok(())
         } else if !address_fits {
             Err(Full::Address(self.account_of(&slot.peer)))
-        } else if fits || self.allowance.used() <= self.guaranteed_bytes {
+        } else if fits || !self.is_full(Full::All) {
             Ok(())
         } else {
             Err(Full::All)
         }
     }
 
-    /// Whether this shard should end a holder, because another one has overdrawn the limit to have what
-    /// it is guaranteed. To be called a few times a second.
-    pub(super) fn must_give_way(&mut self) -> bool {
-        self.allowance.settle();
-        self.allowance.used() > self.guaranteed_bytes && self.allowance.take_overdraft()
+    /// Whether this is full, even without what is held by those who are being ended.
+    pub(super) fn is_full(&self, full: Full) -> bool {
+        match full {
+            Full::All => {
+                let ending = self.ending_bytes as u64;
+                self.allowance.used() > self.guaranteed_bytes + ending
+                    && self.allowance.overdraft() > ending
+            }
+            Full::Address(address) => {
+                let here = self.by_address.get(&address).copied().unwrap_or(0);
+                !self.address_fits(here, self.accounts.held(address, 0, 0))
+            }
+        }
+    }
+
+    fn address_fits(&self, here: usize, everywhere: u64) -> bool {
+        here <= self.address_guaranteed_bytes || everywhere <= self.address_limit_bytes
     }
 
     /// Gives memory back that many addresses needed.
@@ -128,18 +152,41 @@ impl BufferAccount {
         }
     }
 
-    /// The peer is gone. What other shards have of its requests counts until they reply.
-    pub(super) fn release(&mut self, peer: &mut Peer) {
+    /// What this shard should give up, because all of them together exceed the limit and this one uses more
+    /// than it is guaranteed.
+    pub(super) fn bytes_to_give_up(&self) -> usize {
+        let spare = self.allowance.used().saturating_sub(self.guaranteed_bytes);
+        self.allowance.overdraft().min(spare) as usize
+    }
+
+    /// The peer is gone. What other shards have of its requests counts until they reply, and `held_bytes`
+    /// until they are `freed`.
+    pub(super) fn release(&mut self, peer: &mut Peer, held_bytes: usize) {
         let bytes = std::mem::take(&mut peer.counted_bytes);
         let forwarded_bytes = peer.forwarded_bytes;
-        self.set_total(bytes, forwarded_bytes);
-        self.watch(peer, bytes, 0, 0);
+        self.set_total(bytes, forwarded_bytes + held_bytes);
+        if peer.is_being_ended {
+            self.ending_bytes -= bytes;
+        } else {
+            self.watch(peer, bytes, 0, 0);
+        }
         if forwarded_bytes > 0 {
             let address = self.account_of(peer);
             self.set_address(address, 0, forwarded_bytes);
             let bytes = forwarded_bytes;
+            self.orphaned_bytes += bytes;
             self.orphans.insert(peer.id, Orphan { address, bytes });
         }
+    }
+
+    /// Whether other shards hold so much for peers that are gone that all others must wait.
+    pub(super) fn is_congested(&self) -> bool {
+        self.orphaned_bytes > self.orphaned_limit_bytes
+    }
+
+    /// The event loop has let go of what it held of the answers of a peer that is gone.
+    pub(super) fn freed(&mut self, bytes: usize) {
+        self.set_total(bytes, 0);
     }
 
     /// Another shard has replied to a peer that is gone.
@@ -150,6 +197,7 @@ impl BufferAccount {
         let Orphan { address, bytes } = *orphan;
         let left = bytes - target.forwarded_bytes;
         orphan.bytes = left;
+        self.orphaned_bytes -= target.forwarded_bytes;
         if left == 0 {
             self.orphans.remove(&target.id);
         }
@@ -164,7 +212,7 @@ impl BufferAccount {
 
     /// Keeps the peers that hold much in order. Returns whether those of its address keep within their limit.
     fn watch(&mut self, peer: &mut Peer, old: usize, new: usize, now_us: u64) -> bool {
-        let counted = |bytes: usize| if bytes > SMALL_BUFFER_BYTES { bytes } else { 0 };
+        let counted = |bytes: usize| if bytes > TINY_BUFFER_BYTES { bytes } else { 0 };
         let (old, new) = (counted(old), counted(new));
         if old == 0 && new == 0 {
             return true;
@@ -192,7 +240,7 @@ impl BufferAccount {
             self.by_address.remove(&address);
         }
         let everywhere = self.accounts.held(address, old as u64, new as u64);
-        here <= self.address_guaranteed_bytes || everywhere <= self.address_limit_bytes
+        self.address_fits(here, everywhere)
     }
 
     /// An address whose holders have more than their limit, and here more than they are guaranteed.
@@ -200,7 +248,7 @@ impl BufferAccount {
         let much = |(_, bytes): &(&IpAddr, &usize)| **bytes > self.address_guaranteed_bytes;
         let addresses = self.by_address.iter().filter(much);
         let mut addresses = addresses.map(|(address, _)| *address);
-        addresses.find(|address| self.accounts.held(*address, 0, 0) > self.address_limit_bytes)
+        addresses.find(|address| self.is_full(Full::Address(*address)))
     }
 
     /// The peers among which the one is that holds most for longest, besides `asking`: the largest
@@ -216,10 +264,10 @@ impl BufferAccount {
     }
 
     /// The peer is about to be closed: it is not chosen again meanwhile.
-    pub(super) fn stop_watching(&mut self, peer: &mut Peer) {
-        self.by_size.remove(&(peer.counted_bytes, peer.id));
-        if let Some(since_us) = peer.holds_since_us {
-            self.by_age.remove(&(since_us, peer.id));
+    pub(super) fn note_ending(&mut self, peer: &mut Peer) {
+        if !std::mem::replace(&mut peer.is_being_ended, true) {
+            self.watch(peer, peer.counted_bytes, 0, 0);
+            self.ending_bytes += peer.counted_bytes;
         }
     }
 }

@@ -11,9 +11,7 @@ use super::answer;
 use super::counters::{Counters, PULSE_SIZE_BOUNDS, PulseSizes, RequestCounts};
 use super::histogram::Histogram;
 use super::latencies::Latencies;
-use super::mailbox::{
-    ForwardedReply, ForwardedRequest, ForwardedWork, Mailbox, ReplyTarget, RequestMeta,
-};
+use super::mailbox::{ForwardedRequest, ForwardedWork, Mailbox, ReplyTarget, RequestMeta};
 use super::pace::Pace;
 use super::peer::Peer;
 use super::scans::{Begun, Part, PartScan, Scans, Slice, Task, WaitingScan};
@@ -39,7 +37,8 @@ pub(super) struct Engine {
     pub(super) mailbox: Mailbox,
     pub(super) scans: Scans,
     pub(super) wake: WakeWork,
-    /// Bytes that our parts of scans may take together before they are on a peer's account.
+    /// Bytes that our parts of scans, and what is on its way to other shards, may take together before
+    /// they are on a peer's account.
     part_limit_bytes: usize,
     pub(super) pace: Pace,
     pub(super) counters: Counters,
@@ -55,9 +54,7 @@ impl Engine {
         limits: Arc<Limits>,
         mailbox: Mailbox,
     ) -> Engine {
-        let shards = settings.shards as u64;
-        let part_limit_bytes = (limits.buffered_bytes / shards / 2) as usize;
-        let part_limit_bytes = part_limit_bytes.max(2 * limits.frame_bytes as usize);
+        let part_limit_bytes = limits.parts_bytes(settings.shards) as usize;
         Engine {
             index,
             shards: settings.shards,
@@ -205,12 +202,7 @@ impl Engine {
                     self.pace.note_read(now_us);
                 }
                 let outcome = self.execute(&path, work, now_us);
-                let reply = ForwardedReply::Key {
-                    target,
-                    path,
-                    outcome,
-                };
-                self.mailbox.send_reply(from, reply);
+                self.mailbox.send_outcome(from, target, path, outcome);
             }
             ForwardedWork::Scan { merge_id, scan } => {
                 self.pace.note_read(now_us);
@@ -229,13 +221,13 @@ impl Engine {
         merge_id: u32,
     ) -> Option<Part> {
         let abandoned = from == self.index && self.scans.target(merge_id).is_none();
-        let others_bytes = self.scans.part_bytes();
+        let others_bytes = self.part_bytes();
         if abandoned || others_bytes > self.part_limit_bytes {
             let limit = self.part_limit_bytes as u64;
             scan.end(&mut self.store);
             return Some(Part::Refused(Refusal::ScansFull { limit }));
         }
-        match scan.slice(&mut self.store, self.limits.frame_bytes.into()) {
+        match scan.slice(&mut self.store, &self.limits) {
             Slice::More(scan) => {
                 self.scans.put_back(Task::Part {
                     from,
@@ -246,6 +238,11 @@ impl Engine {
             }
             Slice::Finished(part) => Some(part),
         }
+    }
+
+    /// Bytes of our parts of scans under way, and of what is on its way to other shards.
+    pub(super) fn part_bytes(&self) -> usize {
+        self.scans.part_bytes() + self.mailbox.bytes_in_transit()
     }
 
     // ── Answers ──────────────────────────────────────────────────────────────────────────────────

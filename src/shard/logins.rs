@@ -1,13 +1,12 @@
 //! Logins as a shard keeps them: which peers may connect, which logins wait and which are too slow,
 //! and which connections count as unauthenticated. The logins themselves are the session's.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::address_accounts::{AddressAccounts, Excess, PlaceInLine};
 use super::peer::{LoginStage, Peer, Slot};
-use super::peers::is_mostly_empty;
 use super::{Context, Incident, Shard, peers, serve};
 use crate::access::Rules;
 use crate::auth::{Authenticator, Identity};
@@ -19,7 +18,7 @@ use crate::wire::message::{Message, MessageType};
 
 /// What a reload replaces: who may log in, and who may do what.
 #[derive(Debug, Default)]
-pub(crate) struct Policy {
+pub struct Policy {
     pub rules: Arc<Rules>,
     /// None where `pacemaker.auth.method` is NONE. Each shard has its own.
     pub authenticator: Option<Authenticator>,
@@ -44,8 +43,8 @@ impl DeferredLogin {
 pub(super) struct Logins {
     pub(super) policy: Policy,
     accounts: Arc<AddressAccounts>,
-    /// When logins must be over, the next one first. Those that are over stay until then.
-    deadlines: VecDeque<(ConnectionId, u64)>,
+    /// When the logins under way must be over.
+    deadlines: BTreeSet<(u64, ConnectionId)>,
     /// Peers whose login waits for its turn.
     deferred: Vec<ConnectionId>,
     /// False while the shard stops: no login waits.
@@ -61,18 +60,11 @@ impl Logins {
         Logins {
             policy: Policy::default(),
             accounts,
-            deadlines: VecDeque::new(),
+            deadlines: BTreeSet::new(),
             deferred: Vec::new(),
             defers: true,
             tidy_turn: 0,
             limits,
-        }
-    }
-
-    /// Gives memory back that many logins needed.
-    pub(super) fn shrink(&mut self) {
-        if is_mostly_empty(self.deadlines.len(), self.deadlines.capacity()) {
-            self.deadlines.shrink_to_fit();
         }
     }
 
@@ -117,6 +109,7 @@ impl Logins {
 
     /// The peer is gone: takes it off its address's account.
     pub(super) fn forget(&mut self, peer: &mut Peer) {
+        self.clear_deadline(peer);
         self.note_trusted(peer);
         self.release(peer);
         self.accounts.closed(peer.address.ip());
@@ -154,6 +147,7 @@ impl Logins {
             deadline_us: now_us + self.limits.handshake_deadline.as_micros() as u64,
         }));
         self.deferred.push(peer.id);
+        self.clear_deadline(peer);
         Ok(())
     }
 
@@ -189,8 +183,10 @@ impl Logins {
             self.accounts.login_failed(peer.address.ip(), now_us);
         }
         let received = received?;
-        if !was_logging_in && peer.session.is_logging_in() {
-            self.set_deadline(peer, now_us);
+        match (was_logging_in, peer.session.is_logging_in()) {
+            (false, true) => self.set_deadline(peer, now_us),
+            (true, false) => self.clear_deadline(peer),
+            (false, false) | (true, true) => {}
         }
         Ok(received)
     }
@@ -201,15 +197,24 @@ impl Logins {
     }
 
     fn set_deadline(&mut self, peer: &mut Peer, now_us: u64) {
-        peer.login_deadline_us = now_us + self.limits.handshake_deadline.as_micros() as u64;
-        self.deadlines.push_back((peer.id, peer.login_deadline_us));
+        self.clear_deadline(peer);
+        let deadline_us = now_us + self.limits.handshake_deadline.as_micros() as u64;
+        peer.login_deadline_us = Some(deadline_us);
+        self.deadlines.insert((deadline_us, peer.id));
+    }
+
+    /// No login of the peer is under way, or it waits and has a deadline of its own.
+    fn clear_deadline(&mut self, peer: &mut Peer) {
+        if let Some(deadline_us) = peer.login_deadline_us.take() {
+            self.deadlines.remove(&(deadline_us, peer.id));
+        }
     }
 }
 
 impl Shard {
     /// Takes over new credentials and rules. Peers that have logged in stay so; the new rules decide
     /// on requests from now on. Returns the old policy, which may take a while to drop.
-    pub(crate) fn set_policy(&mut self, policy: Policy) -> Policy {
+    pub fn set_policy(&mut self, policy: Policy) -> Policy {
         std::mem::replace(&mut self.peers.logins.policy, policy)
     }
 
@@ -227,19 +232,12 @@ impl Shard {
     fn end_slow_logins(&mut self, cx: &mut Context<'_>) {
         let Shard { peers, engine } = self;
         let (slots, logins) = (&mut peers.slots, &mut peers.logins);
-        // Every login has the same time, so the list is in the order of its deadlines.
-        while let Some((id, deadline_us)) = logins.deadlines.front().copied() {
-            let unfinished = slots.get_mut(id).map(|slot| &slot.peer).filter(|peer| {
-                peer.session.is_logging_in()
-                    // A deferred login has a deadline of its own.
-                    && !matches!(peer.login, LoginStage::Deferred(_))
-                    && peer.login_deadline_us == deadline_us
-            });
-            if unfinished.is_some() && deadline_us > cx.now_us {
-                break;
-            }
-            logins.deadlines.pop_front();
-            if let Some(peer) = unfinished {
+        while let Some((deadline_us, id)) = logins.deadlines.first().copied()
+            && deadline_us <= cx.now_us
+        {
+            logins.deadlines.pop_first();
+            if let Some(Slot { peer, .. }) = slots.get_mut(id) {
+                peer.login_deadline_us = None;
                 let fault = Fault::LoginTooSlow(logins.limits.handshake_deadline);
                 peers::end(peer, fault, engine, cx);
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::scans::Part;
+use super::transit::{InTransit, Transit};
 use super::work::{KeyWork, Outcome, Scan};
 use crate::access::RequestKind;
 use crate::connection::ConnectionId;
@@ -42,12 +43,26 @@ pub(super) enum ForwardedReply {
         target: ReplyTarget,
         path: Arc<str>,
         outcome: Outcome,
+        /// A pulse in the outcome.
+        in_transit: Option<InTransit>,
     },
     Part {
         merge_id: u32,
         part: Part,
+        in_transit: InTransit,
     },
 }
+
+/// Pulses up to this size are on the account of the request that reads them.
+const SMALL_PULSE_BYTES: usize = 256;
+
+/// Bytes of memory of a forwarded request besides its path and its details, or of its answer: its place in a
+/// queue that grows by doubling, the path's and the details' counters of references, and a small pulse.
+pub(super) const FORWARDED_BYTES: usize = {
+    let (request, reply) = (size_of::<ForwardedRequest>(), size_of::<ForwardedReply>());
+    let larger = if request > reply { request } else { reply };
+    2 * larger + 16 + 64 + SMALL_PULSE_BYTES
+};
 
 /// What is remembered of a request until it is answered.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +92,8 @@ pub struct Mailbox {
     bells: Vec<usize>,
     /// Messages that wait for room in a lane.
     waiting: usize,
+    /// What we have sent and others have not taken yet.
+    transit: Transit,
 }
 
 #[derive(Debug)]
@@ -118,6 +135,7 @@ impl Mailbox {
                     .collect(),
                 bells: Vec::new(),
                 waiting: 0,
+                transit: Transit::default(),
             })
             .collect()
     }
@@ -128,7 +146,46 @@ impl Mailbox {
         self.mark(to);
     }
 
-    pub(super) fn send_reply(&mut self, to: usize, message: ForwardedReply) {
+    /// Answers a request for one of our keys.
+    pub(super) fn send_outcome(
+        &mut self,
+        to: usize,
+        target: ReplyTarget,
+        path: Arc<str>,
+        outcome: Outcome,
+    ) {
+        let pulse_bytes = match &outcome {
+            Outcome::Pulse(Some(details)) => details.len(),
+            _ => 0,
+        };
+        let in_transit =
+            (pulse_bytes > SMALL_PULSE_BYTES).then(|| self.transit.charge(pulse_bytes));
+        let reply = ForwardedReply::Key {
+            target,
+            path,
+            outcome,
+            in_transit,
+        };
+        self.send_reply(to, reply);
+    }
+
+    /// Sends our part of a scan.
+    pub(super) fn send_part(&mut self, to: usize, merge_id: u32, part: Part) {
+        let in_transit = self.transit.charge(part.bytes());
+        let reply = ForwardedReply::Part {
+            merge_id,
+            part,
+            in_transit,
+        };
+        self.send_reply(to, reply);
+    }
+
+    /// Bytes of pulses and parts that other shards have not taken yet.
+    pub(super) fn bytes_in_transit(&self) -> usize {
+        self.transit.bytes()
+    }
+
+    fn send_reply(&mut self, to: usize, message: ForwardedReply) {
         let lane = &mut self.outgoing[to].replies;
         self.waiting += usize::from(lane.send(message));
         self.mark(to);
@@ -218,8 +275,9 @@ impl<T> Lane<T> {
                 break;
             }
         }
-        if self.waiting.is_empty() {
-            self.waiting = VecDeque::new(); // a burst's memory goes back
+        // A burst's memory goes back.
+        if self.waiting.len() < self.waiting.capacity() / 4 {
+            self.waiting.shrink_to(2 * self.waiting.len());
         }
         before - self.waiting.len()
     }

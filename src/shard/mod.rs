@@ -22,6 +22,7 @@ mod scans;
 mod serve;
 mod settings;
 mod snapshot;
+mod transit;
 mod wake;
 mod work;
 
@@ -31,7 +32,7 @@ pub use histogram::Histogram;
 #[cfg(test)]
 pub(crate) use key_scan::KeySlice;
 pub(crate) use key_scan::{KeyRow, KeyScan, ScanLimits, ScannedKeys};
-pub(crate) use logins::Policy;
+pub use logins::Policy;
 pub use mailbox::Mailbox;
 pub use settings::{Common, Settings};
 pub(crate) use snapshot::Snapshot;
@@ -126,13 +127,21 @@ impl Shard {
         }
     }
 
-    /// The peer's kernel buffer has taken this many bytes of its answers.
-    pub fn sent(&mut self, id: ConnectionId, bytes: usize, cx: &mut Context<'_>) {
+    /// The peer's kernel buffer has taken this many bytes of its answers. The event loop still holds
+    /// `held_bytes` of memory for the rest.
+    pub fn sent(
+        &mut self,
+        id: ConnectionId,
+        bytes: usize,
+        held_bytes: usize,
+        cx: &mut Context<'_>,
+    ) {
         self.engine.counters.sent_bytes += bytes as u64;
         let Some(Slot { peer, .. }) = self.peers.slots.get_mut(id) else {
             return;
         };
         peer.unsent_bytes -= bytes;
+        peer.unsent_memory_bytes = held_bytes;
         if let Some(blocked) = &mut peer.blocked {
             blocked.progress_us = cx.now_us;
         }
@@ -146,8 +155,10 @@ impl Shard {
         self.peers.blocked(id, now_us);
     }
 
-    pub fn closed(&mut self, id: ConnectionId, _why: Closed) {
-        let Some(peer) = self.peers.remove(id) else {
+    /// The connection is gone. The event loop still holds `held_bytes` of memory of its answers, until
+    /// `freed`.
+    pub fn closed(&mut self, id: ConnectionId, _why: Closed, held_bytes: usize) {
+        let Some(peer) = self.peers.remove(id, held_bytes) else {
             return;
         };
         self.engine.counters.connections_closed += 1;
@@ -157,6 +168,11 @@ impl Shard {
             .forget(id, &peer.scan, |id| slots.get(id).is_some());
     }
 
+    /// The event loop has let go of what it held of a connection that is gone.
+    pub fn freed(&mut self, bytes: usize) {
+        self.peers.buffers.freed(bytes);
+    }
+
     /// What is queued for a peer. It counts against the peer until `sent` reports it.
     pub fn take_outbox(&mut self, id: ConnectionId) -> Outbox {
         let Some(Slot { peer, .. }) = self.peers.slots.get_mut(id) else {
@@ -164,6 +180,7 @@ impl Shard {
         };
         let outbox = std::mem::take(&mut peer.outbox);
         peer.unsent_bytes += outbox.len();
+        peer.unsent_memory_bytes += outbox.memory_bytes();
         outbox
     }
 
@@ -209,7 +226,7 @@ impl Shard {
 
     /// Ends the wake that began at `wake_us`: records how long its answers took, and says how the
     /// event loop may sleep. The clock is read once, and only if something was answered.
-    pub(crate) fn end_wake(&mut self, wake_us: u64, clock: impl FnOnce() -> u64) -> SleepPlan {
+    pub fn end_wake(&mut self, wake_us: u64, clock: impl FnOnce() -> u64) -> SleepPlan {
         if self.engine.latencies.any() {
             self.engine.latencies.record(wake_us, clock());
         }

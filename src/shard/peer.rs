@@ -31,6 +31,8 @@ pub(super) struct Peer {
     pub(super) outbox: Outbox,
     /// Bytes that the event loop has taken and not yet sent.
     pub(super) unsent_bytes: usize,
+    /// Bytes of memory that the event loop holds for them.
+    pub(super) unsent_memory_bytes: usize,
     /// Requests that other shards have not answered yet.
     pub(super) in_flight: usize,
     /// Bytes of its requests in other shards' mailboxes.
@@ -43,12 +45,16 @@ pub(super) struct Peer {
     pub(super) blocked: Option<Blocked>,
     /// It is one of its address's unauthenticated connections.
     pub(super) counts_as_unauthenticated: bool,
-    /// When its login must be over. The shard's list may hold older deadlines; this one counts.
-    pub(super) login_deadline_us: u64,
+    /// When its login must be over, if one is under way and does not wait.
+    pub(super) login_deadline_us: Option<u64>,
     /// Set while a part of a frame has arrived, and its peer is read from.
     pub(super) partial_frame: Option<PartialFrame>,
     /// Since when it holds more than a small buffer.
     pub(super) holds_since_us: Option<u64>,
+    /// Its requests wait until other shards have answered those of peers that are gone.
+    pub(super) is_congested: bool,
+    /// It is to be closed because of what it holds.
+    pub(super) is_being_ended: bool,
     /// Its share of the shard's buffered bytes, as last counted.
     pub(super) counted_bytes: usize,
 }
@@ -103,6 +109,8 @@ pub(super) enum PauseReason {
     Output,
     /// This wake has served enough.
     NextWake,
+    /// Other shards have to answer requests of peers that are gone.
+    Congested,
 }
 
 /// Where the first token of a peer's login is.
@@ -154,15 +162,18 @@ impl Peer {
             waits_for_wake: false,
             outbox: Outbox::default(),
             unsent_bytes: 0,
+            unsent_memory_bytes: 0,
             in_flight: 0,
             forwarded_bytes: 0,
             scan: ScanStage::None,
             received_us: 0,
             blocked: None,
             counts_as_unauthenticated: false,
-            login_deadline_us: 0,
+            login_deadline_us: None,
             partial_frame: None,
             holds_since_us: None,
+            is_congested: false,
+            is_being_ended: false,
             counted_bytes: 0,
         }
     }
@@ -178,7 +189,12 @@ impl Peer {
             LoginStage::Deferred(login) => login.bytes(),
             LoginStage::NoToken | LoginStage::Judged => 0,
         };
-        self.output_bytes() + self.forwarded_bytes + self.scan.bytes() + deferred_bytes
+        self.outbox.memory_bytes()
+            + self.unsent_memory_bytes
+            + self.forwarded_bytes
+            + self.scan.bytes()
+            + self.session.login_bytes()
+            + deferred_bytes
     }
 
     /// Why the peer's next request has to wait, if it has to.

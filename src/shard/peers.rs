@@ -11,7 +11,10 @@ use super::peer::{Blocked, PartialFrame, Peer, Reading, Slot};
 use super::{Context, Engine, Incident, Settings, Shard};
 use crate::connection::{Command, ConnectionId, Ending};
 use crate::fault::Fault;
-use crate::limits::{FRAME_TIME_US, Limits};
+use crate::limits::{FRAME_TIME_US, Limits, SMALL_BUFFER_BYTES};
+
+/// A shard gives way in one tick as often as it looks for the largest and oldest holders: some milliseconds.
+const GIVING_WAY_ROUNDS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Peers {
@@ -22,6 +25,8 @@ pub(super) struct Peers {
     pub(super) partial_frames: BTreeSet<(u64, ConnectionId)>,
     /// Peers that did not take a send at once.
     blocked: Vec<ConnectionId>,
+    /// Peers whose requests wait until other shards have answered more of those of peers that are gone.
+    congested: Vec<ConnectionId>,
     /// The shard has stopped reading.
     pub(super) stopping: bool,
     limits: Arc<Limits>,
@@ -37,6 +42,7 @@ impl Peers {
             buffers: BufferAccount::new(settings, &limits),
             partial_frames: BTreeSet::new(),
             blocked: Vec::new(),
+            congested: Vec::new(),
             stopping: false,
             limits,
             connections: settings.common.connections.clone(),
@@ -55,11 +61,12 @@ impl Peers {
         Ok(())
     }
 
-    /// Takes a connection off all accounts and returns its peer, unless it is gone already.
-    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Peer> {
+    /// Takes a connection off all accounts, but for `held_bytes`, and returns its peer, unless it is gone
+    /// already.
+    pub(super) fn remove(&mut self, id: ConnectionId, held_bytes: usize) -> Option<Peer> {
         let Slot { mut peer, .. } = *self.slots.remove(id)?;
         self.logins.forget(&mut peer);
-        self.buffers.release(&mut peer);
+        self.buffers.release(&mut peer, held_bytes);
         if let Some(frame) = peer.partial_frame {
             self.partial_frames.remove(&(frame.check_us, id));
         }
@@ -73,7 +80,6 @@ impl Peers {
         if is_mostly_empty(self.blocked.len(), self.blocked.capacity()) {
             self.blocked.shrink_to_fit();
         }
-        self.logins.shrink();
         self.buffers.shrink();
     }
 
@@ -172,36 +178,68 @@ impl Shard {
         }
     }
 
-    /// Ends the peer that holds most for longest, so that the one that asks for more can have it: bytes
-    /// times seconds, because a large request that arrives at once does no harm. The one that asks
-    /// is ended only if nobody else holds more than a small buffer.
+    /// Ends the peers that hold most for longest, so that the one that asks for more can have it: bytes
+    /// times seconds, because a large request that arrives at once does no harm. The one that asks is
+    /// ended only if the others do not hold enough, and never for a small buffer.
     pub(super) fn make_room(&mut self, asking: ConnectionId, full: Full, cx: &mut Context<'_>) {
-        let victim = self.costliest(Some(asking), full, cx.now_us);
-        self.end_holder(victim.unwrap_or(asking), cx);
+        for (_, victim) in self.costs(Some(asking), full, cx.now_us) {
+            if !self.peers.buffers.is_full(full) {
+                return;
+            }
+            self.end_holder(victim, cx);
+        }
+        let asked = self.peers.slots.get(asking);
+        if asked.is_some_and(|slot| slot.peer.counted_bytes > SMALL_BUFFER_BYTES)
+            && self.peers.buffers.is_full(full)
+        {
+            self.end_holder(asking, cx);
+        }
     }
 
-    /// Ends a holder if another shard needs its guaranteed part of `limits.buffered`, and one of an address
-    /// that has more than its own part.
+    /// Goes on with the peers whose requests have waited for other shards, if these have caught up.
+    pub(super) fn end_congestion(&mut self, cx: &mut Context<'_>) {
+        if self.peers.congested.is_empty() || self.peers.buffers.is_congested() {
+            return;
+        }
+        for id in std::mem::take(&mut self.peers.congested) {
+            if let Some(Slot { peer, .. }) = self.peers.slots.get_mut(id) {
+                peer.is_congested = false;
+                self.advance(id, &[], cx);
+            }
+        }
+    }
+
+    /// Ends holders as long as all shards together exceed `limits.buffered` because another shard needs
+    /// its guaranteed part, and one of an address that has more than its own part.
     pub(super) fn give_way(&mut self, cx: &mut Context<'_>) {
-        if let Some(address) = self.peers.buffers.address_beyond_limit()
-            && let Some(victim) = self.costliest(None, Full::Address(address), cx.now_us)
-        {
-            self.end_holder(victim, cx);
+        if let Some(address) = self.peers.buffers.address_beyond_limit() {
+            let costs = self.costs(None, Full::Address(address), cx.now_us);
+            if let Some((_, victim)) = costs.first() {
+                self.end_holder(*victim, cx);
+            }
         }
-        if self.peers.buffers.must_give_way()
-            && let Some(victim) = self.costliest(None, Full::All, cx.now_us)
-        {
-            self.end_holder(victim, cx);
+        let mut to_give_up = self.peers.buffers.bytes_to_give_up();
+        for _ in 0..GIVING_WAY_ROUNDS {
+            if to_give_up == 0 {
+                break;
+            }
+            for (_, victim) in self.costs(None, Full::All, cx.now_us) {
+                if to_give_up > 0 {
+                    let bytes = self.end_holder(victim, cx);
+                    to_give_up = to_give_up.saturating_sub(bytes);
+                }
+            }
         }
     }
 
-    /// The peer that holds most for longest of what is full, besides `asking`.
-    fn costliest(
+    /// Peers that may be ended to make room for what is full, besides `asking`, each with what it costs: the
+    /// one that costs most first.
+    fn costs(
         &self,
         asking: Option<ConnectionId>,
         full: Full,
         now_us: u64,
-    ) -> Option<ConnectionId> {
+    ) -> Vec<(u64, ConnectionId)> {
         let cost = |id: ConnectionId| {
             let peer = &self.peers.slots.get(id)?.peer;
             let of_full = match full {
@@ -212,20 +250,35 @@ impl Shard {
             of_full.then_some(peer.counted_bytes as u64 * (held_us / 1000 + 1))
         };
         let candidates = self.peers.buffers.candidates(asking);
-        let costs = candidates.filter_map(|id| Some((cost(id)?, id)));
-        costs.max().map(|(_, id)| id)
+        let mut costs: Vec<_> = candidates.filter_map(|id| Some((cost(id)?, id))).collect();
+        costs.sort_unstable_by(|left, right| right.cmp(left));
+        costs.dedup(); // one is among the largest, and among the oldest
+        costs
     }
 
-    fn end_holder(&mut self, victim: ConnectionId, cx: &mut Context<'_>) {
+    /// Ends a peer, and returns how many bytes it holds.
+    fn end_holder(&mut self, victim: ConnectionId, cx: &mut Context<'_>) -> usize {
         let Shard { peers, engine } = self;
-        if let Some(slot) = peers.slots.get_mut(victim) {
-            peers.buffers.stop_watching(&mut slot.peer);
-            end(&slot.peer, Fault::BuffersFull, engine, cx);
-        }
+        let Some(slot) = peers.slots.get_mut(victim) else {
+            return 0;
+        };
+        peers.buffers.note_ending(&mut slot.peer);
+        end(&slot.peer, Fault::BuffersFull, engine, cx);
+        slot.peer.counted_bytes
     }
 }
 
 impl Peers {
+    /// Remembers that a peer waits until other shards have caught up.
+    pub(super) fn note_congested(&mut self, id: ConnectionId) {
+        if let Some(Slot { peer, .. }) = self.slots.get_mut(id)
+            && matches!(peer.reading, Reading::Paused(_) | Reading::Draining(_))
+            && !std::mem::replace(&mut peer.is_congested, true)
+        {
+            self.congested.push(id);
+        }
+    }
+
     /// Remembers when a peer began to send the frame that is not whole yet, or that there is none.
     pub(super) fn watch_frame(&mut self, id: ConnectionId, begins: bool, now_us: u64) {
         let Some(Slot { reader, peer }) = self.slots.get_mut(id) else {

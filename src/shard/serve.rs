@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::logins::Logins;
-use super::mailbox::{ForwardedReply, RequestMeta};
+use super::mailbox::{FORWARDED_BYTES, ForwardedReply, RequestMeta};
 use super::peer::{PauseReason, Peer, Reading, Room, Slot};
 use super::scans::{Assembly, Part, PartScan, ScanStage, ScanTarget, Slice, Task, WaitingScan};
 use super::work::{Outcome, Route};
@@ -22,9 +22,6 @@ use crate::limits::{
 use crate::session::{Received, Request};
 use crate::wire::message;
 
-/// Bytes of memory of a forwarded request besides its path and its details.
-const FORWARDED_BYTES: usize = 160;
-
 impl Shard {
     /// Goes on with a peer: serves the requests that its bytes complete and those that have waited,
     /// as far as it has room for their answers. Then tells the event loop to send, to read or to
@@ -35,7 +32,8 @@ impl Shard {
             return; // gone already
         };
         let was_reading = slot.peer.reading;
-        let frames = match serve_frames(slot, bytes, &mut peers.logins, engine, cx) {
+        let congested = peers.buffers.is_congested();
+        let frames = match serve_frames(slot, bytes, congested, &mut peers.logins, engine, cx) {
             Ok(frames) => frames,
             Err(fault) => {
                 peers::end(&slot.peer, fault, engine, cx);
@@ -46,6 +44,9 @@ impl Shard {
         let counted = peers.buffers.recount(slot, cx.now_us);
         if slot.peer.partial_frame.is_some() || slot.reader.buffered_bytes() > 0 {
             peers.watch_frame(id, frames > 0, cx.now_us);
+        }
+        if congested {
+            peers.note_congested(id);
         }
         if let Err(full) = counted {
             self.make_room(id, full, cx);
@@ -68,6 +69,7 @@ impl Shard {
                 break;
             }
         }
+        self.end_congestion(cx);
         self.continue_scans(cx);
         self.engine.store.continue_compaction(SLICE_NODES);
         let mailbox = &mut self.engine.mailbox;
@@ -85,6 +87,7 @@ impl Shard {
                 target,
                 path,
                 outcome,
+                in_transit,
             } => {
                 if let Some(Slot { peer, .. }) = self.peers.slots.get_mut(target.id) {
                     peer.replied(&target);
@@ -93,8 +96,16 @@ impl Shard {
                 } else {
                     self.peers.buffers.replied_to_orphan(&target);
                 }
+                drop(in_transit); // from here on it is on its peer's account
             }
-            ForwardedReply::Part { merge_id, part } => self.take_part(merge_id, part, cx),
+            ForwardedReply::Part {
+                merge_id,
+                part,
+                in_transit,
+            } => {
+                self.take_part(merge_id, part, cx);
+                drop(in_transit);
+            }
         }
         true
     }
@@ -138,8 +149,7 @@ impl Shard {
         if from == self.engine.index() {
             self.take_part(merge_id, part, cx);
         } else {
-            let reply = ForwardedReply::Part { merge_id, part };
-            self.engine.mailbox.send_reply(from, reply);
+            self.engine.mailbox.send_part(from, merge_id, part);
         }
         was_small
     }
@@ -157,9 +167,9 @@ impl Shard {
             self.count_scan(target, bytes, cx);
             return;
         };
-        let bytes = whole.bytes();
-        match Assembly::begin(whole, target.meta.message_id) {
+        match Assembly::begin(whole, target.meta.message_id, limit) {
             Ok(assembly) => {
+                let bytes = assembly.bytes();
                 self.engine.scans.assemble(merge_id, assembly);
                 self.count_scan(target, bytes, cx);
             }
@@ -226,10 +236,11 @@ impl Shard {
 }
 
 /// Serves frame after frame, until none is whole or the peer has no room for another answer. Returns
-/// how many that were.
+/// how many that were. `congested`: no request is to be served now.
 fn serve_frames(
     slot: &mut Slot,
     mut bytes: &[u8],
+    congested: bool,
     logins: &mut Logins,
     engine: &mut Engine,
     cx: &mut Context<'_>,
@@ -240,7 +251,7 @@ fn serve_frames(
         Reading::Open => {}
         Reading::Finished => return Ok(0),
         Reading::Paused(_) | Reading::Draining(_) => {
-            if peer.pause_reason(&engine.limits, Room::Half).is_some() {
+            if congested || peer.pause_reason(&engine.limits, Room::Half).is_some() {
                 reader.push(bytes);
                 return Ok(0);
             }
@@ -248,7 +259,8 @@ fn serve_frames(
     }
     let mut frames = 0;
     loop {
-        if let Some(reason) = pause_reason(peer, engine, frames) {
+        let congestion = congested.then_some(PauseReason::Congested);
+        if let Some(reason) = congestion.or_else(|| pause_reason(peer, engine, frames)) {
             reader.push(bytes);
             peer.reading = peer.reading.paused(reason);
             return Ok(frames);

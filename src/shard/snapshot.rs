@@ -4,6 +4,7 @@ use super::Shard;
 use super::counters::{Counters, PulseSizes};
 use super::latencies::RequestTimes;
 use crate::access::RequestKind;
+use crate::footprint::Accounts;
 use crate::store::Usage;
 
 #[derive(Clone, Debug)]
@@ -13,10 +14,7 @@ pub(crate) struct Snapshot {
     pub times: [RequestTimes; RequestKind::ALL.len()],
     pub(crate) pulse_sizes: PulseSizes,
     pub usage: Usage,
-    /// Memory of the index, without the text of the keys and what they hold.
-    pub(crate) index_bytes: u64,
-    /// Half-received requests and unread answers.
-    pub buffered_bytes: u64,
+    pub(crate) accounts: Accounts,
     pub(crate) mailbox_messages: u64,
 }
 
@@ -27,9 +25,23 @@ impl Shard {
             times: self.engine.latencies.by_kind().clone(),
             pulse_sizes: self.engine.pulse_sizes.clone(),
             usage: self.engine.store.usage(),
-            index_bytes: self.engine.store.index_bytes(),
-            buffered_bytes: self.peers.buffers.bytes() as u64,
+            accounts: self.accounts(),
             mailbox_messages: self.engine.mailbox.depth() as u64,
+        }
+    }
+
+    /// What this shard's accounts say that it holds. Addresses have accounts for all shards together.
+    pub fn accounts(&self) -> Accounts {
+        let Shard { peers, engine } = self;
+        let usage = engine.store.usage();
+        Accounts {
+            stored: usage.bytes(),
+            keys: usage.keys,
+            index: engine.store.index_bytes(),
+            buffered: peers.buffers.bytes() as u64,
+            parts: engine.part_bytes() as u64,
+            connections: engine.counters.connections_opened - engine.counters.connections_closed,
+            addresses: 0,
         }
     }
 }

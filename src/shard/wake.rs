@@ -136,7 +136,7 @@ mod tests {
     /// Takes what is queued for a peer. Returns its bytes.
     fn take_answers(shard: &mut Shard, id: ConnectionId) -> usize {
         let bytes = shard.take_outbox(id).len();
-        call(shard, |shard, cx| shard.sent(id, bytes, cx));
+        call(shard, |shard, cx| shard.sent(id, bytes, 0, cx));
         bytes
     }
 
@@ -201,7 +201,7 @@ mod tests {
             });
         }
         for slot in 0..2 {
-            shard.closed(id(slot), Closed::Error(104));
+            shard.closed(id(slot), Closed::Error(104), 0);
         }
         let at_once = take_answers(&mut shard, id(2));
         assert!(at_once > 0);

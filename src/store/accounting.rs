@@ -3,14 +3,7 @@
 use std::sync::Arc;
 
 use crate::budget::{Allowance, Budget};
-
-/// Bytes of memory that a segment takes besides its name, rounded up. The directory is limited to the
-/// segments that fit into [`StoreLimits::bytes`] at this rate, so paths with many short segments cannot
-/// make it take more memory than the pulses.
-const SEGMENT_BYTES: u64 = 128;
-
-/// Segments that even the smallest store may have.
-const MIN_SEGMENTS: u64 = 4096;
+use crate::limits::{LEAST_SEGMENTS, SEGMENT_BYTES};
 
 /// What one store, or several together, may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +51,7 @@ impl StoreBudget {
     /// The stores meet `limits` together, however their keys are spread. A store may keep a little that it
     /// does not use: up to two percent of large limits, all together.
     pub fn new(limits: StoreLimits, stores: usize) -> Self {
-        let segments = (limits.bytes / SEGMENT_BYTES).max(MIN_SEGMENTS * stores as u64);
+        let segments = (limits.bytes / SEGMENT_BYTES).max(LEAST_SEGMENTS * stores as u64);
         Self {
             keys: Budget::new(limits.keys, stores),
             bytes: Budget::new(limits.bytes, stores),
@@ -258,12 +251,12 @@ mod tests {
         };
         let budget = StoreBudget::new(limits, 2);
         let mut refusing = Accounting::new(&budget);
-        assert_eq!(refusing.admit_new(10, 900, MIN_SEGMENTS * 2), Ok(()));
+        assert_eq!(refusing.admit_new(10, 900, LEAST_SEGMENTS * 2), Ok(()));
         let mut other = Accounting::new(&budget);
-        let too_deep = refusing.admit_new(10, 800, MIN_SEGMENTS * 2 + 1);
+        let too_deep = refusing.admit_new(10, 800, LEAST_SEGMENTS * 2 + 1);
         assert_eq!(too_deep, Err(StoreFull::Bytes));
         for _ in 0..4 {
-            assert_eq!(other.admit_new(10, 90, MIN_SEGMENTS / 2), Ok(()));
+            assert_eq!(other.admit_new(10, 90, LEAST_SEGMENTS / 2), Ok(()));
             other.added(10, 90);
         }
     }

@@ -206,7 +206,7 @@ impl Store {
         self.directory.slot_count()
     }
 
-    pub(crate) fn usage(&self) -> Usage {
+    pub fn usage(&self) -> Usage {
         self.accounting.usage()
     }
 

@@ -150,6 +150,11 @@ impl FrameReader {
         self.kept.len() - self.taken
     }
 
+    /// Bytes of memory of what is kept.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.kept.capacity()
+    }
+
     /// Finds the next whole frame. If no frame is whole, keeps all of the chunk.
     fn find(&mut self, chunk: &mut &[u8]) -> Result<Option<WholeFrame>, FrameError> {
         self.compact();

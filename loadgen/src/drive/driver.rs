@@ -230,11 +230,11 @@ impl<C: Clients> Handler for Driver<C> {
         commands.push(Command::Close(id, Ending::Orderly));
     }
 
-    fn sent(&mut self, _id: ConnectionId, _bytes: usize, _commands: &mut Commands) {}
+    fn sent(&mut self, _: ConnectionId, _bytes: usize, _held: usize, _: &mut Commands) {}
 
     fn blocked(&mut self, _id: ConnectionId) {}
 
-    fn closed(&mut self, id: ConnectionId, why: Closed, _commands: &mut Commands) {
+    fn closed(&mut self, id: ConnectionId, why: Closed, _held: usize, _: &mut Commands) {
         let Some(owner) = self.owner_of(id) else {
             return;
         };

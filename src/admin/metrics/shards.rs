@@ -34,6 +34,9 @@ impl Collector for ShardMetrics {
         self.daemon(out)?;
         requests(out, &reports)?;
         connections(out, &reports)?;
+        let addresses = self.facts.accounts.count() as u64;
+        let help = "Addresses that have connections, or failed logins that still count";
+        out.gauge("addresses", None, help, [([], addresses)])?;
         storage(out, &reports)?;
         faults(out, &reports)?;
         event_loops(out, &reports)?;
@@ -90,7 +93,10 @@ impl ShardMetrics {
         let bytes = Some(&Unit::Bytes);
         out.gauge("limit_stored", bytes, help, [([], limits.stored_bytes)])?;
         let help = "Buffered bytes allowed (limits.buffered)";
-        out.gauge("limit_buffered", bytes, help, [([], limits.buffered_bytes)])
+        out.gauge("limit_buffered", bytes, help, [([], limits.buffered_bytes)])?;
+        let help = "The most resident memory that the limits allow";
+        let footprint = self.facts.footprint_bytes;
+        out.gauge("limit_memory", bytes, help, [([], footprint)])
     }
 }
 
@@ -185,13 +191,16 @@ fn connections(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
     out.counter("received", bytes, "Bytes received from peers", received)?;
     let sent = of_each(reports, |shard| shard.counters.sent_bytes);
     out.counter("sent", bytes, "Bytes sent to peers", sent)?;
-    let buffered = of_each(reports, |shard| shard.buffered_bytes);
+    let buffered = of_each(reports, |shard| shard.accounts.buffered);
     out.gauge(
         "buffered",
         bytes,
-        "Bytes of half-received requests and unread answers",
+        "Memory of half-received requests, unread answers, forwarded requests, logins and lists",
         buffered,
-    )
+    )?;
+    let parts = of_each(reports, |shard| shard.accounts.parts);
+    let help = "Memory of parts of lists, and of pulses on their way to other shards";
+    out.gauge("parts", bytes, help, parts)
 }
 
 fn storage(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
@@ -206,7 +215,7 @@ fn storage(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
     let bytes = Some(&Unit::Bytes);
     let stored = of_each(reports, |shard| shard.usage.bytes());
     out.gauge("stored", bytes, "Bytes of keys and details", stored)?;
-    let index = of_each(reports, |shard| shard.index_bytes);
+    let index = of_each(reports, |shard| shard.accounts.index);
     out.gauge(
         "index",
         bytes,

@@ -192,7 +192,7 @@ fn defaults_follow_the_memory_of_the_process() {
         // And they leave nothing unused that could be for pulses.
         let stored = config.limits.stored_bytes;
         assert!(
-            stored < before && stored >= (mib << 20) / 16,
+            stored < before && stored >= (mib << 20) / 24,
             "{stored} of {mib} MiB"
         );
         before = stored;

@@ -238,7 +238,7 @@ impl PlaneLoop for EpollLoop {
             socket::close_with_fin(&connection.socket);
         }
         drop(connection);
-        handler.closed(id, why, &mut self.state.commands);
+        handler.closed(id, why, 0, &mut self.state.commands);
         self.apply_queued(handler)
     }
 }

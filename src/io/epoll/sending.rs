@@ -52,7 +52,11 @@ impl Sending {
                 Err(error) => return Err(error),
             }
         }
-        Ok(self.sent - before)
+        let bytes = self.sent - before;
+        if !self.is_done() {
+            self.sent -= self.outbox.drop_sent(self.sent);
+        }
+        Ok(bytes)
     }
 
     fn send_once(&self, socket: &OwnedFd) -> Result<usize, Errno> {
@@ -67,6 +71,12 @@ impl Sending {
             .collect();
         let nothing = &mut SendAncillaryBuffer::default();
         sendmsg(socket, &slices, nothing, SendFlags::NOSIGNAL)
+    }
+}
+
+impl AsRef<Outbox> for Sending {
+    fn as_ref(&self) -> &Outbox {
+        &self.outbox
     }
 }
 

@@ -299,7 +299,8 @@ impl PlaneLoop for RingLoop {
         }
         connection.plane.ending = Some(ending);
         let (blocked, connecting) = (connection.blocked.is_some(), connection.connecting);
-        handler.closed(id, why, &mut self.state.commands);
+        let held_bytes = connection.held_bytes();
+        handler.closed(id, why, held_bytes, &mut self.state.commands);
         self.stop_reading(id)?;
         if blocked {
             self.cancel(UserData::of(Operation::SendLater, id))?;

@@ -54,7 +54,11 @@ impl Sending {
     pub(super) fn advance(&mut self, bytes: usize) -> bool {
         self.sent += bytes;
         assert!(self.sent <= self.outbox.len());
-        self.sent == self.outbox.len()
+        if self.sent == self.outbox.len() {
+            return true;
+        }
+        self.sent -= self.outbox.drop_sent(self.sent);
+        false
     }
 
     /// An entry that sends all it can while it is submitted, and never waits. It completes only if it
@@ -111,6 +115,12 @@ impl Sending {
         opcode::SendMsg::new(fd, &raw const vector.header)
             .flags(flags as u32)
             .build()
+    }
+}
+
+impl AsRef<Outbox> for Sending {
+    fn as_ref(&self) -> &Outbox {
+        &self.outbox
     }
 }
 
@@ -205,6 +215,7 @@ impl RingLoop {
             unreachable!("a blocked send completed that the connection does not have");
         };
         if connection.plane.is_ending() {
+            handler.freed(sending.outbox.memory_bytes());
             return self.release(id);
         }
         if result < 0 {

@@ -85,7 +85,7 @@ impl Handler for Recorder {
         }
     }
 
-    fn sent(&mut self, id: ConnectionId, bytes: usize, _commands: &mut Commands) {
+    fn sent(&mut self, id: ConnectionId, bytes: usize, _held: usize, _: &mut Commands) {
         assert!(bytes > 0 && self.is_open(id));
         *self.sent.entry(id).or_default() += bytes;
     }
@@ -94,7 +94,7 @@ impl Handler for Recorder {
         self.blocked.push(id);
     }
 
-    fn closed(&mut self, id: ConnectionId, why: Closed, _commands: &mut Commands) {
+    fn closed(&mut self, id: ConnectionId, why: Closed, _held: usize, _: &mut Commands) {
         assert!(self.closed.iter().all(|(closed, _)| *closed != id));
         self.closed.push((id, why));
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::connection::{Closed, Command, Commands, ConnectionId};
 use crate::limits::{Ageing, Limits};
+use crate::shard::mailbox::FORWARDED_BYTES;
 use crate::shard::{Common, Context, Incident, Incidents, Mailbox, Settings, Shard};
 use crate::wire::message::{MessageType, encode_path};
 
@@ -67,13 +68,17 @@ impl World {
         for command in commands.drain() {
             if let Command::Close(id, _) = command {
                 self.ended.push((shard, id.slot));
-                self.shards[shard].closed(id, Closed::ByUs);
+                self.shards[shard].closed(id, Closed::ByUs, 0);
             }
         }
     }
 
     /// A new connection sends a part of a frame, a second after the last one. Returns its number.
     fn hold(&mut self, shard: usize, from: IpAddr) -> u32 {
+        self.hold_bytes(shard, from, PART_BYTES)
+    }
+
+    fn hold_bytes(&mut self, shard: usize, from: IpAddr, bytes: usize) -> u32 {
         let id = ConnectionId {
             slot: self.connections,
             generation: 0,
@@ -82,7 +87,7 @@ impl World {
         self.now_us += 1_000_000;
         self.call(shard, |shard, cx| shard.opened(id, (from, 1).into(), cx));
         let mut part = FRAME_BYTES.to_be_bytes().to_vec();
-        part.resize(PART_BYTES, 0);
+        part.resize(bytes, 0);
         self.call(shard, |shard, cx| shard.received(id, &part, cx));
         id.slot
     }
@@ -107,52 +112,63 @@ fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
 
+/// Four shards, each with a guaranteed part of five parts of frames and a little.
+fn guaranteed_five() -> World {
+    World::new(4, 4 * 4 * 5 * 52_000)
+}
+
 #[test]
-fn a_shard_may_use_its_share_whatever_the_others_hold() {
-    // Four equal shares of five parts and a little.
-    let mut world = World::new(4, 4 * 5 * 52_000);
-    world.hold_many(0, 20);
+fn a_shard_may_use_its_guaranteed_part_whatever_the_others_hold() {
+    let mut world = guaranteed_five();
+    world.hold_many(0, 83);
     assert_eq!(world.take_ended(), [], "one shard may use all that is left");
     let fifth = world.hold_many(1, 5)[0];
-    assert_eq!(world.take_ended(), [], "its own share");
+    assert_eq!(world.take_ended(), [], "its own part");
     world.hold(1, address(99));
     assert_eq!(world.take_ended(), [(1, fifth)], "the oldest of its own");
 }
 
 #[test]
-fn a_shard_that_has_more_than_its_share_gives_way() {
-    let mut world = World::new(4, 4 * 5 * 52_000);
-    let held = world.hold_many(0, 20);
+fn a_shard_that_has_more_than_it_is_guaranteed_gives_way() {
+    let mut world = guaranteed_five();
+    let held = world.hold_many(0, 83);
     world.hold_many(1, 5);
     world.tick(1);
     world.tick(2);
     assert_eq!(
         world.take_ended(),
         [],
-        "these have no more than their share"
+        "these have no more than they are guaranteed"
     );
-    // One at a time, until there is room for what the other shard holds.
-    for oldest in &held[..5] {
-        world.tick(0);
-        assert_eq!(world.take_ended(), [(0, *oldest)]);
-        world.tick(0);
-        assert_eq!(
-            world.take_ended(),
-            [],
-            "once for each time that it is asked"
-        );
-        world.tick(1);
-    }
+    // As many at once as it takes, so that all together are within the limit again.
+    world.tick(0);
+    let oldest: Vec<_> = held[..5].iter().map(|id| (0, *id)).collect();
+    assert_eq!(world.take_ended(), oldest);
     world.tick(0);
     assert_eq!(world.take_ended(), []);
 }
 
+/// Who holds little is ended as well if all together hold too much, but never for asking.
 #[test]
-fn a_share_has_room_for_two_frames_however_many_shards_there_are() {
+fn small_holders_give_way_too() {
+    let part = 10_000;
+    let mut world = World::new(1, 20 * part as u64 + 4_000);
+    let held: Vec<u32> = (0..20)
+        .map(|last| world.hold_bytes(0, address(last), part))
+        .collect();
+    assert_eq!(world.take_ended(), []);
+    for (oldest, last) in held.into_iter().zip(100..) {
+        world.hold_bytes(0, address(last), part);
+        assert_eq!(world.take_ended(), [(0, oldest)]);
+    }
+}
+
+#[test]
+fn a_share_has_room_for_a_frame_however_many_shards_there_are() {
     let mut world = World::new(64, 1 << 20);
     world.hold_many(0, 20);
     for shard in 1..64 {
-        world.hold_many(shard, 2);
+        world.hold(shard, address(1));
     }
     assert_eq!(world.take_ended(), []);
 }
@@ -233,7 +249,7 @@ fn requests_in_other_shards_mailboxes_count_until_they_are_answered() {
     let least = forwarded * PATH_BYTES as u64;
     assert!(held(&world) > least, "{}", held(&world));
     // Not by its peer's leaving.
-    world.call(0, |shard, _| shard.closed(id, Closed::Error(104)));
+    world.call(0, |shard, _| shard.closed(id, Closed::Error(104), 0));
     assert!(held(&world) > least, "{}", held(&world));
     for shard in [1, 0] {
         world.call(shard, |shard, cx| shard.exchange_messages(cx));
@@ -242,13 +258,34 @@ fn requests_in_other_shards_mailboxes_count_until_they_are_answered() {
 }
 
 #[test]
+fn a_shard_reads_no_request_while_others_must_answer_too_many_of_peers_that_are_gone() {
+    let mut world = World::new(2, 1 << 30);
+    // A quarter of a frame has five of them.
+    let (id, forwarded) = ask_for_others(&mut world, address(1), 40);
+    assert!(forwarded > 5, "{forwarded}");
+    let (_, of_others) = ask_for_others(&mut world, address(2), 40);
+    assert!(of_others > 5, "a peer that is there answers for its own");
+    world.call(0, |shard, _| shard.closed(id, Closed::Error(104), 0));
+    let before = world.shards[0].counters().forwarded_requests;
+    let (_, now) = ask_for_others(&mut world, address(2), 40);
+    assert_eq!(now, 0);
+    for shard in [1, 0] {
+        world.call(shard, |shard, cx| shard.exchange_messages(cx));
+    }
+    // They were kept, and are served by now.
+    let after = world.shards[0].counters().forwarded_requests;
+    assert!(after > before + 5, "{after}");
+    assert_eq!(world.take_ended(), []);
+}
+
+#[test]
 fn an_address_answers_for_what_its_former_connections_have_left() {
     // An address may have a million bytes.
     let mut world = World::new(2, 2_000_000);
     let (id, forwarded) = ask_for_others(&mut world, address(1), 500);
     assert_eq!(world.take_ended(), []);
-    world.call(0, |shard, _| shard.closed(id, Closed::Error(104)));
-    let left = 1_000_000 - forwarded as usize * (PATH_BYTES + 160);
+    world.call(0, |shard, _| shard.closed(id, Closed::Error(104), 0));
+    let left = 1_000_000 - forwarded as usize * (PATH_BYTES + FORWARDED_BYTES);
     let fit = (left / PART_BYTES) as u8;
     for _ in 0..fit {
         world.hold(0, address(1));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::connection::Outbox;
 use crate::fault::Refusal;
-use crate::limits::{SLICE_BYTES, SLICE_NODES, SMALL_SLICE_BYTES};
+use crate::limits::{Limits, SLICE_BYTES, SLICE_NODES, SMALL_SLICE_BYTES};
 use crate::shard::work::{Outcome, Scan};
 use crate::store::{ListScan, RecordScan, Store};
 use crate::wire::message::{self, RECORD_TAIL};
@@ -18,8 +18,9 @@ use crate::wire::message::{self, RECORD_TAIL};
 /// Bytes of a name in a list besides its text: its length.
 const NAME_HEAD_BYTES: usize = 4;
 
-/// Bytes of memory of a record besides its path's text and its details.
-const RECORD_MEMORY_BYTES: usize = size_of::<(Box<str>, Bytes)>() + 16;
+/// Bytes of memory of a record besides its place in a run, its path's text and its details: the details'
+/// counter of references (in `Bytes`).
+const RECORD_MEMORY_BYTES: usize = 32;
 
 /// What a shard has found.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(in crate::shard) struct Records {
     count: usize,
     paths_bytes: u64,
     details_bytes: u64,
+    memory_bytes: usize,
 }
 
 /// Sorted names as they are on the wire: each with its length before it.
@@ -88,7 +90,10 @@ impl Part {
     /// Bytes of memory.
     pub(in crate::shard) fn bytes(&self) -> usize {
         match self {
-            Part::Names(runs) => runs.iter().map(|run| run.encoded.capacity()).sum(),
+            Part::Names(runs) => {
+                let names: usize = runs.iter().map(NameRun::memory_bytes).sum();
+                names + runs.capacity() * size_of::<NameRun>()
+            }
             Part::Records(records) => records.memory_bytes(),
             Part::Deleted | Part::Refused(_) => 0,
         }
@@ -113,6 +118,7 @@ impl Part {
                 ours.count += others.count;
                 ours.paths_bytes += others.paths_bytes;
                 ours.details_bytes += others.details_bytes;
+                ours.memory_bytes += others.memory_bytes;
                 if ours.body_bytes() > limit {
                     *self = Part::Refused(Refusal::RecordsTooLarge { limit });
                 }
@@ -125,7 +131,7 @@ impl Part {
 
 impl Records {
     fn memory_bytes(&self) -> usize {
-        RECORD_MEMORY_BYTES * self.count + (self.paths_bytes + self.details_bytes) as usize
+        self.memory_bytes + self.runs.capacity() * size_of::<RecordRun>()
     }
 
     /// Bytes of the answer's body.
@@ -150,11 +156,17 @@ impl PartScan {
         }
     }
 
-    /// Goes on for one slice. `limit` is the size of the largest answer's body in bytes.
-    pub(in crate::shard) fn slice(self, store: &mut Store, limit: u64) -> Slice<PartScan, Part> {
+    /// Goes on for one slice.
+    pub(in crate::shard) fn slice(
+        self,
+        store: &mut Store,
+        limits: &Limits,
+    ) -> Slice<PartScan, Part> {
         match self {
-            PartScan::List { scan, runs, bytes } => list(store, scan, runs, bytes, limit),
-            PartScan::Records { scan, found } => records(store, scan, found, limit),
+            PartScan::List { scan, runs, bytes } => {
+                list(store, scan, runs, bytes, limits.frame_bytes.into())
+            }
+            PartScan::Records { scan, found } => records(store, scan, found, limits),
             PartScan::Delete { path } => {
                 if store.delete_below(&path, SLICE_NODES) {
                     Slice::More(PartScan::Delete { path })
@@ -168,7 +180,9 @@ impl PartScan {
     /// Bytes of memory.
     pub(in crate::shard) fn bytes(&self) -> usize {
         match self {
-            PartScan::List { bytes, .. } => *bytes as usize,
+            PartScan::List { runs, bytes, .. } => {
+                *bytes as usize + runs.capacity() * size_of::<NameRun>()
+            }
             PartScan::Records { found, .. } => found.memory_bytes(),
             PartScan::Delete { .. } => 0,
         }
@@ -225,7 +239,7 @@ fn records(
     store: &mut Store,
     mut scan: RecordScan,
     mut found: Records,
-    limit: u64,
+    limits: &Limits,
 ) -> Slice<PartScan, Part> {
     let mut run = Vec::new();
     let mut paths_bytes = 0;
@@ -239,9 +253,13 @@ fn records(
     found.count += run.len();
     if !run.is_empty() {
         run.sort_unstable_by(|left, right| right.0.cmp(&left.0));
-        found.runs.push(RecordRun(run));
+        run.shrink_to_fit();
+        let run = RecordRun(run);
+        found.memory_bytes += run.memory_bytes();
+        found.runs.push(run);
     }
-    if found.body_bytes() > limit {
+    let limit = limits.frame_bytes.into();
+    if found.body_bytes() > limit || found.memory_bytes() as u64 > limits.records_bytes() {
         store.end_records(scan);
         return Slice::Finished(Part::Refused(Refusal::RecordsTooLarge { limit }));
     }
@@ -257,6 +275,8 @@ fn records(
 pub(in crate::shard) enum Assembly {
     Names {
         runs: BinaryHeap<NameRun>,
+        /// Bytes of memory of the runs.
+        runs_bytes: usize,
         /// The merged names, as they are on the wire.
         encoded: Vec<u8>,
         /// Where the last name begins, its length included.
@@ -265,6 +285,8 @@ pub(in crate::shard) enum Assembly {
     },
     Records {
         runs: BinaryHeap<RecordRun>,
+        /// Bytes of memory of the runs.
+        runs_bytes: usize,
         /// The answer's frame, as far as it is made.
         frame: Outbox,
         message_id: i32,
@@ -272,21 +294,34 @@ pub(in crate::shard) enum Assembly {
 }
 
 impl Assembly {
-    /// Begins to make the answer of all parts; the answer itself where there is nothing to merge.
-    pub(in crate::shard) fn begin(whole: Part, message_id: i32) -> Result<Assembly, Outcome> {
+    /// Begins to make the answer of all parts; the answer itself where there is nothing to merge. `limit`
+    /// is the size of the largest answer's body in bytes.
+    pub(in crate::shard) fn begin(
+        whole: Part,
+        message_id: i32,
+        limit: u64,
+    ) -> Result<Assembly, Outcome> {
+        let runs_bytes = whole.bytes();
         match whole {
-            Part::Names(runs) => Ok(Assembly::Names {
-                runs: runs.into(),
-                encoded: Vec::new(),
-                last: None,
-                count: 0,
-            }),
+            Part::Names(runs) => {
+                let encoded_bytes = runs.iter().map(NameRun::memory_bytes).sum::<usize>();
+                Ok(Assembly::Names {
+                    runs: runs.into(),
+                    runs_bytes,
+                    encoded: Vec::with_capacity(
+                        encoded_bytes.min(limit as usize + 2 * SLICE_BYTES),
+                    ),
+                    last: None,
+                    count: 0,
+                })
+            }
             Part::Records(records) => {
                 let mut frame = Outbox::default();
                 let body_bytes = records.body_bytes();
                 message::encode_records_head(frame.text(), body_bytes, records.count);
                 Ok(Assembly::Records {
                     runs: records.runs.into(),
+                    runs_bytes,
                     frame,
                     message_id,
                 })
@@ -305,31 +340,36 @@ impl Assembly {
         match &mut self {
             Assembly::Names {
                 runs,
+                runs_bytes,
                 encoded,
                 last,
                 count,
             } => {
-                if merge_names(runs, encoded, last, count) {
-                    return Slice::More(self);
-                }
+                let more = merge_names(runs, runs_bytes, encoded, last, count);
                 let names_bytes = encoded.len() - NAME_HEAD_BYTES * *count;
                 let bytes = message::nodes_body_len(*count, names_bytes as u64);
                 if bytes > limit {
                     let why = Refusal::AnswerTooLarge { bytes, limit };
                     return Slice::Finished(Outcome::Refused(why));
                 }
+                if more {
+                    return Slice::More(self);
+                }
                 let mut frame = Outbox::default();
                 message::encode_nodes_head(frame.text(), *count, names_bytes as u64);
-                frame.push_shared(&Bytes::from(std::mem::take(encoded)));
+                let mut names = std::mem::take(encoded);
+                names.shrink_to_fit(); // less than expected: several shards had the same names
+                frame.push_shared(&Bytes::from(names));
                 message::encode_nodes_tail(frame.text(), message_id);
                 Slice::Finished(Outcome::Scanned(frame))
             }
             Assembly::Records {
                 runs,
+                runs_bytes,
                 frame,
                 message_id,
             } => {
-                if merge_records(runs, frame) {
+                if merge_records(runs, runs_bytes, frame) {
                     return Slice::More(self);
                 }
                 message::encode_records_tail(frame.text(), *message_id);
@@ -338,11 +378,17 @@ impl Assembly {
         }
     }
 
-    /// Bytes of the answer so far.
+    /// Bytes of memory: of the answer so far, and of the runs that are left.
     pub(in crate::shard) fn bytes(&self) -> usize {
         match self {
-            Assembly::Names { encoded, .. } => encoded.capacity(),
-            Assembly::Records { frame, .. } => frame.len(),
+            Assembly::Names {
+                runs_bytes,
+                encoded,
+                ..
+            } => encoded.capacity() + runs_bytes,
+            Assembly::Records {
+                runs_bytes, frame, ..
+            } => frame.memory_bytes() + runs_bytes,
         }
     }
 }
@@ -350,6 +396,7 @@ impl Assembly {
 /// Moves a slice of names out of the runs, each once. Says whether there are more.
 fn merge_names(
     runs: &mut BinaryHeap<NameRun>,
+    runs_bytes: &mut usize,
     encoded: &mut Vec<u8>,
     last: &mut Option<usize>,
     count: &mut usize,
@@ -368,7 +415,7 @@ fn merge_names(
         }
         first.at += first.first_encoded().len();
         if first.at == first.encoded.len() {
-            PeekMut::pop(first);
+            *runs_bytes -= PeekMut::pop(first).memory_bytes();
         }
         if encoded.len() - begin >= SLICE_BYTES {
             break;
@@ -378,18 +425,23 @@ fn merge_names(
 }
 
 /// Moves a slice of records out of the runs. Says whether there are more.
-fn merge_records(runs: &mut BinaryHeap<RecordRun>, frame: &mut Outbox) -> bool {
+fn merge_records(
+    runs: &mut BinaryHeap<RecordRun>,
+    runs_bytes: &mut usize,
+    frame: &mut Outbox,
+) -> bool {
     for _ in 0..SLICE_NODES {
         let Some(mut first) = runs.peek_mut() else {
             return false;
         };
         if let Some((path, details)) = first.0.pop() {
+            *runs_bytes -= record_memory_bytes(&path, &details);
             message::encode_record_head(frame.text(), &path, details.len());
             frame.push_shared(&details);
             frame.text().extend_from_slice(RECORD_TAIL);
         }
         if first.0.is_empty() {
-            PeekMut::pop(first);
+            *runs_bytes -= PeekMut::pop(first).memory_bytes();
         }
     }
     !runs.is_empty()
@@ -412,6 +464,10 @@ impl NameRun {
             encoded.extend_from_slice(name.as_bytes());
         }
         NameRun { encoded, at: 0 }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.encoded.capacity()
     }
 
     /// The first name that is not taken yet, with its length before it.
@@ -441,7 +497,18 @@ impl PartialOrd for NameRun {
     }
 }
 
+/// Bytes of memory of a record besides its place in a run.
+fn record_memory_bytes(path: &str, details: &Bytes) -> usize {
+    RECORD_MEMORY_BYTES + path.len() + details.len()
+}
+
 impl RecordRun {
+    fn memory_bytes(&self) -> usize {
+        let records = self.0.iter();
+        let records = records.map(|(path, details)| record_memory_bytes(path, details));
+        self.0.capacity() * size_of::<(Box<str>, Bytes)>() + records.sum::<usize>()
+    }
+
     fn first_path(&self) -> Option<&str> {
         self.0.last().map(|(path, _)| &**path)
     }

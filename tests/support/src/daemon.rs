@@ -56,6 +56,17 @@ impl Daemon {
         Self::spawn(command, SocketAddr::new(ip, 0), arguments)
     }
 
+    /// Starts another program that is the daemon, with variables of the environment.
+    pub fn start_program_in(
+        program: &Path,
+        environment: &[(&str, PathBuf)],
+        arguments: &[&str],
+    ) -> Daemon {
+        let mut command = Command::new(program);
+        command.envs(environment.iter().cloned());
+        Self::spawn(command, loopback(0), arguments)
+    }
+
     /// Starts with a hard limit of `files` open files, `open` of which are taken already.
     pub fn start_with_files(files: u32, open: u32, arguments: &[&str]) -> Daemon {
         let script = format!(

@@ -71,7 +71,7 @@ impl Shards {
     pub fn take_answers(&mut self) -> usize {
         let bytes = self.shards[0].take_outbox(PEER).len();
         if bytes > 0 {
-            self.call(0, |shard, cx| shard.sent(PEER, bytes, cx));
+            self.call(0, |shard, cx| shard.sent(PEER, bytes, 0, cx));
         }
         bytes
     }

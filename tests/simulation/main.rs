@@ -4,6 +4,9 @@
 //!
 //! A failure prints its seed: SIMULATION_SEED=N runs that seed again.
 
+mod attackers;
+mod memory;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -153,7 +156,7 @@ impl World {
                         "a good peer was closed: {:?}",
                         self.faults.0.last()
                     );
-                    self.call(shard, |shard, _| shard.closed(id, Closed::ByUs));
+                    self.call(shard, |shard, _| shard.closed(id, Closed::ByUs, 0));
                 }
             }
         }
@@ -301,7 +304,7 @@ impl World {
             Planted::LostAnswer if self.random.one_in(10) => {
                 let lost = bytes.len();
                 bytes.clear();
-                self.call(shard, |shard, cx| shard.sent(id, lost, cx));
+                self.call(shard, |shard, cx| shard.sent(id, lost, 0, cx));
             }
             Planted::ForeignAnswer if !bytes.is_empty() && self.random.one_in(10) => {
                 let other = (index + 1) % self.peers.len();
@@ -321,8 +324,8 @@ impl World {
         }
         let many = 1 + self.random.below(peer.on_the_way.len());
         let bytes: Vec<u8> = peer.on_the_way.drain(..many).collect();
-        let (shard, id) = (peer.shard, peer.id);
-        self.call(shard, |shard, cx| shard.sent(id, many, cx));
+        let (shard, id, rest) = (peer.shard, peer.id, peer.on_the_way.len());
+        self.call(shard, |shard, cx| shard.sent(id, many, rest, cx));
         self.read(index, &bytes)
     }
 
@@ -388,7 +391,7 @@ fn leave(world: &mut World) -> Result<(), String> {
     for index in 0..world.peers.len() {
         let (shard, id) = (world.peers[index].shard, world.peers[index].id);
         if !world.peers[index].closed {
-            world.call(shard, |shard, _| shard.closed(id, Closed::Error(104)));
+            world.call(shard, |shard, _| shard.closed(id, Closed::Error(104), 0));
         }
     }
     let buffered: usize = world.shards.iter().map(Shard::buffered_bytes).sum();
