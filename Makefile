@@ -47,7 +47,8 @@ BESIDE = $(MAKE) --no-print-directory --jobs --output-sync=target BEHIND='nice -
 
 test: setup-test java
 	cargo test --workspace $(KERBEROS) --quiet --no-run --lib --bins --test '*'
-	$(BESIDE) every-test sockets-on-epoll floods real-storm release setup-package
+	$(BESIDE) every-test release setup-package
+	$(BESIDE) sockets-on-epoll floods real-storm
 	$(BESIDE) load check
 	$(BESIDE) kernels-brief packaging-check
 
@@ -75,8 +76,8 @@ floods: setup-test
 			tools/own-network cargo test --workspace $(KERBEROS) --quiet --test floods || exit; \
 	done
 
-# Storm's clients and whole clusters: several JVMs in each test. After the tests on epoll, so that fewer run at a time.
-real-storm: java sockets-on-epoll
+# Storm's clients and whole clusters: several JVMs in each test, so fewer run at a time.
+real-storm: java
 	RUST_TEST_THREADS=4 cargo test --workspace $(KERBEROS) --quiet --test real_storm -- --include-ignored
 
 # Storm's published clients, compiled with our programs that drive them.
