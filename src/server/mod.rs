@@ -18,7 +18,7 @@ mod systemd;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -126,13 +126,7 @@ pub fn serve(
     let listeners = listeners::open(inherited, wanted, shards, unacknowledged)?;
     let address = listeners.addresses.iter().map(ToString::to_string);
     let address = address.collect::<Vec<_>>().join(" and ");
-    let admin_listener = match config.admin.address {
-        Some(address) => {
-            let wanted = listeners::with_families_of_host(address);
-            Some(admin::listen(wanted).map_err(|error| StartError::Admin(address, error))?)
-        }
-        None => None,
-    };
+    let admin_listener = listen_for_admin(&config)?;
     let board = Arc::new(Board::new(shards));
     let settings = settings(&config, preflight.connections);
     let parts = Parts {
@@ -173,19 +167,7 @@ pub fn serve(
     housekeeping
         .start()
         .map_err(internal("starting the housekeeping"))?;
-    let admin = match admin_listener {
-        Some(listener) => Some(
-            Admin::start(listener, facts.clone(), board.clone())
-                .map_err(internal("starting the admin endpoint"))?,
-        ),
-        None => None,
-    };
-    if let Some(admin) = &admin {
-        info!(
-            "metrics, health and the page are at http://{}",
-            admin.address()
-        );
-    }
+    let admin = start_admin(admin_listener, &facts, &board)?;
     // Without it, healthcheck asks the configured address.
     let _announcement = Announcement::of(facts.address).ok();
     let line = report_ready(&address, shards);
@@ -203,6 +185,33 @@ pub fn serve(
     }
     info!("stopped");
     Ok(())
+}
+
+fn listen_for_admin(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = config.admin.address else {
+        return Ok(None);
+    };
+    let listener = admin::listen(listeners::with_families_of_host(address));
+    listener
+        .map(Some)
+        .map_err(|error| StartError::Admin(address, error))
+}
+
+fn start_admin(
+    listener: Option<TcpListener>,
+    facts: &Facts,
+    board: &Arc<Board>,
+) -> Result<Option<Admin>, StartError> {
+    let Some(listener) = listener else {
+        return Ok(None);
+    };
+    let admin = Admin::start(listener, facts.clone(), board.clone())
+        .map_err(internal("starting the admin endpoint"))?;
+    info!(
+        "metrics, health and the page are at http://{}",
+        admin.address()
+    );
+    Ok(Some(admin))
 }
 
 /// Starts the shards on a data plane. If io_uring passes its trial, but not all of its rings find room in
