@@ -15,10 +15,10 @@ KERBEROS = --features kerberos
 # Programs for use also have jemalloc: memory goes back to the system after a burst.
 RELEASED = --features kerberos,jemalloc
 
-.PHONY: run demo test check java every-test sockets-on-epoll floods real-storm load kernels kernels-brief package packaging-check image-full compare capacity prove abuse fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
+.PHONY: run demo test check java every-test sockets-on-epoll floods real-storm load kernels kernels-brief package packaging-check image-full compare planes capacity prove abuse fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
 .DEFAULT_GOAL := run
 
-# What `make demo`, `make compare`, `make capacity`, `make abuse` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
+# What `make demo`, `make compare`, `make planes`, `make capacity`, `make abuse` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
 OPTIONS ?=
 
 # What `make run` hands to the daemon, for example: make run ARGS="--port 7000 --shards 2"
@@ -149,6 +149,10 @@ fuzz:
 # The daemon beside Storm's own, the ring's floor and ZooKeeper: half an hour.
 compare:
 	tools/compare $(OPTIONS)
+
+# Both data planes beside each other and beside Storm's daemon: ten minutes.
+planes:
+	tools/planes $(OPTIONS)
 
 # What a gigabit link carries, in network namespaces of its own: an hour, as root.
 capacity:

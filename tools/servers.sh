@@ -59,7 +59,7 @@ start() {
     # The kernel closes an io_uring's sockets a moment after its process has gone.
     await "port $port is free" not listens "$port"
     case $kind in
-    ours) command=(target/release/storm-pacemaker --bind "${BIND:-127.0.0.1}" --port "$port" -c admin.address=127.0.0.1:0 "$@") ;;
+    ours) command=("${OURS:-target/release/storm-pacemaker}" --bind "${BIND:-127.0.0.1}" --port "$port" -c admin.address=127.0.0.1:0 "$@") ;;
     floor) command=("$floor" "$port") ;;
     java) command=(tests/storm/java-pacemaker "$port" "$scratch/$name") ;;
     *)
