@@ -181,6 +181,15 @@ pub(super) fn dialled(socket: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
+/// The operating system's number of the error that has ended a connection.
+pub(super) fn ended_by(socket: &OwnedFd) -> i32 {
+    let error = match sockopt::socket_error(socket) {
+        Ok(Err(error)) | Err(error) => error,
+        Ok(Ok(())) => Errno::CONNRESET, // someone has asked before
+    };
+    error.raw_os_error()
+}
+
 /// The port is chosen at connect, when the kernel knows both ends: a port of a source address then
 /// serves one connection to each target, not one in all.
 #[allow(unsafe_code)] // no crate at hand has IP_BIND_ADDRESS_NO_PORT

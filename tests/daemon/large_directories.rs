@@ -149,6 +149,33 @@ fn floods_of_lists_stay_within_the_memory_that_they_may_have() {
     }
 }
 
+/// Otherwise they would take all connections that the daemon may have.
+#[test]
+fn peers_that_are_gone_keep_no_connection_while_their_lists_wait() {
+    let daemon = Daemon::start(&["--shards", "1", "-c", "limits.connections=200"]);
+    fill(daemon.address(), 60_000);
+    let ask = about(GET_ALL_NODES, "/large", 1);
+    // Each list takes some tens of milliseconds: most wait until long after the last peer is gone.
+    for round in 0..8 {
+        let peers: Vec<Client> = (0..40)
+            .map(|_| {
+                let mut peer = Client::connect_from(ATTACKER, daemon.address());
+                peer.send(&ask);
+                peer
+            })
+            .collect();
+        // Its requests came after theirs.
+        assert_eq!(
+            Client::connect(daemon.address()).list("/"),
+            ["large"],
+            "{round}"
+        );
+        peers.into_iter().for_each(Client::reset);
+    }
+    assert_eq!(Client::connect(daemon.address()).list("/"), ["large"]);
+    daemon.stop();
+}
+
 /// Several addresses have asked for as many lists as they like before.
 #[test]
 fn a_list_does_not_wait_for_all_those_that_others_have_asked_for() {

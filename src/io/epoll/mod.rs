@@ -187,6 +187,11 @@ impl EpollLoop {
             return self.connected(handler, id);
         }
         if connection.plane.readable && !connection.wanted {
+            if flags.intersects(EventFlags::ERR | EventFlags::HUP) && connection.blocked.is_none() {
+                let error = socket::ended_by(&connection.socket);
+                self.lost(handler, id, error)?;
+                return Ok(1);
+            }
             self.mute(id)?;
         }
         self.queue_read(id);

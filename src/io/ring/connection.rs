@@ -15,6 +15,8 @@ pub(super) type Connection = plane::Connection<Requests>;
 #[derive(Default)]
 pub(in crate::io) struct Requests {
     pub(super) receive: Receive,
+    /// A poll waits for its end. It stays when the connection is read again.
+    pub(super) is_watched: bool,
     /// We are done with it. It is closed when the kernel holds no request for it.
     pub(super) ending: Option<Ending>,
 }
@@ -43,6 +45,9 @@ impl Connection {
 
     /// Whether the kernel still holds requests for it.
     pub(super) fn busy(&self) -> bool {
-        self.plane.receive != Receive::Idle || self.blocked.is_some() || self.connecting
+        self.plane.receive != Receive::Idle
+            || self.plane.is_watched
+            || self.blocked.is_some()
+            || self.connecting
     }
 }

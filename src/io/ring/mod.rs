@@ -205,6 +205,7 @@ impl RingLoop {
     ) -> io::Result<()> {
         match data.operation() {
             Operation::Receive => self.received(handler, data.id(), result, flags),
+            Operation::Watch => self.watched(handler, data.id(), result),
             Operation::Accept => {
                 self.accepted(handler, data.slot() as usize, result, cqueue::more(flags))
             }
@@ -264,13 +265,8 @@ impl PlaneLoop for RingLoop {
     }
 
     fn stop_reading(&mut self, id: ConnectionId) -> io::Result<()> {
-        if let Some(connection) = self.state.connections.get(id)
-            && connection.plane.receive == Receive::Armed
-        {
-            connection.plane.receive = Receive::Cancelling;
-            self.cancel(UserData::of(Operation::Receive, id))?;
-        }
-        Ok(())
+        self.cancel_receive(id)?;
+        self.watch(id)
     }
 
     fn ring_bell(&mut self, owner: usize) -> io::Result<()> {
@@ -299,9 +295,13 @@ impl PlaneLoop for RingLoop {
         }
         connection.plane.ending = Some(ending);
         let (blocked, connecting) = (connection.blocked.is_some(), connection.connecting);
+        let is_watched = connection.plane.is_watched;
         let held_bytes = connection.held_bytes();
         handler.closed(id, why, held_bytes, &mut self.state.commands);
-        self.stop_reading(id)?;
+        self.cancel_receive(id)?;
+        if is_watched {
+            self.cancel(UserData::of(Operation::Watch, id))?;
+        }
         if blocked {
             self.cancel(UserData::of(Operation::SendLater, id))?;
         }

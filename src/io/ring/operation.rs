@@ -19,6 +19,8 @@ pub(super) enum Operation {
     Rung,
     /// We rang somebody; its slot is the owner of the bell. Only failures are reported.
     Ring,
+    /// A poll for the end of a connection that is not read.
+    Watch,
 }
 
 /// Operation, generation and slot: 4, 28 and 32 bits.
@@ -45,6 +47,7 @@ impl UserData {
             6 => Operation::Cancel,
             7 => Operation::Rung,
             8 => Operation::Ring,
+            9 => Operation::Watch,
             other => unreachable!("a completion of operation {other}, which nobody submits"),
         }
     }
@@ -92,6 +95,7 @@ mod tests {
             Operation::Cancel,
             Operation::Rung,
             Operation::Ring,
+            Operation::Watch,
         ] {
             let data = UserData::of(operation, id);
             assert_eq!((data.operation(), data.id()), (operation, id));

@@ -13,7 +13,8 @@ on_both_planes! {
     a_peer_that_finishes_still_gets_its_answers
     a_reset_by_the_peer_is_told
     a_reset_while_a_send_waits_is_told
-    a_killed_peer_behind_a_pause_is_told_once_it_is_read
+    a_killed_peer_behind_a_pause_is_told_at_once
+    a_peer_that_finishes_behind_a_pause_is_told_once_it_is_read
     ids_are_never_used_again
     late_commands_for_a_connection_that_is_gone_do_nothing
     what_is_not_accepted_is_reset_when_the_loop_stops_listening
@@ -108,20 +109,46 @@ fn a_reset_while_a_send_waits_is_told(plane: DataPlane) {
     }
 }
 
-fn a_killed_peer_behind_a_pause_is_told_once_it_is_read(plane: DataPlane) {
+/// Otherwise peers that ask for lists, reset and dial again would fill all slots with what is gone.
+fn a_killed_peer_behind_a_pause_is_told_at_once(plane: DataPlane) {
+    let mut server = Server::new(plane);
+    for (pause_new, last_words) in [(true, true), (true, false), (false, true), (false, false)] {
+        server.recorder.pause_new = pause_new;
+        let (mut peer, id) = server.accept();
+        if !pause_new {
+            // Paused, read again and paused, as one that asks for several lists.
+            for command in [Command::Pause(id), Command::Resume(id), Command::Pause(id)] {
+                server.command(command);
+                server.turn(Duration::ZERO);
+            }
+        }
+        if last_words {
+            peer.write_all(b"last words").unwrap();
+            server.turn(Duration::from_millis(20));
+        }
+        reset_on_close(&peer);
+        drop(peer);
+        server.turn_until(|recorder| !recorder.is_open(id));
+        assert!(!server.recorder.received.contains_key(&id));
+        while server.event_loop.connections() > 0 {
+            server.turn(Duration::from_millis(5));
+        }
+    }
+}
+
+fn a_peer_that_finishes_behind_a_pause_is_told_once_it_is_read(plane: DataPlane) {
     let mut server = Server::new(plane);
     server.recorder.pause_new = true;
     let (mut peer, id) = server.accept();
     peer.write_all(b"last words").unwrap();
-    server.turn(Duration::from_millis(20));
-    reset_on_close(&peer);
-    drop(peer);
+    peer.shutdown(Shutdown::Write).unwrap();
     for _ in 0..3 {
         server.turn(Duration::from_millis(5));
     }
-    assert!(server.recorder.closed.is_empty());
+    assert!(server.recorder.closed.is_empty() && server.recorder.finished.is_empty());
     server.command(Command::Resume(id));
-    server.turn_until(|recorder| !recorder.closed.is_empty());
+    server.turn_until(|recorder| !recorder.finished.is_empty());
+    assert_eq!(server.recorder.received[&id], b"last words");
 }
 
 fn ids_are_never_used_again(plane: DataPlane) {
