@@ -67,7 +67,7 @@ fn load(command: &mut Command, line: &str, rings: &Rings) -> Outcome {
     machine::raise_open_files();
     rings.retry(|| {
         let outcome = run(command);
-        if outcome.stderr.contains("cannot make an io_uring") {
+        if outcome.stderr.contains("io_uring: Cannot allocate memory") {
             Err(outcome.stderr)
         } else {
             Ok(outcome)

@@ -222,6 +222,7 @@ fn an_urgent_byte_holds_up_nothing(plane: DataPlane) {
 /// A shutdown takes all that came before it, from connections that are not accepted yet, too.
 fn what_peers_have_sent_is_unread_until_it_is_taken(plane: DataPlane) {
     const PEERS: usize = 600;
+    support::machine::raise_open_files();
     let mut server = Server::new(plane);
     let peers: Vec<_> = (0..PEERS)
         .map(|_| {
