@@ -30,7 +30,7 @@ const MEMLOCK_BYTES: u64 = 512 * KIB;
 const MEMLOCK_BYTES_PER_SHARD: u64 = 1024 * KIB;
 
 /// What an operator loses with epoll (docs/PERFORMANCE.md).
-const EPOLL_COSTS: &str = "Answers and limits are the same, and so is the CPU cost within a tenth";
+const EPOLL_COSTS: &str = "Answers and limits are the same; a pulse costs about a tenth more CPU";
 
 /// An open-file limit that allows fewer connections than this is a mistake, not a choice.
 const FEWEST_CONNECTIONS: u64 = 64;
