@@ -158,7 +158,9 @@ static CAPACITY: LazyLock<Option<usize>> = LazyLock::new(|| {
         return None;
     }
     let bytes = getrlimit(Resource::Memlock).maximum?;
-    Some((bytes / RING_BYTES) as usize)
+    // The rest is for rings of programs that have ended, which the kernel frees some time later, and for the one that
+    // each start tries.
+    Some((bytes / RING_BYTES * 2 / 3) as usize)
 });
 
 /// Whether this process has CAP_IPC_LOCK, and not only in a user namespace of its own.
