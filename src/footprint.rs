@@ -68,7 +68,7 @@ impl Accounts {
         bytes + keys + self.connections * CONNECTION_BYTES + self.addresses * ADDRESS_BYTES
     }
 
-    /// The resident memory of a daemon of so many shards that has been at rest for a while, in bytes.
+    /// The resident memory of a daemon with `shards` shards that has been at rest for a while, in bytes.
     pub fn resident_bytes(&self, shards: usize) -> u64 {
         let shards = shards as u64 * (SHARD_AT_REST_BYTES + RECEIVE_BYTES);
         with_allocator(self.heap_bytes()) + BASE_AT_REST_BYTES + shards

@@ -61,7 +61,7 @@ impl<P: PlaneState> Connection<P> {
         outbox.map_or(0, Outbox::memory_bytes)
     }
 
-    /// So many bytes have been handed over.
+    /// The handler has been given `bytes` bytes.
     pub(super) fn note_received(&mut self, bytes: usize) {
         self.owed_bytes = self.owed_bytes.saturating_sub(bytes);
     }

@@ -35,7 +35,7 @@ impl WakeWork {
         self.left -= (bytes * HEAD_WORK) as i64;
     }
 
-    /// So many bytes of it were details, which are only copied.
+    /// `bytes` of it were details, which are only copied.
     pub(super) fn note_details(&mut self, bytes: usize) {
         self.left += (bytes * (HEAD_WORK - 1)) as i64;
     }

@@ -122,7 +122,7 @@ enum Step {
 enum Change {
     Put(String),
     Remove(String),
-    /// Removes up to so many nodes below the path.
+    /// Removes up to this number of nodes below the path.
     DeleteSlice(String, usize),
     /// Goes on with a compaction, or begins one.
     CompactSlice,

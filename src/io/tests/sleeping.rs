@@ -196,7 +196,7 @@ fn a_loop_without_descriptors_stops_accepting_for_a_moment(plane: DataPlane) {
     test.join().unwrap();
 }
 
-/// The kernel grants each user so many epoll watches. Peers that use them up must not end a shard.
+/// The kernel limits the epoll watches of each user. Peers that use them up must not end a shard.
 #[test]
 fn a_loop_without_epoll_watches_stops_accepting_and_serves_on() {
     let test = thread::spawn(|| {

@@ -35,7 +35,7 @@ impl Cgroup {
         cgroup
     }
 
-    /// A group whose processes have the time of so many cores, in all, on any cores.
+    /// A group whose processes together have the time of this number of cores, on any cores.
     pub fn with_time_of(cores: u32) -> Cgroup {
         let cgroup = Cgroup::with("cpu");
         // Microseconds in 100 ms.
