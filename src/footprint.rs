@@ -118,16 +118,20 @@ impl Footprint {
 
     /// All of it together.
     pub fn total(&self) -> u64 {
-        let Footprint {
-            base,
-            shards,
-            connections,
-            stored,
-            buffered,
-            page,
-        } = *self;
-        let terms = [base, shards, connections, stored, buffered, page];
-        terms.into_iter().fold(0, u64::saturating_add)
+        let terms = self.terms().into_iter().map(|(_, bytes)| bytes);
+        terms.fold(0, u64::saturating_add)
+    }
+
+    /// What it consists of, each with its name.
+    pub fn terms(&self) -> [(&'static str, u64); 6] {
+        [
+            ("stored pulses", self.stored),
+            ("buffers", self.buffered),
+            ("connections", self.connections),
+            ("shards", self.shards),
+            ("page", self.page),
+            ("program", self.base),
+        ]
     }
 }
 

@@ -40,27 +40,9 @@ pub(crate) fn write_report(loaded: &Loaded, output: &mut dyn Write) -> io::Resul
 }
 
 fn write_memory(footprint: &Footprint, output: &mut dyn Write) -> io::Result<()> {
-    let Footprint {
-        base,
-        shards,
-        connections,
-        stored,
-        buffered,
-        page,
-    } = *footprint;
-    let [total, base, shards, connections, stored, buffered, page] = [
-        footprint.total(),
-        base,
-        shards,
-        connections,
-        stored,
-        buffered,
-        page,
-    ]
-    .map(|bytes| show_bytes(bytes as f64));
-    writeln!(
-        output,
-        "memory: {total} at most (stored pulses {stored}, buffers {buffered}, connections {connections}, \
-         shards {shards}, page {page}, program {base})"
-    )
+    let total = show_bytes(footprint.total() as f64);
+    let terms = footprint
+        .terms()
+        .map(|(name, bytes)| format!("{name} {}", show_bytes(bytes as f64)));
+    writeln!(output, "memory: {total} at most ({})", terms.join(", "))
 }
