@@ -160,7 +160,8 @@ pub fn buffered_heap_bytes(limits: &Limits, shards: usize) -> u64 {
     let others = shards as u64 - 1;
     // One shard has all of the limit when the others need what they are guaranteed.
     let guaranteed = limits.guaranteed_bytes(shards);
-    let buffered = limits.buffered_bytes.max(guaranteed) + others * guaranteed;
+    let staying = limits.buffered_bytes.max(guaranteed) + others * guaranteed;
+    let buffered = staying + shards as u64 * limits.leaving_bytes(shards);
     // The part that makes it too much is finished all the same.
     let parts = limits.parts_bytes(shards) + limits.records_bytes();
     let left_behind = limits.left_behind_bytes();

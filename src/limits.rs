@@ -116,6 +116,12 @@ impl Limits {
         u64::from(self.frame_bytes) / 4
     }
 
+    /// What peers that are being ended or are gone may still hold on one of `shards` shards before no other request
+    /// is read there: a quarter of its equal share. It is beyond `buffered_bytes`.
+    pub(crate) fn leaving_bytes(&self, shards: usize) -> u64 {
+        self.quarter_of_share(shards)
+    }
+
     /// Limits that tests and measurements do not reach; each narrows the one that it is about.
     pub fn wide() -> Limits {
         Limits {

@@ -7,6 +7,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -44,8 +45,12 @@ pub(super) struct BufferAccount {
     address_limit_bytes: u64,
     /// What they may hold on this shard however much they do on the others: its equal share of that.
     address_guaranteed_bytes: usize,
-    /// What peers hold that are being ended: it is about to be free.
-    ending_bytes: usize,
+    /// What peers hold that are being ended or are gone: it is about to be free.
+    leaving_bytes: u64,
+    /// The same of all shards.
+    leaving_everywhere_bytes: Arc<AtomicU64>,
+    /// How much it may be here before peers must wait.
+    leaving_limit_bytes: u64,
     /// What this shard may use however much the others do. It then overdraws the limit, and a shard that
     /// uses more than its own gives way.
     guaranteed_bytes: u64,
@@ -81,7 +86,9 @@ impl BufferAccount {
             orphaned_bytes: 0,
             orphaned_limit_bytes: limits.left_behind_bytes() as usize,
             by_address: HashMap::default(),
-            ending_bytes: 0,
+            leaving_bytes: 0,
+            leaving_everywhere_bytes: settings.common.leaving_bytes.clone(),
+            leaving_limit_bytes: limits.leaving_bytes(settings.shards),
             accounts: settings.common.accounts.clone(),
             address_limit_bytes: (limits.buffered_bytes / 2).max(frames),
             address_guaranteed_bytes: half_of_share.max(frames) as usize,
@@ -111,7 +118,7 @@ impl BufferAccount {
         }
         let fits = self.set_total(old_bytes, bytes);
         if slot.peer.is_being_ended {
-            self.ending_bytes = self.ending_bytes - old_bytes + bytes;
+            self.set_leaving(old_bytes, bytes);
             return Ok(());
         }
         let address_fits = self.watch(&mut slot.peer, old_bytes, bytes, now_us);
@@ -126,14 +133,10 @@ impl BufferAccount {
         }
     }
 
-    /// Whether this is full, even without what is held by those who are being ended.
+    /// Whether this is full, even without what is about to be free.
     pub(super) fn is_full(&self, full: Full) -> bool {
         match full {
-            Full::All => {
-                let ending = self.ending_bytes as u64;
-                self.allowance.used() > self.guaranteed_bytes + ending
-                    && self.allowance.overdraft() > ending
-            }
+            Full::All => self.bytes_to_give_up() > 0,
             Full::Address(address) => {
                 let here = self.by_address.get(&address).copied().unwrap_or(0);
                 !self.address_fits(here, self.accounts.held(address, 0, 0))
@@ -154,9 +157,15 @@ impl BufferAccount {
 
     /// What this shard should give up, because all of them together exceed the limit and this one uses more
     /// than it is guaranteed.
+    ///
+    /// What is about to be free does not count. Ending others for it would free nothing sooner, and would in the
+    /// end reach everyone who holds anything. If it is much, peers wait instead: see `is_congested`.
     pub(super) fn bytes_to_give_up(&self) -> usize {
-        let spare = self.allowance.used().saturating_sub(self.guaranteed_bytes);
-        self.allowance.overdraft().min(spare) as usize
+        let staying = self.allowance.used() - self.leaving_bytes;
+        let spare = staying.saturating_sub(self.guaranteed_bytes);
+        let leaving = self.leaving_everywhere_bytes.load(Ordering::Relaxed);
+        let excess = self.allowance.overdraft().saturating_sub(leaving);
+        excess.min(spare) as usize
     }
 
     /// The peer is gone. What other shards have of its requests counts until they reply, and `held_bytes`
@@ -164,11 +173,13 @@ impl BufferAccount {
     pub(super) fn release(&mut self, peer: &mut Peer, held_bytes: usize) {
         let bytes = std::mem::take(&mut peer.counted_bytes);
         let forwarded_bytes = peer.forwarded_bytes;
-        self.set_total(bytes, forwarded_bytes + held_bytes);
+        let left_bytes = forwarded_bytes + held_bytes;
+        self.set_total(bytes, left_bytes);
         if peer.is_being_ended {
-            self.ending_bytes -= bytes;
+            self.set_leaving(bytes, left_bytes);
         } else {
             self.watch(peer, bytes, 0, 0);
+            self.set_leaving(0, left_bytes);
         }
         if forwarded_bytes > 0 {
             let address = self.account_of(peer);
@@ -179,14 +190,18 @@ impl BufferAccount {
         }
     }
 
-    /// Whether other shards hold so much for peers that are gone that all others must wait.
+    /// Whether so much is held for peers that are being ended or are gone, here or in other shards' mailboxes, that all
+    /// others must wait until it is free: nobody can be ended for it.
     pub(super) fn is_congested(&self) -> bool {
-        self.orphaned_bytes > self.orphaned_limit_bytes
+        let orphaned = self.orphaned_bytes;
+        orphaned > self.orphaned_limit_bytes
+            || self.leaving_bytes - orphaned as u64 > self.leaving_limit_bytes
     }
 
     /// The event loop has let go of what it held of the answers of a peer that is gone.
     pub(super) fn freed(&mut self, bytes: usize) {
         self.set_total(bytes, 0);
+        self.set_leaving(bytes, 0);
     }
 
     /// Another shard has replied to a peer that is gone.
@@ -202,7 +217,16 @@ impl BufferAccount {
             self.orphans.remove(&target.id);
         }
         self.set_total(bytes, left);
+        self.set_leaving(bytes, left);
         self.set_address(address, bytes, left);
+    }
+
+    fn set_leaving(&mut self, old_bytes: usize, bytes: usize) {
+        self.leaving_bytes = self.leaving_bytes - old_bytes as u64 + bytes as u64;
+        // In two's complement, also where it becomes less.
+        let change = (bytes as u64).wrapping_sub(old_bytes as u64);
+        self.leaving_everywhere_bytes
+            .fetch_add(change, Ordering::Relaxed);
     }
 
     fn set_total(&mut self, old_bytes: usize, bytes: usize) -> bool {
@@ -267,7 +291,7 @@ impl BufferAccount {
     pub(super) fn note_ending(&mut self, peer: &mut Peer) {
         if !std::mem::replace(&mut peer.is_being_ended, true) {
             self.watch(peer, peer.counted_bytes, 0, 0);
-            self.ending_bytes += peer.counted_bytes;
+            self.set_leaving(0, peer.counted_bytes);
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct Settings {
 pub struct Common {
     /// What is left of `limits.buffered`.
     pub buffers: Arc<Budget>,
+    /// What of it is about to be free, because its peers are being ended or are gone: nobody is ended for it.
+    pub(super) leaving_bytes: Arc<AtomicU64>,
     /// What is left of `limits.stored_keys` and `limits.stored_bytes`.
     pub stored: StoreBudget,
     pub accounts: Arc<AddressAccounts>,
@@ -44,6 +46,7 @@ impl Common {
         };
         Common {
             buffers: Budget::new(limits.buffered_bytes, shards),
+            leaving_bytes: Arc::default(),
             stored: StoreBudget::new(stored, shards),
             accounts: Arc::new(AddressAccounts::new(limits)),
             connections: Arc::new(AtomicU64::new(0)),

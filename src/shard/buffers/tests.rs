@@ -25,6 +25,8 @@ struct World {
     ended: Vec<(usize, u32)>,
     connections: u32,
     now_us: u64,
+    /// Ended connections are not closed yet.
+    closes_later: bool,
 }
 
 impl World {
@@ -54,6 +56,7 @@ impl World {
             ended: Vec::new(),
             connections: 0,
             now_us: 1,
+            closes_later: false,
         }
     }
 
@@ -68,7 +71,9 @@ impl World {
         for command in commands.drain() {
             if let Command::Close(id, _) = command {
                 self.ended.push((shard, id.slot));
-                self.shards[shard].closed(id, Closed::ByUs, 0);
+                if !self.closes_later {
+                    self.shards[shard].closed(id, Closed::ByUs, 0);
+                }
             }
         }
     }
@@ -161,6 +166,39 @@ fn small_holders_give_way_too() {
         world.hold_bytes(0, address(last), part);
         assert_eq!(world.take_ended(), [(0, oldest)]);
     }
+}
+
+/// Ended connections take a wake or two to close, and what the kernel still sends of theirs some more.
+#[test]
+fn nobody_is_ended_for_what_is_about_to_be_free() {
+    let mut world = guaranteed_five();
+    let held = world.hold_many(0, 83);
+    world.hold_many(1, 5);
+    assert_eq!(world.take_ended(), []);
+    world.closes_later = true;
+    world.tick(0);
+    let ended = world.take_ended();
+    assert_eq!(ended.len(), 5, "{ended:?}");
+    // Their memory is not free yet, wherever one looks.
+    for shard in [0, 1, 0] {
+        world.tick(shard);
+    }
+    assert_eq!(world.take_ended(), []);
+    for (shard, slot) in ended {
+        let id = ConnectionId {
+            slot,
+            generation: 0,
+        };
+        world.call(shard, |shard, _| {
+            shard.closed(id, Closed::ByUs, PART_BYTES);
+        });
+    }
+    world.tick(0);
+    assert_eq!(world.take_ended(), [], "the kernel has not let go of it");
+    world.call(0, |shard, _| shard.freed(5 * PART_BYTES));
+    world.hold_many(2, 5);
+    world.tick(0);
+    assert_eq!(world.take_ended()[0], (0, held[5]));
 }
 
 #[test]
