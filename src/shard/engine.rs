@@ -213,7 +213,8 @@ impl Engine {
         true
     }
 
-    /// Goes on with our part of a scan for one slice. The part, when it is finished.
+    /// Goes on with our part of a scan for one slice. The part, when it is finished. If parts take too much, the
+    /// largest one is refused, and the others wait.
     pub(super) fn continue_part(
         &mut self,
         scan: PartScan,
@@ -221,11 +222,19 @@ impl Engine {
         merge_id: u32,
     ) -> Option<Part> {
         let abandoned = from == self.index && self.scans.target(merge_id).is_none();
-        let others_bytes = self.part_bytes();
-        if abandoned || others_bytes > self.part_limit_bytes {
+        let is_full = self.part_bytes() > self.part_limit_bytes;
+        if abandoned || is_full && self.scans.is_largest_part(&scan) {
             let limit = self.part_limit_bytes as u64;
             scan.end(&mut self.store);
             return Some(Part::Refused(Refusal::ScansFull { limit }));
+        }
+        if is_full && scan.takes_memory() {
+            self.scans.put_back(Task::Part {
+                from,
+                merge_id,
+                scan,
+            });
+            return None;
         }
         match scan.slice(&mut self.store, &self.limits) {
             Slice::More(scan) => {

@@ -298,13 +298,24 @@ impl Scans {
         self.may_begin = !self.waiting.is_empty();
     }
 
+    /// Whether our part of a scan, which is not among the tasks now, takes memory and no other takes more.
+    pub(super) fn is_largest_part(&self, part: &PartScan) -> bool {
+        let bytes = part.bytes();
+        bytes > 0 && self.tasks.iter().all(|task| task.part_bytes() <= bytes)
+    }
+
     /// Bytes of our parts of all scans under way, which are on nobody's account until they arrive.
     pub(super) fn part_bytes(&self) -> usize {
-        let bytes = |task: &Task| match task {
+        self.tasks.iter().map(Task::part_bytes).sum()
+    }
+}
+
+impl Task {
+    fn part_bytes(&self) -> usize {
+        match self {
             Task::Part { scan, .. } => scan.bytes(),
             Task::Assembly { .. } => 0,
-        };
-        self.tasks.iter().map(bytes).sum()
+        }
     }
 }
 

@@ -8,21 +8,28 @@ use crate::connection::{Closed, Command, Commands, ConnectionId};
 use crate::limits::{Ageing, Limits};
 use crate::shard::mailbox::FORWARDED_BYTES;
 use crate::shard::{Common, Context, Incident, Incidents, Mailbox, Settings, Shard};
-use crate::wire::message::{MessageType, encode_path};
+use crate::wire::message::{MessageType, encode_path, encode_pulse};
 
 const FRAME_BYTES: u32 = 64 << 10;
 const PART_BYTES: usize = 50_000;
 
-struct Quiet;
+/// Whose requests were refused.
+#[derive(Default)]
+struct Refused(Vec<IpAddr>);
 
-impl Incidents for Quiet {
-    fn report(&mut self, _peer: SocketAddr, _incident: Incident) {}
+impl Incidents for Refused {
+    fn report(&mut self, peer: SocketAddr, incident: Incident) {
+        if let Incident::Refusal(_) = incident {
+            self.0.push(peer.ip());
+        }
+    }
 }
 
 /// Some shards, and the connections that they have ended.
 struct World {
     shards: Vec<Shard>,
     ended: Vec<(usize, u32)>,
+    refused: Refused,
     connections: u32,
     now_us: u64,
     /// Ended connections are not closed yet.
@@ -54,6 +61,7 @@ impl World {
                 .map(|(index, mailbox)| Shard::new(index, settings.clone(), mailbox))
                 .collect(),
             ended: Vec::new(),
+            refused: Refused::default(),
             connections: 0,
             now_us: 1,
             closes_later: false,
@@ -65,7 +73,7 @@ impl World {
         let mut cx = Context {
             now_us: self.now_us,
             commands: &mut commands,
-            incidents: &mut Quiet,
+            incidents: &mut self.refused,
         };
         call(&mut self.shards[shard], &mut cx);
         for command in commands.drain() {
@@ -254,6 +262,73 @@ fn an_address_may_have_half_of_all_on_one_shard() {
 }
 
 const PATH_BYTES: usize = 3_000;
+
+/// What a new connection to shard 0 sends.
+fn send(world: &mut World, from: IpAddr, bytes: &[u8]) {
+    let id = ConnectionId {
+        slot: world.connections,
+        generation: 0,
+    };
+    world.connections += 1;
+    world.call(0, |shard, cx| {
+        shard.opened(id, (from, 1).into(), cx);
+        shard.received(id, bytes, cx);
+    });
+}
+
+/// Five addresses ask for lists that are too much together; another one asks for a short list and for a deletion.
+#[test]
+fn who_asks_for_little_is_not_refused_because_others_ask_for_much() {
+    let nimbus = address(99);
+    for wakes_before in 0..12 {
+        let mut world = World::new(1, 1 << 18);
+        let mut pulses = Vec::new();
+        for number in 0..4_500 {
+            let key = format!("/large/{number:06}");
+            encode_pulse(&mut pulses, MessageType::SendPulse, &key, Some(&[1]), 1);
+        }
+        for key in ["/short/a", "/gone/a"] {
+            encode_pulse(&mut pulses, MessageType::SendPulse, key, Some(&[1]), 1);
+        }
+        send(&mut world, address(50), &pulses);
+        let wake = |world: &mut World| world.call(0, |shard, cx| shard.exchange_messages(cx));
+        (0..10).for_each(|_| wake(&mut world));
+        assert_eq!(world.shards[0].accounts().keys, 4_502);
+        let ask = |world: &mut World, from, kind, path| {
+            let mut request = Vec::new();
+            encode_path(&mut request, kind, path, 1);
+            send(world, from, &request);
+        };
+        for last in 1..=5 {
+            ask(
+                &mut world,
+                address(last),
+                MessageType::GetAllNodesForPath,
+                "/large",
+            );
+        }
+        (0..wakes_before).for_each(|_| wake(&mut world));
+        ask(
+            &mut world,
+            nimbus,
+            MessageType::GetAllNodesForPath,
+            "/short",
+        );
+        ask(&mut world, nimbus, MessageType::DeletePath, "/gone");
+        let mut most = 0;
+        for _ in 0..100 {
+            wake(&mut world);
+            most = most.max(world.shards[0].accounts().parts);
+        }
+        let frame = u64::from(FRAME_BYTES);
+        assert!((frame..2 * frame).contains(&most), "{most} bytes of lists");
+        assert_eq!(world.shards[0].accounts().keys, 4_501);
+        assert!(
+            !world.refused.0.contains(&nimbus),
+            "after {wakes_before} wakes"
+        );
+    }
+}
 
 /// A connection to shard 0 asks about many long paths, and some belong to shard 1. Returns its id, and
 /// how many do.

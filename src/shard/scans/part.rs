@@ -188,6 +188,11 @@ impl PartScan {
         }
     }
 
+    /// Whether its slices take memory: a deletion goes on however little is left.
+    pub(in crate::shard) fn takes_memory(&self) -> bool {
+        !matches!(self, PartScan::Delete { .. })
+    }
+
     /// Gives the scan up.
     pub(in crate::shard) fn end(self, store: &mut Store) {
         match self {
