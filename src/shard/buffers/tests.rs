@@ -112,6 +112,10 @@ impl World {
             .collect()
     }
 
+    fn wake(&mut self, shard: usize) {
+        self.call(shard, |shard, cx| shard.exchange_messages(cx));
+    }
+
     fn tick(&mut self, shard: usize) {
         self.call(shard, |shard, cx| shard.tick(cx, |_| 0));
     }
@@ -276,29 +280,34 @@ fn send(world: &mut World, from: IpAddr, bytes: &[u8]) {
     });
 }
 
+fn ask(world: &mut World, from: IpAddr, kind: MessageType, path: &str) {
+    let mut request = Vec::new();
+    encode_path(&mut request, kind, path, 1);
+    send(world, from, &request);
+}
+
+/// A connection to shard 0 stores a pulse of one byte under each key.
+fn store(world: &mut World, keys: impl Iterator<Item = String>) {
+    let mut pulses = Vec::new();
+    for key in keys {
+        encode_pulse(&mut pulses, MessageType::SendPulse, &key, Some(&[1]), 1);
+    }
+    send(world, address(50), &pulses);
+    for _ in 0..10 {
+        (0..world.shards.len()).for_each(|shard| world.wake(shard));
+    }
+}
+
 /// Five addresses ask for lists that are too much together; another one asks for a short list and for a deletion.
 #[test]
 fn who_asks_for_little_is_not_refused_because_others_ask_for_much() {
     let nimbus = address(99);
     for wakes_before in 0..12 {
         let mut world = World::new(1, 1 << 18);
-        let mut pulses = Vec::new();
-        for number in 0..4_500 {
-            let key = format!("/large/{number:06}");
-            encode_pulse(&mut pulses, MessageType::SendPulse, &key, Some(&[1]), 1);
-        }
-        for key in ["/short/a", "/gone/a"] {
-            encode_pulse(&mut pulses, MessageType::SendPulse, key, Some(&[1]), 1);
-        }
-        send(&mut world, address(50), &pulses);
-        let wake = |world: &mut World| world.call(0, |shard, cx| shard.exchange_messages(cx));
-        (0..10).for_each(|_| wake(&mut world));
+        let large = (0..4_500).map(|number| format!("/large/{number:06}"));
+        let others = ["/short/a", "/gone/a"].map(String::from);
+        store(&mut world, large.chain(others));
         assert_eq!(world.shards[0].accounts().keys, 4_502);
-        let ask = |world: &mut World, from, kind, path| {
-            let mut request = Vec::new();
-            encode_path(&mut request, kind, path, 1);
-            send(world, from, &request);
-        };
         for last in 1..=5 {
             ask(
                 &mut world,
@@ -307,7 +316,7 @@ fn who_asks_for_little_is_not_refused_because_others_ask_for_much() {
                 "/large",
             );
         }
-        (0..wakes_before).for_each(|_| wake(&mut world));
+        (0..wakes_before).for_each(|_| world.wake(0));
         ask(
             &mut world,
             nimbus,
@@ -317,7 +326,7 @@ fn who_asks_for_little_is_not_refused_because_others_ask_for_much() {
         ask(&mut world, nimbus, MessageType::DeletePath, "/gone");
         let mut most = 0;
         for _ in 0..100 {
-            wake(&mut world);
+            world.wake(0);
             most = most.max(world.shards[0].accounts().parts);
         }
         let frame = u64::from(FRAME_BYTES);
@@ -351,6 +360,62 @@ fn ask_for_others(world: &mut World, from: IpAddr, count: u32) -> (ConnectionId,
     }
     let forwarded = world.shards[0].counters().forwarded_requests - before;
     (id, forwarded)
+}
+
+#[test]
+fn a_part_of_a_list_counts_where_it_was_made_until_it_is_taken() {
+    let mut world = World::new(2, 1 << 30);
+    store(
+        &mut world,
+        (0..4_500).map(|number| format!("/large/{number:06}")),
+    );
+    ask(
+        &mut world,
+        address(1),
+        MessageType::GetAllNodesForPath,
+        "/large",
+    );
+    world.wake(0);
+    (0..10).for_each(|_| world.wake(1));
+    let parts = |world: &World, shard: usize| world.shards[shard].accounts().parts;
+    // Half of the names, 10 bytes each.
+    assert!(
+        (18_000..40_000).contains(&parts(&world, 1)),
+        "{}",
+        parts(&world, 1)
+    );
+    (0..10).for_each(|_| world.wake(0));
+    assert_eq!([parts(&world, 0), parts(&world, 1)], [0, 0]);
+}
+
+#[test]
+fn a_shard_reads_no_request_while_much_is_about_to_be_free() {
+    // A quarter of it is five parts and a little.
+    let mut world = World::new(1, 4 * 5 * 52_000);
+    let held: Vec<u32> = (0..6).map(|last| world.hold(0, address(last))).collect();
+    for slot in held {
+        let id = ConnectionId {
+            slot,
+            generation: 0,
+        };
+        world.call(0, |shard, _| {
+            shard.closed(id, Closed::Error(104), PART_BYTES)
+        });
+    }
+    store(&mut world, ["/a".to_owned()].into_iter());
+    assert_eq!(
+        world.shards[0].accounts().keys,
+        0,
+        "the kernel has their answers"
+    );
+    world.call(0, |shard, _| shard.freed(PART_BYTES));
+    world.wake(0);
+    assert_eq!(
+        world.shards[0].accounts().keys,
+        1,
+        "what was received is kept"
+    );
+    assert_eq!(world.take_ended(), []);
 }
 
 #[test]
