@@ -186,6 +186,9 @@ pub(crate) const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=
 /// How long a pulse may wait for others (see `shard::pace`).
 pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_millis(100);
 
+/// How long after a start reads of keys without a pulse wait (see `shard::warm_up`).
+pub const WARM_UP: RangeInclusive<Duration> = Duration::ZERO..=seconds(120);
+
 /// Shards of the process. More than cores works, and helps only tests.
 pub const SHARDS: RangeInclusive<u64> = 1..=256;
 
@@ -263,6 +266,22 @@ pub(crate) const SCANNED_KEYS: usize = 200_000;
 /// for `SCANNED_KEYS` keys of 130 bytes; a worker's key has 80 to 110.
 pub(crate) const PAGE_BYTES: u64 = 32 * MIB;
 const PAGE_PART: u64 = 8;
+
+/// How long a read may be kept after the last time that its client wrote it. Storm's clients write a request
+/// again every second, eleven times in all, and give it up after 11 s.
+pub(crate) const KEPT_READ_TIME: Duration = seconds(10);
+
+/// A daemon that stores nothing, and that nobody was connected to for this time, is as good as new. Clients that
+/// are only dialling again are back before: within 13 s.
+pub(crate) const UNUSED_TIME: Duration = seconds(15);
+
+/// Reads that one tick of a shard gives up: a millisecond or two.
+pub(crate) const GIVEN_UP_A_TICK: usize = 4096;
+
+/// Keys of the process, and of one shard at least, of which the warm-up remembers that they were asked for or
+/// deleted: 20 bytes each while it lasts. That fills hash tables of one, two, four or eight shards.
+pub(crate) const ASKED_KEYS: usize = 57_344;
+pub(crate) const LEAST_ASKED_KEYS: usize = 224;
 
 /// Messages that a shard takes from its mailbox before it looks at its sockets again.
 pub(crate) const MAILBOX_BURST: usize = 1024;

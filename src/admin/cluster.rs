@@ -97,11 +97,14 @@ impl Cluster {
             .map(|scanned| scanned.as_ref().map(|(_, keys)| keys))
             .collect();
         let reports = self.board.entries().iter().filter_map(ShardEntry::report);
+        let reports: Vec<_> = reports.map(|report| report.shard).collect();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let summary = Summary {
             ageing: self.ageing,
             time_ms: since_1970.unwrap_or_default().as_millis() as u64,
-            stored_keys: reports.map(|report| report.shard.usage.keys).sum(),
+            stored_keys: reports.iter().map(|shard| shard.usage.keys).sum(),
+            warm_up: reports.iter().map(|shard| shard.warm_up).sum(),
+            waiting_reads: reports.iter().map(|shard| shard.kept_reads).sum(),
         };
         document::json(&summary, &keys, self.most_bytes)
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Facts;
 use super::board::{Board, ShardEntry};
 use super::process::Process;
-use crate::shard::Snapshot;
+use crate::shard::{Snapshot, WarmUpProgress};
 
 pub(super) fn json(facts: &Facts, board: &Board) -> String {
     format!("{:#}\n", document(facts, board))
@@ -21,6 +21,8 @@ pub(super) fn document(facts: &Facts, board: &Board) -> Value {
         let shards = reports.iter().flatten();
         shards.map(|report| number(&report.shard)).sum()
     };
+    let warm_up = reports.iter().flatten().map(|report| report.shard.warm_up);
+    let warm_up: WarmUpProgress = warm_up.sum();
     let shards = board.entries().iter().zip(&reports).enumerate();
     let shards: Vec<Value> = shards
         .map(|(index, (entry, report))| {
@@ -54,6 +56,12 @@ pub(super) fn document(facts: &Facts, board: &Board) -> Value {
             .as_secs(),
         "stopping": board.is_stopping(),
         "login_method": facts.login_method,
+        "warm_up": {
+            "stage": warm_up.stage.name(),
+            "waiting_reads": sum(|shard| shard.kept_reads),
+            "asked_keys": warm_up.asked_keys,
+            "found_keys": warm_up.found_keys,
+        },
         "connections": sum(open_connections),
         "connections_allowed": facts.limits.connections,
         "keys": sum(|shard| shard.usage.keys),
@@ -90,6 +98,10 @@ fn shard_state(shard: &Snapshot) -> Value {
         "sent_bytes": counters.sent_bytes,
         "requests": counters.requests,
         "get_pulse_misses": counters.get_pulse_misses,
+        "kept_reads": counters.kept_reads,
+        "kept_reads_found": counters.kept_reads_found,
+        "kept_reads_missing": counters.kept_reads_missing,
+        "kept_reads_given_up": counters.kept_reads_given_up,
         "largest_pulse_bytes": counters.largest_pulse_bytes,
         "refusals": counters.refusals,
         "faults": counters.faults,

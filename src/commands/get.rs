@@ -54,7 +54,13 @@ Examples:
 impl Get {
     pub(crate) fn run(self, sources: Sources) -> Result<(), CommandError> {
         let mut client = self.server.connect(sources)?;
-        let Some(details) = client.pulse(&self.path)? else {
+        // In its warm-up the server would wait with its answer for a pulse to come.
+        let details = if client.exists(&self.path)? {
+            client.pulse(&self.path)?
+        } else {
+            None
+        };
+        let Some(details) = details else {
             return Err(CommandError::No(format!(
                 "{} has nothing stored under {}: `storm-pacemaker ls` lists what it has",
                 client.server(),

@@ -34,6 +34,19 @@ impl Client {
         })
     }
 
+    /// Whether anything is stored under a path.
+    pub(super) fn exists(&mut self, path: &str) -> Result<bool, CommandError> {
+        let mut found = false;
+        self.ask(MessageType::Exists, &[path], &mut |_, data| match data {
+            Some(Data::Bool(exists)) => {
+                found = exists;
+                Some(())
+            }
+            _ => None,
+        })?;
+        Ok(found)
+    }
+
     /// What is stored under a path.
     pub(super) fn pulse(&mut self, path: &str) -> Result<Option<Vec<u8>>, CommandError> {
         let mut found = None;

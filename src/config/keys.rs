@@ -32,6 +32,7 @@ settings! {
     PIN: Pin = Key::choice("server.pin");
     SHUTDOWN_DEADLINE: Duration = Key::time("server.shutdown_deadline", limits::SHUTDOWN_DEADLINE);
     MINIMUM_WAIT: Duration = Key::time("server.minimum_wait", limits::MINIMUM_WAIT);
+    WARM_UP: Duration = Key::time("server.warm_up", limits::WARM_UP);
 
     AUTH_METHOD: AuthMethod = Key::choice("auth.method").storm("pacemaker.auth.method");
     LOGIN_CONFIG: Option<String> = Key::text("auth.login_config")

@@ -84,6 +84,8 @@ pub struct ServerConfig {
     pub shutdown_deadline: Duration,
     /// Zero: off.
     pub minimum_wait: Duration,
+    /// Zero: off.
+    pub warm_up: Duration,
 }
 
 /// Which data plane to use.
@@ -218,6 +220,7 @@ impl ServerConfig {
             },
             shutdown_deadline: resolved.get(&keys::SHUTDOWN_DEADLINE),
             minimum_wait: resolved.get(&keys::MINIMUM_WAIT),
+            warm_up: resolved.get(&keys::WARM_UP),
         }
     }
 }

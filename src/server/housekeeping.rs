@@ -1,3 +1,5 @@
+//! What is looked after once a second: memory is given back, and the end of the warm-up is logged.
+//!
 //! Gives memory back to the system when a burst is over, without anyone sending anything. A thread looks
 //! once a second whether the process has far more memory than what it keeps. It runs beside the shards and
 //! takes nothing that they wait for: the allocator frees pages on its own, and a shard compacts its store
@@ -9,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::admin::board::{Board, ShardEntry};
 use crate::footprint::Accounts;
-use crate::shard::AddressAccounts;
+use crate::shard::{AddressAccounts, WarmUpProgress, WarmUpStage};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -58,8 +60,10 @@ impl Housekeeping {
         // If it may not be nice, it works all the same.
         let _ = rustix::process::setpriority_process(None, NICENESS);
         let mut watch = Watch::default();
+        let mut warm_up = WarmUpStage::Ready;
         loop {
             thread::sleep(LOOK_EVERY);
+            self.watch_warm_up(&mut warm_up);
             let Some(resident) = resident_bytes() else {
                 continue;
             };
@@ -68,6 +72,24 @@ impl Housekeeping {
                 debug!(resident, expected, "stores are compacted");
                 self.requests.0.fetch_add(1, Ordering::Relaxed);
             }
+        }
+    }
+
+    /// Logs what came back by the end of the warm-up.
+    fn watch_warm_up(&self, stage: &mut WarmUpStage) {
+        let shards = self.board.entries().iter().filter_map(ShardEntry::report);
+        let now: WarmUpProgress = shards.map(|report| report.shard.warm_up).sum();
+        let before = std::mem::replace(stage, now.stage);
+        let has_ended = before == WarmUpStage::On && now.stage == WarmUpStage::Over;
+        if has_ended && now.asked_keys > 0 {
+            let WarmUpProgress {
+                asked_keys,
+                found_keys,
+                ..
+            } = now;
+            info!(
+                "the warm-up is over: {found_keys} of {asked_keys} keys that were asked for came back"
+            );
         }
     }
 

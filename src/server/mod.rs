@@ -314,6 +314,7 @@ fn settings(config: &Config, connections: u64) -> Settings {
         key_hasher: RandomState::new(),
         ageing: config.ageing,
         minimum_wait: config.server.minimum_wait,
+        warm_up: config.server.warm_up,
         common: Common::new(&limits, shards),
         limits,
     }

@@ -232,6 +232,7 @@ impl ShardThread {
     // ── The end ──────────────────────────────────────────────────────────────────────────────────
 
     fn finish(&mut self, event_loop: &mut EventLoop, lifecycle: &Lifecycle) -> io::Result<()> {
+        self.shard.drop_waiting_reads();
         self.read_the_last(event_loop, lifecycle)?;
         event_loop.stop_listening()?;
         let mut commands = Commands::default();

@@ -35,6 +35,7 @@ pub(super) fn encode(
             message_id,
         ),
         Outcome::Pulse(Some(details)) => pulse(outbox, path, message_id, &details),
+        Outcome::Withdrawn => {}
         Outcome::Scanned(frame) => outbox.append(frame),
         Outcome::Refused(why) => {
             match why {

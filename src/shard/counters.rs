@@ -33,6 +33,15 @@ pub struct Counters {
     pub(crate) read_pulse_bytes: u64,
     /// GET_PULSE requests for keys that do not exist.
     pub(crate) get_pulse_misses: u64,
+    /// GET_PULSE requests that were kept until their pulses come, and what became of them: those that wait are the
+    /// rest.
+    pub kept_reads: u64,
+    /// Their pulses came.
+    pub kept_reads_found: u64,
+    /// The warm-up ended, or a client deleted their keys.
+    pub kept_reads_missing: u64,
+    /// They waited too long, their clients asked for something else or went away, or the daemon stopped.
+    pub kept_reads_given_up: u64,
     /// Wakes of the event loop, and those of them that waited for a batch.
     pub wakes: u64,
     pub(crate) batched_wakes: u64,

@@ -16,6 +16,7 @@ use super::pace::Pace;
 use super::peer::Peer;
 use super::scans::{Begun, Part, PartScan, Scans, Slice, Task, WaitingScan};
 use super::wake::WakeWork;
+use super::warm_up::WarmUp;
 use super::work::{KeyWork, Outcome, Route, Scan};
 use super::{Context, Incident, Settings};
 use crate::access::RequestKind;
@@ -37,6 +38,7 @@ pub(super) struct Engine {
     pub(super) mailbox: Mailbox,
     pub(super) scans: Scans,
     pub(super) wake: WakeWork,
+    pub(super) warm_up: WarmUp,
     /// Bytes that our parts of scans, and what is on its way to other shards, may take together before
     /// they are on a peer's account.
     part_limit_bytes: usize,
@@ -66,6 +68,7 @@ impl Engine {
             mailbox,
             scans: Scans::default(),
             wake: WakeWork::default(),
+            warm_up: WarmUp::new(settings.warm_up, settings.shards),
             part_limit_bytes,
             pace: Pace::new(settings.minimum_wait),
             counters: Counters::default(),
@@ -98,7 +101,7 @@ impl Engine {
     }
 
     fn to_owner(&self, request: &Request<'_>, work: impl FnOnce(u64) -> KeyWork) -> Route {
-        let hash = self.key_hasher.hash_one(&*request.path);
+        let hash = self.hash(&request.path);
         // The upper half of the hash chooses the shard; the store's table uses the lower bits.
         let owner = (((hash >> 32) * self.shards as u64) >> 32) as usize;
         if owner == self.index {
@@ -108,9 +111,17 @@ impl Engine {
         }
     }
 
-    /// Whether requests, scans or the store's compaction go on at the next wake.
+    /// The hash of a key.
+    pub(super) fn hash(&self, path: &str) -> u64 {
+        self.key_hasher.hash_one(path)
+    }
+
+    /// Whether requests, scans, reads that waited or the store's compaction go on at the next wake.
     pub(super) fn has_slices(&self) -> bool {
-        self.wake.has_waiting() || self.scans.has_work() || self.store.is_compacting()
+        self.wake.has_waiting()
+            || self.scans.has_work()
+            || self.warm_up.has_work()
+            || self.store.is_compacting()
     }
 
     // ── Our own keys ─────────────────────────────────────────────────────────────────────────────
@@ -124,6 +135,7 @@ impl Engine {
                 match store.put(path, hash, details, now_us / 1000) {
                     Ok(_) => {
                         self.note_stored(bytes);
+                        self.note_pulse(hash);
                         Outcome::Stored
                     }
                     Err(full) => Outcome::Refused(Refusal::Store(full)),
@@ -140,6 +152,7 @@ impl Engine {
             KeyWork::Exists { hash } => Outcome::Exists(store.contains(path, hash)),
             KeyWork::Remove { hash } => {
                 store.remove(path, hash);
+                self.note_deletion(path);
                 Outcome::Removed
             }
         }
@@ -154,8 +167,14 @@ impl Engine {
     // ── Other shards ─────────────────────────────────────────────────────────────────────────────
 
     /// Hands a request to the shard that owns its key.
-    pub(super) fn forward(&mut self, to: usize, target: ReplyTarget, path: &str, work: KeyWork) {
-        self.send(to, Arc::from(path), ForwardedWork::Key { target, work });
+    pub(super) fn forward(
+        &mut self,
+        to: usize,
+        target: ReplyTarget,
+        path: Arc<str>,
+        work: KeyWork,
+    ) {
+        self.send(to, path, ForwardedWork::Key { target, work });
     }
 
     /// Begins the waiting scans that may: asks all shards for their parts.
@@ -171,6 +190,7 @@ impl Engine {
         {
             for to in 0..self.shards {
                 if to == self.index {
+                    self.note_scan(scan, &path);
                     let store = &mut self.store;
                     self.scans.begin_part(store, to, merge_id, scan, &path);
                 } else {
@@ -180,7 +200,7 @@ impl Engine {
         }
     }
 
-    fn send(&mut self, to: usize, path: Arc<str>, work: ForwardedWork) {
+    pub(super) fn send(&mut self, to: usize, path: Arc<str>, work: ForwardedWork) {
         self.counters.forwarded_requests += 1;
         let request = ForwardedRequest {
             from: self.index,
@@ -201,16 +221,36 @@ impl Engine {
                 if !matches!(work, KeyWork::Put { .. }) {
                     self.pace.note_read(now_us);
                 }
+                if let KeyWork::Get { hash } = work
+                    && target.ticket.is_some()
+                    && self.must_wait(&path, hash)
+                {
+                    self.keep_read(from, path, hash, target);
+                    return true;
+                }
                 let outcome = self.execute(&path, work, now_us);
                 self.mailbox.send_outcome(from, target, path, outcome);
             }
+            ForwardedWork::Withdraw { hash, ticket } => {
+                if let Some(target) = self.forget_kept(from, hash, ticket) {
+                    self.mailbox
+                        .send_outcome(from, target, path, Outcome::Withdrawn);
+                }
+            }
             ForwardedWork::Scan { merge_id, scan } => {
                 self.pace.note_read(now_us);
+                self.note_scan(scan, &path);
                 self.scans
                     .begin_part(&mut self.store, from, merge_id, scan, &path);
             }
         }
         true
+    }
+
+    fn note_scan(&mut self, scan: Scan, path: &str) {
+        if let Scan::DeletePath = scan {
+            self.note_deletion(path);
+        }
     }
 
     /// Goes on with our part of a scan for one slice. The part, when it is finished. If parts take too much, the

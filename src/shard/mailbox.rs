@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::scans::Part;
 use super::transit::{InTransit, Transit};
+use super::warm_up::Ticket;
 use super::work::{KeyWork, Outcome, Scan};
 use crate::access::RequestKind;
 use crate::connection::ConnectionId;
@@ -29,6 +30,11 @@ pub(super) enum ForwardedWork {
     Key {
         target: ReplyTarget,
         work: KeyWork,
+    },
+    /// A read that may have been kept is not waited for any more.
+    Withdraw {
+        hash: u64,
+        ticket: Ticket,
     },
     /// A part of a scan; the asking shard merges the parts under this number.
     Scan {
@@ -80,6 +86,8 @@ pub(super) struct ReplyTarget {
     pub(super) meta: RequestMeta,
     /// Bytes of the request in other shards' mailboxes, which are on the peer's account.
     pub(super) forwarded_bytes: usize,
+    /// Of a read that may be kept.
+    pub(super) ticket: Option<Ticket>,
 }
 
 /// One shard's ends of all lanes.

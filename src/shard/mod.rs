@@ -24,6 +24,7 @@ mod settings;
 mod snapshot;
 mod transit;
 mod wake;
+mod warm_up;
 mod work;
 
 pub use address_accounts::AddressAccounts;
@@ -36,6 +37,7 @@ pub use logins::Policy;
 pub use mailbox::Mailbox;
 pub use settings::{Common, Settings};
 pub(crate) use snapshot::Snapshot;
+pub use warm_up::{WarmUpProgress, WarmUpStage};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -158,6 +160,12 @@ impl Shard {
     /// The connection is gone. The event loop still holds `held_bytes` of memory of its answers, until
     /// `freed`.
     pub fn closed(&mut self, id: ConnectionId, _why: Closed, held_bytes: usize) {
+        let Shard { peers, engine } = self;
+        if let Some(Slot { peer, .. }) = peers.slots.get_mut(id)
+            && peer.open_reads > 0
+        {
+            engine.withdraw_all(peer);
+        }
         let Some(peer) = self.peers.remove(id, held_bytes) else {
             return;
         };
@@ -212,6 +220,7 @@ impl Shard {
         self.give_way(cx);
         self.tick_logins(cx);
         self.tick_ageing(cx);
+        self.tick_warm_up(self.peers.connections(), cx);
         self.peers.shrink();
         self.engine.scans.shrink();
         self.engine.wake.shrink();
@@ -270,6 +279,7 @@ impl Shard {
         self.engine.mailbox.is_empty()
             && !self.engine.mailbox.has_waiting()
             && self.engine.scans.is_idle()
+            && !self.engine.warm_up.has_work()
             && self.peers.slots.iter().all(|slot| slot.peer.is_settled())
     }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::logins::DeferredLogin;
 use super::mailbox::{ReplyTarget, RequestMeta};
 use super::scans::{ScanStage, WaitingScan};
+use super::warm_up::Pass;
 use crate::connection::{ConnectionId, Outbox};
 use crate::limits::Limits;
 use crate::session::Session;
@@ -39,6 +40,9 @@ pub(super) struct Peer {
     pub(super) forwarded_bytes: usize,
     /// Its list, records or deletion of a path: the next request waits for it.
     pub(super) scan: ScanStage,
+    /// Its reads that may be kept until their pulses come.
+    pub(super) open_reads: usize,
+    pub(super) pass: Pass,
     /// When its bytes last arrived.
     pub(super) received_us: u64,
     /// Set while it does not take its answers as fast as they are sent.
@@ -166,6 +170,8 @@ impl Peer {
             in_flight: 0,
             forwarded_bytes: 0,
             scan: ScanStage::None,
+            open_reads: 0,
+            pass: Pass::default(),
             received_us: 0,
             blocked: None,
             counts_as_unauthenticated: false,
@@ -239,6 +245,7 @@ impl Peer {
             id: self.id,
             meta,
             forwarded_bytes: bytes,
+            ticket: None,
         }
     }
 

@@ -74,6 +74,11 @@ impl Peers {
         Some(peer)
     }
 
+    /// Open connections of all shards.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     /// Gives memory back that many connections needed and few need.
     pub(super) fn shrink(&mut self) {
         self.slots.shrink();

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::logins::Logins;
-use super::mailbox::{FORWARDED_BYTES, ForwardedReply, RequestMeta};
+use super::mailbox::{FORWARDED_BYTES, ForwardedReply, ReplyTarget, RequestMeta};
 use super::peer::{PauseReason, Peer, Reading, Room, Slot};
 use super::scans::{Assembly, Part, PartScan, ScanStage, ScanTarget, Slice, Task, WaitingScan};
-use super::work::{Outcome, Route};
+use super::warm_up::KEPT_BYTES;
+use super::work::{KeyWork, Outcome, Route, Scan};
 use super::{Context, Shard, peers};
 use crate::access::{self, RequestKind, Rules, account_of};
 use crate::connection::{Command, ConnectionId, Ending};
@@ -69,6 +70,7 @@ impl Shard {
                 break;
             }
         }
+        self.release_reads(cx);
         self.end_congestion(cx);
         self.continue_scans(cx);
         self.engine.store.continue_compaction(SLICE_NODES);
@@ -89,13 +91,7 @@ impl Shard {
                 outcome,
                 in_transit,
             } => {
-                if let Some(Slot { peer, .. }) = self.peers.slots.get_mut(target.id) {
-                    peer.replied(&target);
-                    self.engine.answer(peer, &path, target.meta, outcome, cx);
-                    self.advance(target.id, &[], cx);
-                } else {
-                    self.peers.buffers.replied_to_orphan(&target);
-                }
+                self.deliver(&target, &path, outcome, cx);
                 drop(in_transit); // from here on it is on its peer's account
             }
             ForwardedReply::Part {
@@ -108,6 +104,27 @@ impl Shard {
             }
         }
         true
+    }
+
+    /// Answers a request that was forwarded, or kept.
+    pub(super) fn deliver(
+        &mut self,
+        target: &ReplyTarget,
+        path: &str,
+        outcome: Outcome,
+        cx: &mut Context<'_>,
+    ) {
+        let Shard { peers, engine } = self;
+        let Some(Slot { peer, .. }) = peers.slots.get_mut(target.id) else {
+            peers.buffers.replied_to_orphan(target);
+            return;
+        };
+        peer.replied(target);
+        let is_awaited = engine.close_read(peer, target, &outcome);
+        if is_awaited && !matches!(outcome, Outcome::Withdrawn) {
+            engine.answer(peer, path, target.meta, outcome, cx);
+        }
+        self.advance(target.id, &[], cx);
     }
 
     /// Begins scans that have waited for their turn, and gives those under way a slice: one large slice
@@ -373,20 +390,36 @@ pub(super) fn serve_frame(
     if request.kind == RequestKind::SendPulse {
         logins.note_trusted(peer);
     }
+    if peer.open_reads > 0 && engine.is_repeat(peer, &request, cx.now_us) {
+        return Ok(());
+    }
     match engine.route(&request) {
         Route::Nothing => {
             engine.answer(peer, &request.path, meta, Outcome::PathCreated, cx);
+        }
+        Route::Here(KeyWork::Get { hash }) if engine.may_wait(peer) => {
+            serve_own_read(&request.path, hash, meta, peer, engine, cx);
         }
         Route::Here(work) => {
             let outcome = engine.execute(&request.path, work, cx.now_us);
             engine.answer(peer, &request.path, meta, outcome, cx);
         }
         Route::At(owner, work) => {
+            let path = Arc::from(&*request.path);
             let bytes = FORWARDED_BYTES + request.path.len() + request.details.len();
-            let target = peer.forwarded(meta, bytes);
-            engine.forward(owner, target, &request.path, work);
+            let target = match work {
+                KeyWork::Get { hash } if engine.may_wait(peer) => {
+                    let key = (&path, hash, owner);
+                    engine.open_read(peer, meta, key, bytes + KEPT_BYTES, cx.now_us)
+                }
+                _ => peer.forwarded(meta, bytes),
+            };
+            engine.forward(owner, target, path, work);
         }
         Route::Everywhere(scan) => {
+            if let Scan::List = scan {
+                peer.pass.note_list(&request.path, peer.open_reads > 0);
+            }
             let path = Arc::from(&*request.path);
             peer.scan = ScanStage::Waiting(Box::new(WaitingScan { meta, scan, path }));
             let address = account_of(peer.address.ip(), engine.limits.ipv6_prefix);
@@ -394,6 +427,28 @@ pub(super) fn serve_frame(
         }
     }
     Ok(())
+}
+
+/// A read of one of our keys in the warm-up: it is answered at once, or kept.
+fn serve_own_read(
+    path: &str,
+    hash: u64,
+    meta: RequestMeta,
+    peer: &mut Peer,
+    engine: &mut Engine,
+    cx: &mut Context<'_>,
+) {
+    if engine.must_wait(path, hash) {
+        let bytes = FORWARDED_BYTES + KEPT_BYTES + path.len();
+        let (path, owner) = (Arc::from(path), engine.index());
+        let target = engine.open_read(peer, meta, (&path, hash, owner), bytes, cx.now_us);
+        engine.keep_read(owner, path, hash, target);
+    } else {
+        let outcome = engine.execute(path, KeyWork::Get { hash }, cx.now_us);
+        peer.pass
+            .note_read(matches!(outcome, Outcome::Pulse(Some(_))));
+        engine.answer(peer, path, meta, outcome, cx);
+    }
 }
 
 /// Whether the peer has the right to this request, and the request keeps within the limits.

@@ -20,6 +20,8 @@ pub struct Settings {
     pub ageing: Ageing,
     /// See [`super::pace`].
     pub minimum_wait: Duration,
+    /// How long after a start reads wait for pulses: see [`super::warm_up`]. Zero: never.
+    pub warm_up: Duration,
     pub common: Common,
 }
 

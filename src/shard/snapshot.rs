@@ -3,6 +3,7 @@
 use super::Shard;
 use super::counters::{Counters, PulseSizes};
 use super::latencies::RequestTimes;
+use super::warm_up::WarmUpProgress;
 use crate::access::RequestKind;
 use crate::footprint::Accounts;
 use crate::store::Usage;
@@ -16,6 +17,9 @@ pub(crate) struct Snapshot {
     pub usage: Usage,
     pub(crate) accounts: Accounts,
     pub(crate) mailbox_messages: u64,
+    pub(crate) warm_up: WarmUpProgress,
+    /// Reads that wait for their pulses.
+    pub(crate) kept_reads: u64,
 }
 
 impl Shard {
@@ -27,6 +31,8 @@ impl Shard {
             usage: self.engine.store.usage(),
             accounts: self.accounts(),
             mailbox_messages: self.engine.mailbox.depth() as u64,
+            warm_up: self.engine.warm_up.progress(),
+            kept_reads: self.engine.warm_up.kept_reads(),
         }
     }
 
@@ -37,7 +43,7 @@ impl Shard {
         Accounts {
             stored: usage.bytes(),
             keys: usage.keys,
-            index: engine.store.index_bytes(),
+            index: engine.store.index_bytes() + engine.warm_up.asked_bytes(),
             buffered: peers.buffers.bytes() as u64,
             parts: engine.part_bytes() as u64,
             connections: engine.counters.connections_opened - engine.counters.connections_closed,

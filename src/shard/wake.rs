@@ -108,6 +108,7 @@ mod tests {
                 expire_after: Duration::ZERO,
             },
             minimum_wait: Duration::ZERO,
+            warm_up: Duration::ZERO,
             common: Common::new(&limits, 1),
             limits,
         };

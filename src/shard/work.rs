@@ -40,6 +40,8 @@ pub(super) enum Outcome {
     PathCreated,
     Stored,
     Pulse(Option<Bytes>),
+    /// Its client does not wait for it any more: there is no answer.
+    Withdrawn,
     Exists(bool),
     Removed,
     DeletedPath,

@@ -37,7 +37,7 @@ pub fn be_one_if_asked() {
         // Several daemons run at a time, and this is not about their admin endpoints.
         overrides: settings
             .lines()
-            .chain(["admin.address="])
+            .chain(["admin.address=", "server.warm_up=0ms"])
             .map(str::to_owned)
             .collect(),
         definitions: Vec::new(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::limits::{Ageing, SHARDS};
-use crate::shard::{KeyRow, ScannedKeys};
+use crate::shard::{KeyRow, ScannedKeys, WarmUpProgress};
 
 /// Bytes of the document without its rows, at most.
 const ENVELOPE_BYTES: usize = 4096;
@@ -24,6 +24,8 @@ pub(super) struct Summary {
     /// Milliseconds since 1970.
     pub(super) time_ms: u64,
     pub(super) stored_keys: u64,
+    pub(super) warm_up: WarmUpProgress,
+    pub(super) waiting_reads: u64,
 }
 
 #[derive(Serialize)]
@@ -36,12 +38,22 @@ struct Document<'a> {
     expire_after_ms: u64,
     /// Keys that are stored.
     keys: u64,
+    warm_up: WarmUp,
     /// Whether all of them are below.
     complete: bool,
     /// Shards whose keys are missing, because they did not answer in time.
     missing_shards: Vec<usize>,
     topologies: Vec<Topology<'a>>,
     others: Vec<Row<'a>>,
+}
+
+/// How the warm-up is; see `/status`.
+#[derive(Serialize)]
+struct WarmUp {
+    stage: &'static str,
+    waiting_reads: u64,
+    asked_keys: u64,
+    found_keys: u64,
 }
 
 #[derive(Serialize)]
@@ -73,6 +85,12 @@ pub(super) fn json(summary: &Summary, shards: &[Option<&ScannedKeys>], max_bytes
         stale_after_ms: millis(summary.ageing.stale_after),
         expire_after_ms: millis(summary.ageing.expire_after),
         keys: summary.stored_keys,
+        warm_up: WarmUp {
+            stage: summary.warm_up.stage.name(),
+            waiting_reads: summary.waiting_reads,
+            asked_keys: summary.warm_up.asked_keys,
+            found_keys: summary.warm_up.found_keys,
+        },
         complete,
         missing_shards: (0..shards.len())
             .filter(|shard| shards[*shard].is_none())

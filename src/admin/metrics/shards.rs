@@ -13,7 +13,7 @@ use crate::admin::Facts;
 use crate::admin::board::{Board, Report};
 use crate::admin::process;
 use crate::fault::{Fault, Refusal};
-use crate::shard::Snapshot;
+use crate::shard::{Snapshot, WarmUpProgress, WarmUpStage};
 
 /// What shards count, read from the board at each scrape.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ impl Collector for ShardMetrics {
         let out = &mut Encoder(encoder);
         self.daemon(out)?;
         requests(out, &reports)?;
+        warm_up(out, &reports)?;
         connections(out, &reports)?;
         let addresses = self.facts.accounts.count() as u64;
         let help = "Addresses that have connections, or failed logins that still count";
@@ -169,6 +170,31 @@ fn requests(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
         "GET_PULSE requests for keys that do not exist",
         misses,
     )
+}
+
+fn warm_up(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
+    let progress = reports.iter().map(|(_, report)| report.shard.warm_up);
+    let progress: WarmUpProgress = progress.sum();
+    let is_on = u64::from(progress.stage == WarmUpStage::On);
+    let help = "1 while reads of keys without a pulse wait because clients may not be back (server.warm_up)";
+    out.gauge("warm_up", None, help, [([], is_on)])?;
+    let waiting = of_each(reports, |shard| shard.kept_reads);
+    let help = "GET_PULSE requests that wait for the pulses of their keys";
+    out.gauge("reads_waiting", None, help, waiting)?;
+    let kept = of_each(reports, |shard| shard.counters.kept_reads);
+    let help = "GET_PULSE requests that had to wait for the pulses of their keys";
+    out.counter("reads_kept", None, help, kept)?;
+    let results: [(&str, fn(&Snapshot) -> u64); 3] = [
+        ("found", |shard| shard.counters.kept_reads_found),
+        ("missing", |shard| shard.counters.kept_reads_missing),
+        ("given_up", |shard| shard.counters.kept_reads_given_up),
+    ];
+    let results = results.map(|(result, number)| {
+        let of_shards = reports.iter().map(|(_, report)| number(&report.shard));
+        ([("result", result.to_owned())], of_shards.sum::<u64>())
+    });
+    let help = "GET_PULSE requests that had to wait, by how that ended";
+    out.counter("reads_kept_ended", None, help, results)
 }
 
 fn connections(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {

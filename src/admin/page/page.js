@@ -142,6 +142,11 @@ function showTotals() {
   const measured = topologies.some((topology) => topology.rate !== null);
   setText("total-rate", measured ? rate(sum((topology) => topology.rate ?? 0, topologies)) : "–");
   setText("total-bytes", bytes(sum((topology) => topology.bytes, topologies)));
+  const warmUp = answer.warm_up;
+  byId("warm-up").hidden = warmUp.stage !== "on";
+  setText("warm-up", `The daemon has just started, and clients may not be back: ${warmUp.waiting_reads} reads wait`
+    + ` for pulses. ${warmUp.found_keys} of ${warmUp.asked_keys} keys that were asked for are back`
+    + " (server.warm_up).");
   setText("version", `storm-pacemaker ${answer.version}`);
   const expiry = answer.expire_after_ms > 0
     ? `Its pulse is removed after ${time(answer.expire_after_ms)} (expire.after).`

@@ -52,6 +52,7 @@ impl World {
                 expire_after: Duration::ZERO,
             },
             minimum_wait: Duration::ZERO,
+            warm_up: Duration::ZERO,
             common: Common::new(&limits, shards),
             limits,
         };

@@ -375,7 +375,13 @@ fn prepare<'a>(
     let fixed: [&OsStr; 4] = ["--bind", &ip, "--port", &port].map(OsStr::new);
     // Daemons of other tests run beside it. What a test sets itself comes later, and wins.
     let admin = ["-c", "admin.address=127.0.0.1:0"];
-    let command = command.args(fixed).args(admin).args(data_plane());
+    // Most tests read keys that are not there right after the start, and want to be told so.
+    let warm_up = ["-c", "server.warm_up=0ms"];
+    let command = command
+        .args(fixed)
+        .args(admin)
+        .args(warm_up)
+        .args(data_plane());
     command.args(arguments).stdin(Stdio::null())
 }
 

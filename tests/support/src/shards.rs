@@ -31,6 +31,7 @@ impl Shards {
                 expire_after,
             },
             minimum_wait: Duration::ZERO,
+            warm_up: Duration::ZERO,
             common: Common::new(&limits, count),
             limits,
         };

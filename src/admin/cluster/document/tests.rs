@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::limits::{PAGE_BYTES, SCANNED_KEYS};
-use crate::shard::KeySlice;
+use crate::shard::{KeySlice, WarmUpStage};
 
 const MOST_BYTES: usize = PAGE_BYTES as usize;
 
@@ -15,6 +15,12 @@ const SUMMARY: Summary = Summary {
     },
     time_ms: u64::MAX,
     stored_keys: u64::MAX,
+    warm_up: WarmUpProgress {
+        stage: WarmUpStage::Ready,
+        asked_keys: u64::MAX,
+        found_keys: u64::MAX,
+    },
+    waiting_reads: u64::MAX,
 };
 
 /// The keys of one shard: all that a scan may have collected of these paths.

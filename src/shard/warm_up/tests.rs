@@ -1,0 +1,492 @@
+//! Reads that wait, on one and on two shards. A test sets the clock, and turns all shards until they are at rest.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::connection::{Closed, Commands, ConnectionId};
+use crate::limits::{Ageing, Limits};
+use crate::shard::{
+    Common, Context, Counters, Incident, Incidents, Mailbox, Settings, Shard, WarmUpStage,
+};
+use crate::wire::FrameReader;
+use crate::wire::message::{self, Data, MessageType as T, decode, encode_path, encode_pulse};
+
+const SECOND: u64 = 1_000_000;
+const WINDOW: Duration = Duration::from_secs(20);
+
+struct Quiet;
+
+impl Incidents for Quiet {
+    fn report(&mut self, peer: SocketAddr, incident: Incident) {
+        panic!("{peer}: {incident:?}");
+    }
+}
+
+/// A connection, as its shard and slot.
+#[derive(Clone, Copy, Debug)]
+struct Peer(usize, ConnectionId);
+
+/// What a peer was told: message ids, and the details of pulses.
+type Answers = Vec<(i32, Option<String>)>;
+
+struct World {
+    shards: Vec<Shard>,
+    now_us: u64,
+    slots: u32,
+    readers: BTreeMap<(usize, u32), FrameReader>,
+}
+
+impl World {
+    fn new(shards: usize) -> World {
+        Self::with(shards, Limits::wide(), WINDOW)
+    }
+
+    fn with(shards: usize, limits: Limits, warm_up: Duration) -> World {
+        let settings = Settings {
+            shards,
+            key_hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
+            ageing: Ageing {
+                stale_after: Duration::from_secs(30),
+                expire_after: Duration::ZERO,
+            },
+            minimum_wait: Duration::ZERO,
+            warm_up,
+            common: Common::new(&limits, shards),
+            limits,
+        };
+        let mailboxes = Mailbox::for_shards(shards).into_iter().enumerate();
+        World {
+            shards: mailboxes
+                .map(|(index, mailbox)| Shard::new(index, settings.clone(), mailbox))
+                .collect(),
+            now_us: 1,
+            slots: 0,
+            readers: BTreeMap::new(),
+        }
+    }
+
+    fn call(&mut self, shard: usize, call: impl FnOnce(&mut Shard, &mut Context<'_>)) {
+        let mut commands = Commands::default();
+        let mut cx = Context {
+            now_us: self.now_us,
+            commands: &mut commands,
+            incidents: &mut Quiet,
+        };
+        call(&mut self.shards[shard], &mut cx);
+        commands.drain();
+    }
+
+    fn connect(&mut self, shard: usize) -> Peer {
+        let id = ConnectionId {
+            slot: self.slots,
+            generation: 0,
+        };
+        self.slots += 1;
+        self.readers
+            .insert((shard, id.slot), FrameReader::new(1 << 20));
+        self.call(shard, |shard, cx| {
+            shard.opened(id, ([127, 0, 0, 1], 1).into(), cx);
+        });
+        Peer(shard, id)
+    }
+
+    /// All shards work until there is nothing to do.
+    fn rest(&mut self) {
+        while self.shards.iter().any(Shard::has_messages) {
+            for shard in 0..self.shards.len() {
+                self.call(shard, |shard, cx| shard.exchange_messages(cx));
+            }
+        }
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        for _ in 0..4 * seconds {
+            self.now_us += SECOND / 4;
+            for shard in 0..self.shards.len() {
+                self.call(shard, |shard, cx| shard.tick(cx, |_| 0));
+            }
+            self.rest();
+        }
+    }
+
+    fn send(&mut self, Peer(shard, id): Peer, bytes: &[u8]) {
+        self.call(shard, |shard, cx| shard.received(id, bytes, cx));
+        self.rest();
+    }
+
+    fn get(&mut self, peer: Peer, path: &str, id: i32) -> Answers {
+        let mut bytes = Vec::new();
+        encode_path(&mut bytes, T::GetPulse, path, id);
+        self.send(peer, &bytes);
+        self.answers(peer)
+    }
+
+    fn ask(&mut self, peer: Peer, kind: T, path: &str, id: i32) -> Answers {
+        let mut bytes = Vec::new();
+        encode_path(&mut bytes, kind, path, id);
+        self.send(peer, &bytes);
+        self.answers(peer)
+    }
+
+    fn put(&mut self, peer: Peer, path: &str, details: &str) {
+        let mut bytes = Vec::new();
+        encode_pulse(&mut bytes, T::SendPulse, path, Some(details.as_bytes()), 99);
+        self.send(peer, &bytes);
+        assert_eq!(self.answers(peer), [(99, None)]);
+    }
+
+    fn answers(&mut self, Peer(shard, id): Peer) -> Answers {
+        let outbox = self.shards[shard].take_outbox(id);
+        let reader = self.readers.get_mut(&(shard, id.slot)).expect("connected");
+        for slice in outbox.slices(0) {
+            reader.push(slice);
+        }
+        let bytes = outbox.len();
+        self.call(shard, |shard, cx| shard.sent(id, bytes, 0, cx));
+        let reader = self.readers.get_mut(&(shard, id.slot)).expect("connected");
+        let mut answers = Vec::new();
+        while let Some(body) = reader.next() {
+            let message = decode(body.expect("a frame")).expect("an answer");
+            let details = match message.data {
+                Some(Data::Pulse(message::Pulse { details, .. })) => details,
+                _ => None,
+            };
+            let text = details.map(|details| String::from_utf8_lossy(details).into_owned());
+            answers.push((message.id, text));
+        }
+        answers
+    }
+
+    fn close(&mut self, Peer(shard, id): Peer) {
+        self.shards[shard].closed(id, Closed::Error(104), 0);
+        self.rest();
+    }
+
+    /// Kept, found, missing and given up.
+    fn counts(&self) -> [u64; 4] {
+        let counters = self.shards.iter().map(Shard::counters);
+        let of = |counters: Counters| {
+            [
+                counters.kept_reads,
+                counters.kept_reads_found,
+                counters.kept_reads_missing,
+                counters.kept_reads_given_up,
+            ]
+        };
+        counters.map(of).fold([0; 4], |sum, one| {
+            std::array::from_fn(|index| sum[index] + one[index])
+        })
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.shards.iter().map(Shard::buffered_bytes).sum()
+    }
+}
+
+fn key(number: usize) -> String {
+    format!("/workerbeats/topology-1-1/worker-{number}")
+}
+
+/// Some keys, which all shards own some of.
+const KEYS: usize = 16;
+
+fn found(id: i32, details: &str) -> Answers {
+    vec![(id, Some(details.to_owned()))]
+}
+
+#[test]
+fn a_read_is_answered_when_its_pulse_comes() {
+    for shards in [1, 2, 3] {
+        let mut world = World::new(shards);
+        let nimbus = world.connect(0);
+        let worker = world.connect(shards - 1);
+        for number in 0..KEYS {
+            assert_eq!(world.get(nimbus, &key(number), 5), []);
+            world.pass(1);
+            assert_eq!(world.answers(nimbus), []);
+            world.put(worker, &key(number), "beat");
+            assert_eq!(world.answers(nimbus), found(5, "beat"));
+            // The key is there: nothing waits.
+            assert_eq!(world.get(nimbus, &key(number), 6), found(6, "beat"));
+        }
+        assert_eq!(world.counts(), [KEYS as u64, KEYS as u64, 0, 0]);
+        assert_eq!(world.buffered_bytes(), 0);
+        assert!(world.shards.iter().all(Shard::is_settled));
+    }
+}
+
+#[test]
+fn the_end_answers_that_nothing_is_stored() {
+    for shards in [1, 2] {
+        let mut world = World::new(shards);
+        let nimbus = world.connect(0);
+        world.pass(11);
+        for number in 0..KEYS {
+            assert_eq!(world.get(nimbus, &key(number), number as i32), []);
+        }
+        world.pass(8);
+        assert_eq!(world.answers(nimbus), []);
+        world.pass(2);
+        let answers = world.answers(nimbus);
+        assert_eq!(answers.len(), KEYS);
+        assert!(answers.iter().all(|(_, details)| details.is_none()));
+        assert_eq!(world.get(nimbus, "/workerbeats/late", 1), [(1, None)]);
+        assert_eq!(world.counts(), [KEYS as u64, 0, KEYS as u64, 0]);
+        assert_eq!(world.buffered_bytes(), 0);
+    }
+}
+
+#[test]
+fn what_was_asked_for_and_what_came_back_is_counted() {
+    let mut world = World::new(1);
+    let peer = world.connect(0);
+    for number in 0..6 {
+        let id = number as i32;
+        assert_eq!(world.get(peer, &key(number), id), []);
+    }
+    world.put(peer, &key(6), "beat");
+    world.get(peer, &key(6), 50);
+    // One is given up before its pulse comes, and two never come.
+    world.pass(11);
+    for number in 0..4 {
+        world.put(peer, &key(number), "beat");
+    }
+    for stage in [WarmUpStage::On, WarmUpStage::Over] {
+        let progress = world.shards[0].warm_up_progress();
+        assert_eq!(progress.stage, stage);
+        assert_eq!((progress.asked_keys, progress.found_keys), (7, 5));
+        world.pass(10);
+    }
+}
+
+/// Storm's client writes a request again every second, eleven times in all.
+#[test]
+fn repeats_replace_each_other_and_have_one_answer() {
+    for shards in [1, 2] {
+        let limits = Limits {
+            in_flight: 2,
+            ..Limits::wide()
+        };
+        let mut world = World::with(shards, limits, WINDOW);
+        let nimbus = world.connect(0);
+        let worker = world.connect(0);
+        for number in 0..KEYS / 4 {
+            for _ in 0..4 {
+                assert_eq!(world.get(nimbus, &key(number), 7), []);
+                world.pass(1);
+            }
+            world.put(worker, &key(number), "beat");
+            assert_eq!(world.answers(nimbus), found(7, "beat"));
+        }
+        assert_eq!(world.counts()[0], KEYS as u64 / 4);
+    }
+}
+
+#[test]
+fn a_read_is_given_up_quietly_and_a_fresh_one_waits_again() {
+    for (shards, number) in [(1, 0), (2, 0), (2, 1), (2, 2), (2, 3)] {
+        let mut world = World::with(shards, Limits::wide(), Duration::from_secs(60));
+        let nimbus = world.connect(0);
+        let worker = world.connect(0);
+        let key = key(number);
+        assert_eq!(world.get(nimbus, &key, 1), []);
+        world.pass(5);
+        assert_eq!(world.get(nimbus, &key, 1), []);
+        world.pass(9);
+        assert!(world.buffered_bytes() > 0, "the repeat waits on");
+        world.pass(2);
+        assert_eq!(world.answers(nimbus), []);
+        assert_eq!(world.counts(), [1, 0, 0, 1]);
+        assert_eq!(world.buffered_bytes(), 0);
+        assert_eq!(world.get(nimbus, &key, 1), []);
+        world.put(worker, &key, "beat");
+        assert_eq!(world.answers(nimbus), found(1, "beat"));
+    }
+}
+
+/// The answer to the first request must not be taken for one to the second.
+#[test]
+fn another_request_with_its_id_withdraws_a_read() {
+    for number in 0..KEYS {
+        let mut world = World::new(2);
+        let nimbus = world.connect(0);
+        let worker = world.connect(1);
+        assert_eq!(world.get(nimbus, &key(number), 3), []);
+        let list = world.ask(nimbus, T::GetAllNodesForPath, "/workerbeats", 3);
+        assert_eq!(list, [(3, None)]);
+        world.put(worker, &key(number), "beat");
+        assert_eq!(world.answers(nimbus), []);
+        assert_eq!(world.get(nimbus, "/workerbeats/a", 4), []);
+        assert_eq!(world.get(nimbus, "/workerbeats/b", 4), []);
+        assert_eq!(world.get(nimbus, "/workerbeats/a", 4), []);
+        world.put(worker, "/workerbeats/b", "of b");
+        assert_eq!(world.answers(nimbus), []);
+        world.put(worker, "/workerbeats/a", "of a");
+        assert_eq!(world.answers(nimbus), found(4, "of a"));
+        assert_eq!(world.counts(), [4, 1, 0, 3]);
+        assert_eq!(world.buffered_bytes(), 0);
+    }
+}
+
+#[test]
+fn nothing_stays_of_a_peer_that_is_gone() {
+    for shards in [1, 2, 4] {
+        let mut world = World::new(shards);
+        let stays = world.connect(0);
+        let goes = world.connect(0);
+        for number in 0..KEYS {
+            world.get(goes, &key(number), number as i32);
+        }
+        assert!(world.buffered_bytes() > 0);
+        world.close(goes);
+        assert_eq!(world.buffered_bytes(), 0);
+        assert_eq!(world.counts(), [KEYS as u64, 0, 0, KEYS as u64]);
+        for number in 0..KEYS {
+            world.put(stays, &key(number), "beat");
+        }
+        assert!(world.shards.iter().all(Shard::is_settled));
+    }
+}
+
+#[test]
+fn what_a_client_has_deleted_is_missing_at_once() {
+    for shards in [1, 2] {
+        let mut world = World::new(shards);
+        let worker = world.connect(0);
+        let nimbus = world.connect(shards - 1);
+        for number in 0..KEYS / 2 {
+            let key = key(number);
+            world.put(worker, &key, "beat");
+            world.ask(worker, T::DeletePulseId, &key, 1);
+            assert_eq!(world.get(nimbus, &key, 1), [(1, None)]);
+            // It waits, and is then deleted by a worker that stops.
+            let key = format!("{key}-2");
+            assert_eq!(world.get(nimbus, &key, 2), []);
+            world.ask(worker, T::DeletePath, &key, 1);
+            assert_eq!(world.answers(nimbus), [(2, None)]);
+        }
+        // A directory, as Nimbus deletes it.
+        assert_eq!(world.get(nimbus, "/workerbeats/gone/a", 1), []);
+        world.ask(worker, T::DeletePath, "/workerbeats/gone/", 1);
+        assert_eq!(world.get(nimbus, "/workerbeats/gone/b", 2), [(2, None)]);
+        assert_eq!(world.get(nimbus, "/workerbeats/gone-too/b", 3), []);
+    }
+}
+
+#[test]
+fn other_requests_do_not_wait() {
+    let mut world = World::new(2);
+    let peer = world.connect(0);
+    for kind in [T::GetAllNodesForPath, T::GetAllPulseForPath, T::Exists] {
+        for number in 0..KEYS {
+            assert_eq!(world.ask(peer, kind, &key(number), 1).len(), 1, "{kind:?}");
+        }
+    }
+    let mut off = World::with(2, Limits::wide(), Duration::ZERO);
+    let peer = off.connect(0);
+    for number in 0..KEYS {
+        assert_eq!(off.get(peer, &key(number), 1), [(1, None)]);
+    }
+}
+
+/// Reads that wait are requests in flight: what a peer asks beyond its limit stays in its socket.
+#[test]
+fn reads_that_wait_count_as_in_flight() {
+    let limits = Limits {
+        in_flight: 4,
+        ..Limits::wide()
+    };
+    for shards in [1, 2] {
+        let mut world = World::with(shards, limits.clone(), WINDOW);
+        let peer = world.connect(0);
+        let writer = world.connect(0);
+        let mut bytes = Vec::new();
+        for number in 0..KEYS {
+            encode_path(&mut bytes, T::GetPulse, &key(number), number as i32);
+        }
+        world.send(peer, &bytes);
+        assert_eq!(world.counts()[0], 4);
+        for number in 0..KEYS {
+            world.put(writer, &key(number), "beat");
+        }
+        world.rest();
+        assert_eq!(world.answers(peer).len(), KEYS);
+    }
+}
+
+/// A daemon that stands by for another one has been up for long when the first clients come.
+#[test]
+fn the_warm_up_begins_with_the_first_client() {
+    let mut world = World::new(2);
+    world.pass(1000);
+    // A check connects and is gone.
+    let check = world.connect(1);
+    world.pass(19);
+    world.close(check);
+    world.pass(16);
+    let nimbus = world.connect(0);
+    for number in 0..KEYS {
+        assert_eq!(world.get(nimbus, &key(number), number as i32), []);
+    }
+    world.pass(9);
+    let worker = world.connect(1);
+    for number in 0..KEYS {
+        world.put(worker, &key(number), "beat");
+    }
+    assert_eq!(world.answers(nimbus).len(), KEYS);
+    world.pass(12);
+    assert_eq!(world.get(nimbus, "/workerbeats/late", 1), [(1, None)]);
+}
+
+#[test]
+fn a_stop_drops_what_waits() {
+    for shards in [1, 2] {
+        let mut world = World::new(shards);
+        let nimbus = world.connect(0);
+        for number in 0..KEYS {
+            world.get(nimbus, &key(number), number as i32);
+        }
+        for shard in &mut world.shards {
+            shard.drop_waiting_reads();
+        }
+        world.rest();
+        assert_eq!(world.get(nimbus, "/workerbeats/late", 1), []);
+        assert!(world.shards.iter().all(Shard::is_settled));
+        assert_eq!(world.buffered_bytes(), 0);
+        let all = KEYS as u64 + 1;
+        assert_eq!(world.counts(), [all, 0, 0, all]);
+    }
+}
+
+/// Nimbus reads all workers and then lists their root, every 10 s.
+#[test]
+fn a_whole_pass_that_finds_everything_ends_the_wait_for_its_connection() {
+    for shards in [1, 2] {
+        let mut world = World::with(shards, Limits::wide(), Duration::from_secs(60));
+        let nimbus = world.connect(0);
+        let worker = world.connect(shards - 1);
+        let list = |world: &mut World| {
+            let answer = world.ask(nimbus, T::GetAllNodesForPath, "/workerbeats", 9);
+            assert_eq!(answer, [(9, None)]);
+        };
+        for number in 0..KEYS {
+            world.put(worker, &key(number), "beat");
+            world.get(nimbus, &key(number), 1);
+        }
+        // It may have come in the middle of a pass.
+        list(&mut world);
+        // In this pass one is missing at first.
+        assert_eq!(world.get(nimbus, "/workerbeats/late", 1), []);
+        world.pass(10);
+        assert_eq!(world.answers(nimbus), []);
+        list(&mut world);
+        assert_eq!(world.get(nimbus, "/workerbeats/late", 1), []);
+        world.put(worker, "/workerbeats/late", "beat");
+        assert_eq!(world.answers(nimbus), found(1, "beat"));
+        list(&mut world);
+        assert_eq!(world.get(nimbus, "/workerbeats/new", 1), [(1, None)]);
+        // Other connections are not concerned.
+        assert_eq!(world.get(worker, "/workerbeats/new", 1), []);
+    }
+}
