@@ -63,6 +63,7 @@ fn without_anything_the_defaults_are_in_force() {
         ("server.port", "6699"),
         ("server.max_threads", "50"),
         ("server.minimum_wait", "5ms"),
+        ("server.warm_up", "20s"),
         ("auth.method", "NONE"),
         ("auth.login_config", "\"\""),
         ("kerberos.users", "[]"),

@@ -47,3 +47,4 @@ mod storm_yaml_cross_check;
 mod storms_options;
 mod thrift_cross_check;
 mod top;
+mod warm_up;

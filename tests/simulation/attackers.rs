@@ -25,6 +25,8 @@ pub enum Kind {
     Keys,
     /// Long paths, for keys of other shards.
     Forwards,
+    /// Reads of keys that nobody has written yet, and again with the same ids.
+    Waits,
     /// Begins logins.
     HalfLogins,
     WrongPasswords,
@@ -32,7 +34,7 @@ pub enum Kind {
     Garbage,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind::Trickles,
     Kind::Huge,
     Kind::Lists,
@@ -41,6 +43,7 @@ const KINDS: [Kind; 11] = [
     Kind::Replaces,
     Kind::Keys,
     Kind::Forwards,
+    Kind::Waits,
     Kind::HalfLogins,
     Kind::WrongPasswords,
     Kind::Garbage,
@@ -119,6 +122,19 @@ impl Kind {
                     let path = format!("{directory}/{}", "f".repeat(random.below(4000)));
                     let kind = [T::Exists, T::GetPulse, T::DeletePulseId][random.below(3)];
                     encode_path(out, kind, &format!("{path}{}", random.below(100)), id);
+                }
+            }
+            Kind::Waits => {
+                for _ in 0..20 {
+                    let key = format!("{directory}/name-{}", random.below(100_000));
+                    let id = random.below(200) as i32;
+                    encode_path(out, T::GetPulse, &key, id);
+                    if random.one_in(4) {
+                        encode_path(out, T::GetPulse, &key, id);
+                    }
+                    if random.one_in(16) {
+                        encode_path(out, T::DeletePath, &key, -1);
+                    }
                 }
             }
             Kind::HalfLogins => out.extend(login::ask_for_token()),

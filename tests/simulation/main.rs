@@ -6,6 +6,7 @@
 
 mod attackers;
 mod memory;
+mod outages;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -96,6 +97,7 @@ impl World {
                 expire_after: Duration::ZERO,
             },
             minimum_wait: Duration::from_millis(2),
+            warm_up: Duration::ZERO,
             common: common.clone(),
         };
         // Lanes that are full most of the time.

@@ -85,10 +85,18 @@ impl Siege {
         };
         let has_login = random.one_in(2);
         let lane = 1 + random.below(64);
-        Siege::of(random, limits, count, lane, has_login)
+        let warm_up = Duration::from_secs([0, 4, 30][random.below(3)]);
+        Siege::of(random, limits, count, lane, has_login, warm_up)
     }
 
-    fn of(mut random: Random, limits: Limits, count: usize, lane: usize, has_login: bool) -> Siege {
+    fn of(
+        mut random: Random,
+        limits: Limits,
+        count: usize,
+        lane: usize,
+        has_login: bool,
+        warm_up: Duration,
+    ) -> Siege {
         let mut siege = None;
         let info = allocation_counter::measure(|| {
             let common = Common::new(&limits, count);
@@ -101,6 +109,7 @@ impl Siege {
                     expire_after: Duration::from_secs(60),
                 },
                 minimum_wait: Duration::from_millis(2),
+                warm_up,
                 common: common.clone(),
             };
             let mailboxes = Mailbox::with_room_for(count, lane).into_iter().enumerate();

@@ -1,5 +1,7 @@
 //! One kind of memory at a time, from its beginning to its end, so that nothing else hides what is not counted.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use storm_pacemaker::limits::{Limits, SEGMENT_BYTES};
 use storm_pacemaker::store::{Store, StoreLimits};
@@ -8,13 +10,15 @@ use support::{Random, login};
 
 use super::Siege;
 
+const WARM_UP: Duration = Duration::from_secs(20);
+
 /// A siege in which a test says what happens.
 fn quiet(shards: usize, has_login: bool) -> Siege {
     let limits = Limits {
         frame_bytes: 4 << 20,
         ..Limits::wide()
     };
-    Siege::of(Random(1), limits, shards, 4096, has_login)
+    Siege::of(Random(1), limits, shards, 4096, has_login, WARM_UP)
 }
 
 impl Siege {
@@ -130,6 +134,55 @@ fn an_answer_under_way_counts_until_it_is_gone() {
             siege.free();
             siege.check().unwrap();
             assert_eq!(siege.accounts().buffered, 0);
+        }
+    }
+}
+
+/// A read that waits counts with its path in both of its shards, whether it is answered, given up, or its peer goes.
+#[test]
+fn reads_that_wait_count_until_they_end() {
+    for shards in [1, 2, 3] {
+        for end in 0..3 {
+            let mut siege = quiet(shards, false);
+            siege.connect_to(0);
+            siege.connect_to(0);
+            let before = siege.accounts().buffered;
+            let mut bytes = Vec::new();
+            for number in 0..1000 {
+                let path = format!("/d/{number:0>100}");
+                encode_path(&mut bytes, MessageType::GetPulse, &path, number);
+            }
+            for piece in bytes.chunks(8192) {
+                siege.receive(piece);
+                siege.exchange();
+            }
+            assert!(siege.accounts().buffered > before + 1000 * 500);
+            match end {
+                0 => siege.close(1),
+                1 => {
+                    siege.now_us += 11_000_000;
+                    for shard in 0..shards {
+                        siege.call(shard, |shard, cx| shard.tick(cx, |_| 0));
+                    }
+                }
+                _ => {
+                    siege.connect_to(0);
+                    for number in 0..1000 {
+                        let mut bytes = Vec::new();
+                        let path = format!("/d/{number:0>100}");
+                        encode_pulse(&mut bytes, MessageType::SendPulse, &path, Some(b""), 1);
+                        siege.receive(&bytes);
+                        siege.exchange();
+                    }
+                }
+            }
+            for _ in 0..10 {
+                siege.exchange();
+                siege.attackers.retain(|peer| !peer.closed);
+                siege.take_all();
+            }
+            siege.check().unwrap();
+            assert_eq!(siege.accounts().buffered, before);
         }
     }
 }
