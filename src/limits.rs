@@ -186,7 +186,7 @@ pub(crate) const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=
 /// How long a pulse may wait for others (see `shard::pace`).
 pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_millis(100);
 
-/// How long after a start reads of keys without a pulse wait (see `shard::warm_up`).
+/// How long reads of keys without a new pulse wait, after a start or a pause (see `shard::warm_up`).
 pub const WARM_UP: RangeInclusive<Duration> = Duration::ZERO..=seconds(120);
 
 /// Shards of the process. More than cores works, and helps only tests.
@@ -271,9 +271,13 @@ const PAGE_PART: u64 = 8;
 /// again every second, eleven times in all, and give it up after 11 s.
 pub(crate) const KEPT_READ_TIME: Duration = seconds(10);
 
-/// A daemon that stores nothing, and that nobody was connected to for this time, is as good as new. Clients that
-/// are only dialling again are back before: within 13 s.
-pub(crate) const UNUSED_TIME: Duration = seconds(15);
+/// A daemon that no client has asked for anything for this time is as good as new: a warm-up begins with the next
+/// request. Nimbus lists every 10 s (nimbus.monitor.freq.secs), so it is longer than that. After a shorter pause workers
+/// are back in time all the same: 13 s to their next dial and 3 s to their next pulse make less than 30 s with it.
+pub(crate) const QUIET_TIME: Duration = seconds(12);
+
+/// How often a shard notes that its clients ask, in microseconds.
+pub(crate) const NOTE_EVERY_US: u64 = 500_000;
 
 /// Reads that one tick of a shard gives up: a millisecond or two.
 pub(crate) const GIVEN_UP_A_TICK: usize = 4096;

@@ -57,6 +57,7 @@ impl Engine {
         mailbox: Mailbox,
     ) -> Engine {
         let part_limit_bytes = limits.parts_bytes(settings.shards) as usize;
+        let warm_up = WarmUp::new(index, &settings);
         Engine {
             index,
             shards: settings.shards,
@@ -68,7 +69,7 @@ impl Engine {
             mailbox,
             scans: Scans::default(),
             wake: WakeWork::default(),
-            warm_up: WarmUp::new(settings.warm_up, settings.shards),
+            warm_up,
             part_limit_bytes,
             pace: Pace::new(settings.minimum_wait),
             counters: Counters::default(),

@@ -37,7 +37,7 @@ pub use logins::Policy;
 pub use mailbox::Mailbox;
 pub use settings::{Common, Settings};
 pub(crate) use snapshot::Snapshot;
-pub use warm_up::{WarmUpProgress, WarmUpStage};
+pub use warm_up::{Activity, WarmUpProgress, WarmUpStage};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -220,7 +220,7 @@ impl Shard {
         self.give_way(cx);
         self.tick_logins(cx);
         self.tick_ageing(cx);
-        self.tick_warm_up(self.peers.connections(), cx);
+        self.tick_warm_up(cx);
         self.peers.shrink();
         self.engine.scans.shrink();
         self.engine.wake.shrink();

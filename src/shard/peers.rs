@@ -74,11 +74,6 @@ impl Peers {
         Some(peer)
     }
 
-    /// Open connections of all shards.
-    pub(super) fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
-    }
-
     /// Gives memory back that many connections needed and few need.
     pub(super) fn shrink(&mut self) {
         self.slots.shrink();

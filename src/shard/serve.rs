@@ -58,6 +58,7 @@ impl Shard {
     /// what they ask, and answers our peers with what they reply. Then sends what waits for room, and rings.
     pub fn exchange_messages(&mut self, cx: &mut Context<'_>) {
         self.engine.wake.begin();
+        self.engine.warm_up.refresh(cx.now_us);
         while let Some(id) = self.engine.wake.next_waiting() {
             if let Some(Slot { peer, .. }) = self.peers.slots.get_mut(id) {
                 peer.waits_for_wake = false;
@@ -387,8 +388,15 @@ pub(super) fn serve_frame(
         engine.answer(peer, &request.path, meta, outcome, cx);
         return Ok(());
     }
-    if request.kind == RequestKind::SendPulse {
-        logins.note_trusted(peer);
+    match request.kind {
+        RequestKind::SendPulse => {
+            logins.note_trusted(peer);
+            engine.warm_up.note_request(cx.now_us);
+        }
+        RequestKind::GetPulse | RequestKind::GetAllNodesForPath => {
+            engine.warm_up.note_request(cx.now_us);
+        }
+        _ => {}
     }
     if peer.open_reads > 0 && engine.is_repeat(peer, &request, cx.now_us) {
         return Ok(());
@@ -418,7 +426,7 @@ pub(super) fn serve_frame(
         }
         Route::Everywhere(scan) => {
             if let Scan::List = scan {
-                peer.pass.note_list(&request.path, peer.open_reads > 0);
+                engine.note_list(peer, &request.path);
             }
             let path = Arc::from(&*request.path);
             peer.scan = ScanStage::Waiting(Box::new(WaitingScan { meta, scan, path }));
@@ -445,8 +453,7 @@ fn serve_own_read(
         engine.keep_read(owner, path, hash, target);
     } else {
         let outcome = engine.execute(path, KeyWork::Get { hash }, cx.now_us);
-        peer.pass
-            .note_read(matches!(outcome, Outcome::Pulse(Some(_))));
+        engine.note_read(peer, &outcome);
         engine.answer(peer, path, meta, outcome, cx);
     }
 }

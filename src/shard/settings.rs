@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ahash::RandomState;
 
-use super::AddressAccounts;
+use super::{Activity, AddressAccounts};
 use crate::budget::Budget;
 use crate::limits::{Ageing, Limits};
 use crate::store::{StoreBudget, StoreLimits};
@@ -20,7 +20,7 @@ pub struct Settings {
     pub ageing: Ageing,
     /// See [`super::pace`].
     pub minimum_wait: Duration,
-    /// How long after a start reads wait for pulses: see [`super::warm_up`]. Zero: never.
+    /// How long after a start or a pause reads wait for pulses: see [`super::warm_up`]. Zero: never.
     pub warm_up: Duration,
     pub common: Common,
 }
@@ -38,6 +38,7 @@ pub struct Common {
     pub accounts: Arc<AddressAccounts>,
     /// Open connections of all shards.
     pub connections: Arc<AtomicU64>,
+    pub activity: Arc<Activity>,
 }
 
 impl Common {
@@ -52,6 +53,7 @@ impl Common {
             stored: StoreBudget::new(stored, shards),
             accounts: Arc::new(AddressAccounts::new(limits)),
             connections: Arc::new(AtomicU64::new(0)),
+            activity: Arc::new(Activity::new(shards)),
         }
     }
 }

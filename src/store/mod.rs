@@ -147,6 +147,12 @@ impl Store {
         self.directory.find_key(key, hash).is_some()
     }
 
+    /// When a key was last written, in milliseconds of the clock of [`Self::put`]'s caller.
+    pub(crate) fn written_ms(&self, key: &str, hash: u64) -> Option<u64> {
+        let pulse = self.directory.pulse(self.directory.find_key(key, hash)?)?;
+        Some(pulse.written.ms())
+    }
+
     /// Removes one key. Returns whether it was stored.
     pub(crate) fn remove(&mut self, key: &str, hash: u64) -> bool {
         let Some(node) = self.directory.find_key(key, hash) else {

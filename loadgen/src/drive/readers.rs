@@ -261,8 +261,8 @@ impl Readers {
         }
         let took_us = self.context.now_us.saturating_sub(request.planned_us);
         // A server that has just started may wait for the first pulse of the worker.
-        let is_of_nothing = matches!(request.what.task, Task::Get(_))
-            && self.askers[index].known == Known::Nothing;
+        let is_of_nothing =
+            matches!(request.what.task, Task::Get(_)) && self.askers[index].known == Known::Nothing;
         if took_us > storm::RESEND_AFTER_US && !is_of_nothing {
             self.context.record.errors.add(ErrorKind::OverOneSecond);
         }

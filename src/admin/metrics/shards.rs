@@ -184,15 +184,24 @@ fn warm_up(out: &mut Encoder<'_>, reports: &Reports) -> fmt::Result {
     let kept = of_each(reports, |shard| shard.counters.kept_reads);
     let help = "GET_PULSE requests that had to wait for the pulses of their keys";
     out.counter("reads_kept", None, help, kept)?;
-    let results: [(&str, fn(&Snapshot) -> u64); 3] = [
-        ("found", |shard| shard.counters.kept_reads_found),
-        ("missing", |shard| shard.counters.kept_reads_missing),
-        ("given_up", |shard| shard.counters.kept_reads_given_up),
+    let counters = || reports.iter().map(|(_, report)| &report.shard.counters);
+    let results: [(_, u64); 3] = [
+        (
+            "found",
+            counters().map(|counters| counters.kept_reads_found).sum(),
+        ),
+        (
+            "missing",
+            counters().map(|counters| counters.kept_reads_missing).sum(),
+        ),
+        (
+            "given_up",
+            counters()
+                .map(|counters| counters.kept_reads_given_up)
+                .sum(),
+        ),
     ];
-    let results = results.map(|(result, number)| {
-        let of_shards = reports.iter().map(|(_, report)| number(&report.shard));
-        ([("result", result.to_owned())], of_shards.sum::<u64>())
-    });
+    let results = results.map(|(result, count)| ([("result", result.to_owned())], count));
     let help = "GET_PULSE requests that had to wait, by how that ended";
     out.counter("reads_kept_ended", None, help, results)
 }

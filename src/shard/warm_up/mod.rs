@@ -1,5 +1,5 @@
-//! Reads that wait. For `server.warm_up` after a start, a GET_PULSE for a key that no pulse has touched since
-//! is kept, and answered when its pulse comes, or as missing at the end. Nimbus takes a worker for dead if a
+//! Reads that wait. For `server.warm_up` from the first request after a start or after a pause of 12 s, a GET_PULSE
+//! for a key that no pulse has touched since is kept, and answered when its pulse comes, or as missing at the end. Nimbus takes a worker for dead if a
 //! read finds nothing 30 s after the worker's last change: after an outage it must not read before the workers
 //! have come back.
 //!
@@ -7,20 +7,23 @@
 //! connections may be kept ([`OpenReads`]): a repeat of one is not asked again, and nothing stays of a peer
 //! that is gone.
 
+mod activity;
 mod asked;
 mod kept;
 mod open;
 mod pass;
 mod serve;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use asked::AskedKeys;
 use kept::KeptReads;
 use open::OpenReads;
 
-use crate::limits::UNUSED_TIME;
+use super::Settings;
+use crate::limits::NOTE_EVERY_US;
 
+pub use activity::Activity;
 pub(super) use kept::KEPT_BYTES;
 pub(super) use pass::Pass;
 
@@ -44,7 +47,7 @@ pub enum WarmUpStage {
     #[default]
     Off,
     Over,
-    /// It begins with the first client.
+    /// It begins with the next request.
     Ready,
     On,
 }
@@ -71,18 +74,20 @@ impl std::iter::Sum for WarmUpProgress {
     }
 }
 
-const UNUSED_US: u64 = UNUSED_TIME.as_micros() as u64;
-
 #[derive(Debug)]
 pub(super) struct WarmUp {
+    shard: usize,
     /// Zero: off.
     window_us: u64,
+    activity: Arc<Activity>,
+    /// When this shard notes again that its clients ask.
+    next_note_us: u64,
     phase: Phase,
+    /// When the warm-up began, or the last one did.
+    began_us: Option<u64>,
     kept: KeptReads,
     open: OpenReads,
     asked: AskedKeys,
-    /// Since when nobody is connected and nothing is stored.
-    unused_since_us: Option<u64>,
     /// Keys asked for and found in the warm-up that is over.
     last: (u64, u64),
 }
@@ -90,9 +95,9 @@ pub(super) struct WarmUp {
 /// Where the warm-up is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
-    /// It begins with the first client. A daemon that stands by for another one may wait for that for days.
+    /// It begins with the next request. A daemon that stands by for another one may wait for that for days.
     Ready,
-    Since(u64),
+    On,
     Over,
     /// The daemon stops in the warm-up: what would wait is dropped. An answer that nothing is stored could cost
     /// a worker.
@@ -100,49 +105,70 @@ enum Phase {
 }
 
 impl WarmUp {
-    pub(super) fn new(window: Duration, shards: usize) -> WarmUp {
+    pub(super) fn new(shard: usize, settings: &Settings) -> WarmUp {
+        let is_off = settings.warm_up.is_zero();
         WarmUp {
-            window_us: window.as_micros() as u64,
-            phase: if window.is_zero() {
-                Phase::Over
-            } else {
-                Phase::Ready
-            },
+            shard,
+            window_us: settings.warm_up.as_micros() as u64,
+            activity: settings.common.activity.clone(),
+            next_note_us: if is_off { u64::MAX } else { 0 },
+            phase: if is_off { Phase::Over } else { Phase::Ready },
+            began_us: None,
             kept: KeptReads::default(),
             open: OpenReads::default(),
-            asked: AskedKeys::new(shards),
-            unused_since_us: None,
+            asked: AskedKeys::new(settings.shards),
             last: (0, 0),
         }
     }
 
-    /// Whether reads of keys without a pulse wait.
-    pub(super) fn is_on(&self) -> bool {
-        self.phase != Phase::Over
+    /// A client asks for something that it would not ask a daemon that only stands by: it sends a pulse, reads one,
+    /// or lists. After a pause a warm-up begins.
+    pub(super) fn note_request(&mut self, now_us: u64) {
+        if now_us >= self.next_note_us {
+            self.next_note_us = now_us + NOTE_EVERY_US;
+            self.activity.note(self.shard, now_us);
+            self.refresh(now_us);
+        }
     }
 
-    /// To be called a few times a second. `connections` are those of the process, `keys` those of this shard.
-    fn tick(&mut self, now_us: u64, connections: u64, keys: u64) {
-        if self.window_us == 0 || self.phase == Phase::Stopping {
+    /// Notices that another shard has begun a warm-up: before requests that it forwards are served.
+    pub(super) fn refresh(&mut self, now_us: u64) {
+        let began_us = self.activity.began_us();
+        let is_new = began_us.is_some_and(|began_us| {
+            self.began_us != Some(began_us) && now_us < began_us + self.window_us
+        });
+        if is_new && self.phase != Phase::Stopping {
+            self.phase = Phase::On;
+            self.began_us = began_us;
+            self.asked.clear();
+        }
+    }
+
+    /// Whether reads of keys without a new pulse wait.
+    pub(super) fn is_on(&self) -> bool {
+        matches!(self.phase, Phase::On | Phase::Stopping)
+    }
+
+    /// The time before which a key must have been written for its reads to wait, in milliseconds.
+    fn began_ms(&self) -> u64 {
+        self.began_us.unwrap_or_default() / 1000
+    }
+
+    /// To be called a few times a second.
+    fn tick(&mut self, now_us: u64) {
+        if self.window_us == 0 {
             return;
         }
-        if connections == 0 && keys == 0 {
-            let since_us = *self.unused_since_us.get_or_insert(now_us);
-            if now_us - since_us >= UNUSED_US {
-                // As after a start: the clients that come next may have been away.
-                self.phase = Phase::Ready;
-                self.asked.clear();
-                return;
-            }
-        } else {
-            self.unused_since_us = None;
-        }
+        self.refresh(now_us);
+        let end_us = self.began_us.unwrap_or_default() + self.window_us;
         match self.phase {
-            Phase::Ready if connections > 0 => self.phase = Phase::Since(now_us),
-            Phase::Since(begun_us) if now_us >= begun_us + self.window_us => {
+            Phase::On if now_us >= end_us => {
                 self.phase = Phase::Over;
                 self.last = self.asked.count();
                 self.asked.clear();
+            }
+            Phase::Over if self.kept.count() == 0 && self.activity.is_quiet(now_us) => {
+                self.phase = Phase::Ready;
             }
             _ => {}
         }
@@ -158,8 +184,8 @@ impl WarmUp {
     /// Whether reads that were kept are to be answered or dropped at the next wake.
     pub(super) fn has_work(&self) -> bool {
         match self.phase {
-            Phase::Ready | Phase::Since(_) => self.kept.has_due(),
-            Phase::Over | Phase::Stopping => self.kept.count() > 0,
+            Phase::On => self.kept.has_due(),
+            Phase::Ready | Phase::Over | Phase::Stopping => self.kept.count() > 0,
         }
     }
 
@@ -176,7 +202,7 @@ impl WarmUp {
         let stage = match self.phase {
             _ if self.window_us == 0 => WarmUpStage::Off,
             Phase::Ready => WarmUpStage::Ready,
-            Phase::Since(_) | Phase::Stopping => WarmUpStage::On,
+            Phase::On | Phase::Stopping => WarmUpStage::On,
             Phase::Over => WarmUpStage::Over,
         };
         let (asked_keys, found_keys) = if self.is_on() {

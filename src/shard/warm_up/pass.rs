@@ -5,7 +5,14 @@
 /// UI use the same connection, but do not list. So all reads between two lists of a root are at least one whole
 /// pass: if all have found their keys, every worker is back.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(in crate::shard) enum Pass {
+pub(in crate::shard) struct Pass {
+    /// When the warm-up began that it belongs to.
+    began_us: Option<u64>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Stage {
     /// The root was not listed: Nimbus may have come in the middle of a pass.
     #[default]
     Unknown,
@@ -18,32 +25,43 @@ pub(in crate::shard) enum Pass {
 }
 
 impl Pass {
-    /// A read has ended.
-    pub(in crate::shard) fn note_read(&mut self, was_found: bool) {
-        if let Pass::Begun { found, missed } = self {
+    /// A read has ended, in the warm-up that began then.
+    pub(super) fn note_read(&mut self, was_found: bool, began_us: Option<u64>) {
+        self.belong_to(began_us);
+        if let Stage::Begun { found, missed } = &mut self.stage {
             *found |= was_found;
             *missed |= !was_found;
         }
     }
 
     /// The peer lists this path. `waits`: a read of it has no answer yet.
-    pub(in crate::shard) fn note_list(&mut self, path: &str, waits: bool) {
+    pub(super) fn note_list(&mut self, path: &str, waits: bool, began_us: Option<u64>) {
+        self.belong_to(began_us);
         let is_root = path.trim_end_matches('/').rfind('/') == Some(0);
-        *self = match *self {
+        self.stage = match self.stage {
             _ if !is_root => return,
-            Pass::Complete => Pass::Complete,
-            Pass::Begun {
+            Stage::Complete => Stage::Complete,
+            Stage::Begun {
                 found: true,
                 missed: false,
-            } if !waits => Pass::Complete,
-            _ => Pass::Begun {
+            } if !waits => Stage::Complete,
+            _ => Stage::Begun {
                 found: false,
                 missed: false,
             },
         };
     }
 
-    pub(in crate::shard) fn is_complete(self) -> bool {
-        self == Pass::Complete
+    pub(super) fn is_complete(self, began_us: Option<u64>) -> bool {
+        self.stage == Stage::Complete && self.began_us == began_us
+    }
+
+    fn belong_to(&mut self, began_us: Option<u64>) {
+        if self.began_us != began_us {
+            *self = Pass {
+                began_us,
+                stage: Stage::Unknown,
+            };
+        }
     }
 }

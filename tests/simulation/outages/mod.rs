@@ -23,18 +23,20 @@ const WARM_UP: Duration = Duration::from_secs(20);
 /// `nimbus.task.timeout.secs`, in milliseconds.
 const TASK_TIMEOUT_MS: u64 = 30_000;
 
-/// How long after its 30 s, or after 20 s of the daemon's life, a worker that died may still live for Nimbus. The
-/// warm-up begins with the first client, maybe after 11 s. A request is lost for 11 s if another thread of Nimbus gives
-/// its own up and closes the connection that they share: the list of the last pass, and a read of the next one. Between
-/// the two there is a pause of 10 s.
-const NOTICED_AFTER_MS: u64 = 45_000;
+/// How long after its 30 s, or after the daemon's life began and a warm-up is over, a worker that died may still live
+/// for Nimbus. The warm-up begins with the first request, maybe after 11 s. Between two passes there is a pause of
+/// 10 s. And a request is lost for 11 s whenever another thread of Nimbus gives its own up and closes the connection
+/// that they share.
+const NOTICED_AFTER_MS: u64 = 60_000;
 
-/// How the daemon is replaced.
+/// What happens to the daemon.
 #[derive(Clone, Copy, Debug)]
 enum Replacement {
     /// It is killed, and comes back after so many milliseconds: the kernel resets its connections, and refuses
     /// others meanwhile.
     Outage(u64),
+    /// It lives, but nothing reaches it for so many milliseconds.
+    Isolation(u64),
 }
 
 /// What Nimbus got wrong, and how long it took at worst to notice a worker's death.
@@ -130,6 +132,11 @@ impl World {
                 self.pass(milliseconds);
                 self.network.start(self.now_ms);
             }
+            Replacement::Isolation(milliseconds) => {
+                self.network.cut();
+                self.pass(milliseconds);
+                self.network.mend(self.now_ms);
+            }
         }
     }
 
@@ -150,7 +157,12 @@ fn run(seed: u64, warm_up: Duration) -> Verdict {
         world.pass(gap_ms);
         world.some_workers_die();
         let outage_ms = 1000 + world.random.below(114_000) as u64;
-        world.replace(Replacement::Outage(outage_ms));
+        let how = if world.random.one_in(3) {
+            Replacement::Isolation(outage_ms)
+        } else {
+            Replacement::Outage(outage_ms)
+        };
+        world.replace(how);
         world.some_workers_die();
         let gap_ms = world.random.below(60_000) as u64;
         world.pass(gap_ms);

@@ -47,6 +47,8 @@ pub struct Network {
     warm_up: Duration,
     daemons: Vec<Daemon>,
     is_listening: bool,
+    /// When the daemon that accepts was last reached again.
+    reached_ms: u64,
 }
 
 struct Daemon {
@@ -55,6 +57,8 @@ struct Daemon {
     now_us: u64,
     /// By slot, which no two connections share.
     readers: Vec<Option<FrameReader>>,
+    /// The connections of lower slots are lost: nothing gets through.
+    lost: usize,
 }
 
 impl Network {
@@ -65,6 +69,7 @@ impl Network {
             warm_up,
             daemons: Vec::new(),
             is_listening: false,
+            reached_ms: 0,
         }
     }
 
@@ -96,8 +101,10 @@ impl Network {
             started_ms: now_ms,
             now_us: 1,
             readers: Vec::new(),
+            lost: 0,
         });
         self.is_listening = true;
+        self.reached_ms = now_ms;
     }
 
     /// Kills the daemon that accepts: the kernel resets its connections, and refuses new ones.
@@ -109,9 +116,22 @@ impl Network {
         self.accepting().shards.clear();
     }
 
-    /// When the daemon that accepts was started.
+    /// Nothing reaches the daemon any more, and neither side is told.
+    pub fn cut(&mut self) {
+        self.is_listening = false;
+        let daemon = self.accepting();
+        daemon.lost = daemon.readers.len();
+    }
+
+    /// The daemon is reached again: by new connections.
+    pub fn mend(&mut self, now_ms: u64) {
+        self.is_listening = true;
+        self.reached_ms = now_ms;
+    }
+
+    /// When the daemon that accepts was started, or reached again.
     pub fn started_ms(&self) -> u64 {
-        self.daemons.last().expect("one was started").started_ms
+        self.reached_ms
     }
 
     /// Every shard does what there is to do.
@@ -155,6 +175,9 @@ impl Network {
         if self.is_open(connection) {
             let daemon = &mut self.daemons[connection.daemon];
             daemon.readers[connection.id.slot as usize] = None;
+            if daemon.is_lost(connection.id) {
+                return; // the daemon keeps it
+            }
             daemon.call(connection.shard, |shard, _| {
                 shard.closed(connection.id, Closed::Error(104), 0);
             });
@@ -163,7 +186,8 @@ impl Network {
 
     pub fn send(&mut self, connection: Connection, bytes: &[u8]) {
         let daemon = &mut self.daemons[connection.daemon];
-        if daemon.readers[connection.id.slot as usize].is_some() {
+        let is_open = daemon.readers[connection.id.slot as usize].is_some();
+        if is_open && !daemon.is_lost(connection.id) {
             let id = connection.id;
             daemon.call(connection.shard, |shard, cx| shard.received(id, bytes, cx));
         }
@@ -173,6 +197,9 @@ impl Network {
     pub fn receive(&mut self, connection: Connection) -> Vec<Answer> {
         let Connection { daemon, shard, id } = connection;
         let daemon = &mut self.daemons[daemon];
+        if daemon.is_lost(id) {
+            return Vec::new();
+        }
         let Some(mut reader) = daemon.readers[id.slot as usize].take() else {
             return Vec::new();
         };
@@ -203,6 +230,10 @@ impl Network {
 }
 
 impl Daemon {
+    fn is_lost(&self, id: ConnectionId) -> bool {
+        (id.slot as usize) < self.lost
+    }
+
     fn call(&mut self, shard: usize, call: impl FnOnce(&mut Shard, &mut Context<'_>)) {
         let mut commands = Commands::default();
         let mut cx = Context {
