@@ -15,7 +15,7 @@ KERBEROS = --features kerberos
 # Programs for use also have jemalloc: memory goes back to the system after a burst.
 RELEASED = --features kerberos,jemalloc
 
-.PHONY: run demo test check java every-test sockets-on-epoll floods real-storm load kernels kernels-brief package packaging-check image-full compare planes capacity prove abuse fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
+.PHONY: run demo test check java every-test sockets-on-epoll floods real-storm high-availability load kernels kernels-brief package packaging-check image-full compare planes capacity prove abuse fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
 .DEFAULT_GOAL := run
 
 # What `make demo`, `make compare`, `make planes`, `make capacity`, `make abuse` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
@@ -78,7 +78,13 @@ floods: setup-test
 
 # Storm's clients and whole clusters: several JVMs in each test, so fewer run at a time.
 real-storm: java
-	RUST_TEST_THREADS=4 cargo test --workspace $(KERBEROS) --quiet --test real_storm -- --include-ignored
+	RUST_TEST_THREADS=4 cargo test --workspace $(KERBEROS) --quiet --test real_storm -- --include-ignored --skip keepalived
+
+# Two hosts behind one address, in network namespaces, as root: what each break costs, and with a real cluster that no
+# executor moves. Five minutes; the first part is also in `make test`.
+high-availability: java
+	cargo test --workspace $(KERBEROS) --quiet --test daemon high_availability -- --include-ignored --nocapture
+	cargo test --workspace $(KERBEROS) --quiet --test real_storm keepalived -- --include-ignored --nocapture
 
 # Storm's published clients, compiled with our programs that drive them.
 java: setup-test

@@ -65,7 +65,7 @@ fn a_host_that_is_lost_while_an_answer_is_unacknowledged_is_forgotten_soon() {
     let network = Namespace::new();
     let deadline = ["-c", "limits.output_deadline=1s"];
     let arguments = [&["--shards", "1"], &deadline[..]].concat();
-    let daemon = Daemon::start_in_namespace(&network.name, network.ip, &arguments);
+    let daemon = Daemon::start_in_namespace(&network.name, (network.ip, 0).into(), &arguments);
     let files = daemon.open_files();
     let mut client = Client::connect(daemon.address());
     client.put("/w/t/1", &[7; 300]);

@@ -18,6 +18,7 @@ mod fuzz_corpus;
 mod golden_bytes;
 mod healthcheck;
 mod heartbeats;
+mod high_availability;
 mod hostile_peers;
 mod jaas_cross_check;
 mod kdc;

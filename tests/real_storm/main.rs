@@ -3,6 +3,7 @@
 mod cluster;
 mod cluster_with_logins;
 mod day_in_the_life;
+mod high_availability;
 mod logins;
 mod real_clients;
 mod sasl_logins;

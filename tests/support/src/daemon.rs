@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -50,10 +50,10 @@ impl Daemon {
     }
 
     /// Starts in a network namespace, which has this address.
-    pub fn start_in_namespace(name: &str, ip: IpAddr, arguments: &[&str]) -> Daemon {
+    pub fn start_in_namespace(name: &str, address: SocketAddr, arguments: &[&str]) -> Daemon {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", name]).arg(binary());
-        Self::spawn(command, SocketAddr::new(ip, 0), arguments)
+        Self::spawn(command, address, arguments)
     }
 
     /// Starts another program that is the daemon, with variables of the environment.

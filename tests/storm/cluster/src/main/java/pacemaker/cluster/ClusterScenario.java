@@ -17,9 +17,10 @@ import pacemaker.drive.Scenario;
 
 /**
  * Nimbus, two supervisors and a few workers keep their pulses in a Pacemaker server, which restarts
- * under them: the pulses must come back and no worker may be taken for dead.
+ * under them, or moves, once or {@code --restarts} times: the pulses must come back and no worker may be taken for dead.
  *
- * <p>Says WORKERS n, CHANGING, READY; hears RESTARTING; says QUIET; hears UP; says BACK, KEPT, REMOVED.
+ * <p>Says WORKERS n, CHANGING; for each restart says READY, hears RESTARTING, says QUIET, hears UP, says BACK, KEPT; says
+ * REMOVED.
  * The timeouts are shorter than Storm's own: an executor counts as dead after 10 s without a new pulse instead
  * of 30 s, looked at every 2 s instead of 10 s, once it is 15 s old instead of 120 s. That makes the run shorter
  * and the test harder. With --brief there is no restart, and CHANGING, SEEN, REMOVED is all.
@@ -56,12 +57,14 @@ public final class ClusterScenario implements Scenario {
                 remove(handshake, cluster, client, topologyId);
                 return;
             }
-            Placement placement = settle(handshake, cluster, client, topologyId, workers);
-            restart(context, client, topologyId, workers);
-            // Long enough for Nimbus to find an executor dead and to act on it, if it ever will.
-            int watchSeconds = options.number(Options.WATCH_SECONDS, taskTimeoutSeconds + 4 * MONITOR_SECONDS);
-            watch(client, topologyId, workers, placement, watchSeconds);
-            handshake.say("KEPT " + workers + " workers, watched " + watchSeconds + "s");
+            for (int restart = 0; restart < options.number(Options.RESTARTS, 1); restart++) {
+                Placement placement = settle(handshake, cluster, client, topologyId, workers);
+                restart(context, client, topologyId, workers);
+                // Long enough for Nimbus to find an executor dead and to act on it, if it ever will.
+                int watchSeconds = options.number(Options.WATCH_SECONDS, taskTimeoutSeconds + 4 * MONITOR_SECONDS);
+                watch(client, topologyId, workers, placement, watchSeconds);
+                handshake.say("KEPT " + workers + " workers, watched " + watchSeconds + "s");
+            }
             remove(handshake, cluster, client, topologyId);
         }
     }

@@ -25,11 +25,12 @@ public final class Options {
     public static final String WORKERS = "--workers";
     public static final String TASK_TIMEOUT_SECONDS = "--task-timeout-seconds";
     public static final String WATCH_SECONDS = "--watch-seconds";
+    public static final String RESTARTS = "--restarts";
     private static final String AUTH = "--auth";
     private static final String LOGIN_CONFIG = "--login-config";
     private static final Set<String> FLAGS = Set.of(EXPECT_RECORDS, EXPECT_LIST_BOUNDARY, EXPECT_KEPT, BRIEF);
     private static final Set<String> NUMBERS =
-        Set.of(DEADLINE_SECONDS, WITHIN_MS, WORKERS, TASK_TIMEOUT_SECONDS, WATCH_SECONDS);
+        Set.of(DEADLINE_SECONDS, WITHIN_MS, WORKERS, TASK_TIMEOUT_SECONDS, WATCH_SECONDS, RESTARTS);
 
     private final String scenario;
     private final List<String> hosts = new ArrayList<>();
