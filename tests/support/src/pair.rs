@@ -310,7 +310,8 @@ impl Host {
         drop(self.daemon.take());
     }
 
-    /// Runs `packaging/keepalived/hand-over`, with a `systemctl` that knows these two services.
+    /// Runs `packaging/keepalived/hand-over`, with a `systemctl` that knows these two services, and takes its time as on
+    /// a busy host.
     pub fn hand_over(&mut self) {
         let bin = self.directory.join("bin");
         fs::create_dir_all(&bin).expect("a directory");
@@ -318,7 +319,7 @@ impl Host {
         let keepalived = self.keepalived.as_ref().expect("it runs").id();
         let systemctl = format!(
             "#!/bin/sh\ncase $* in *keepalived*) pid={keepalived} ;; *) pid={daemon} ;; esac\n\
-             kill $pid\nwhile readlink /proc/$pid/exe >/dev/null; do sleep 0.02; done\n"
+             kill $pid\nwhile readlink /proc/$pid/exe >/dev/null; do sleep 0.02; done\nsleep 0.3\n"
         );
         let file = bin.join("systemctl");
         fs::write(&file, systemctl).expect("a script");
