@@ -29,6 +29,21 @@ const PREPARE: &str = "mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/ke
 /// Where the packaged configuration wants its files.
 const ETC: &str = "/etc/keepalived";
 
+/// The service manager of both hosts, as far as the packaged files need one. It takes its time, as on a busy host. It
+/// restarts nothing: what it was told is in a file.
+const SYSTEMCTL: &str = "#!/bin/sh
+host=$(ip netns identify $$)
+echo $* >>/run/$host-told
+case $* in
+stop*keepalived*) pid=$(cat /run/$host-keepalived) ;;
+stop*) pid=$(cat /run/$host-daemon) ;;
+*) exit ;;
+esac
+kill $pid
+while readlink /proc/$pid/exe >/dev/null; do sleep 0.02; done
+sleep 0.3
+";
+
 const STORMS_PORT: u16 = 6699;
 
 /// Runs the body of a test in namespaces of its own for the network, mounts and processes. `test` is the test's whole
@@ -111,6 +126,9 @@ impl Pair {
         let check = "check-storm-pacemaker";
         let packaged = repository().join("packaging/keepalived").join(check);
         fs::copy(packaged, Path::new(ETC).join(check)).expect("a copy of the check");
+        let systemctl = Path::new(ETC).join("systemctl");
+        fs::write(&systemctl, SYSTEMCTL).expect("a script");
+        fs::set_permissions(&systemctl, Permissions::from_mode(0o755)).expect("it may run");
         // A bridge without an address of its own takes one of its ports', and another one when ports come and go.
         ip("link add switch address 02:00:00:00:00:09 type bridge");
         ip("address add 192.0.2.9/24 dev switch");
@@ -197,6 +215,8 @@ impl Host {
         arguments: &[&str],
     ) -> Host {
         fs::create_dir(directory).expect("a directory for the host");
+        let configuration =
+            configuration.replace("/usr/bin/systemctl", &format!("{ETC}/systemctl"));
         fs::write(directory.join("keepalived.conf"), configuration).expect("its configuration");
         for step in [
             format!("netns add {name}"),
@@ -224,7 +244,9 @@ impl Host {
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, STORMS_PORT));
         let admin = ["-c", "admin.address=127.0.0.1:6698"];
         let arguments = [&admin, arguments].concat();
-        self.daemon = Some(Daemon::start_in_namespace(self.name, address, &arguments));
+        let daemon = Daemon::start_in_namespace(self.name, address, &arguments);
+        self.tell_pid("daemon", daemon.pid());
+        self.daemon = Some(daemon);
     }
 
     pub fn start_keepalived(&mut self) {
@@ -243,7 +265,23 @@ impl Host {
             .stdout(log.as_ref().expect("a log").try_clone().expect("a log"))
             .stderr(log.expect("a log"))
             .spawn();
-        self.keepalived = Some(child.expect("ip of iproute2"));
+        let child = child.expect("ip of iproute2");
+        self.tell_pid("keepalived", child.id());
+        self.keepalived = Some(child);
+    }
+
+    /// Where `SYSTEMCTL` looks.
+    fn tell_pid(&self, service: &str, pid: u32) {
+        let file = format!("/run/{}-{service}", self.name);
+        fs::write(file, pid.to_string()).expect("a file below /run");
+    }
+
+    /// How often keepalived has had the daemon restarted, if it runs.
+    pub fn restarts(&self) -> usize {
+        let told = fs::read_to_string(format!("/run/{}-told", self.name));
+        told.unwrap_or_default()
+            .matches("try-restart storm-pacemaker")
+            .count()
     }
 
     /// What keepalived has logged.
@@ -310,22 +348,10 @@ impl Host {
         drop(self.daemon.take());
     }
 
-    /// Runs `packaging/keepalived/hand-over`, with a `systemctl` that knows these two services, and takes its time as on
-    /// a busy host.
+    /// Runs `packaging/keepalived/hand-over`.
     pub fn hand_over(&mut self) {
-        let bin = self.directory.join("bin");
-        fs::create_dir_all(&bin).expect("a directory");
-        let daemon = self.daemon.as_ref().expect("it runs").pid();
-        let keepalived = self.keepalived.as_ref().expect("it runs").id();
-        let systemctl = format!(
-            "#!/bin/sh\ncase $* in *keepalived*) pid={keepalived} ;; *) pid={daemon} ;; esac\n\
-             kill $pid\nwhile readlink /proc/$pid/exe >/dev/null; do sleep 0.02; done\nsleep 0.3\n"
-        );
-        let file = bin.join("systemctl");
-        fs::write(&file, systemctl).expect("a script");
-        fs::set_permissions(&file, Permissions::from_mode(0o755)).expect("it may run");
-        let path = format!("{}:{}", bin.display(), env::var("PATH").expect("PATH"));
         let script = repository().join("packaging/keepalived/hand-over");
+        let path = format!("{ETC}:{}", env::var("PATH").expect("PATH"));
         let status = Command::new("ip")
             .args(["netns", "exec", self.name])
             .arg(script)
