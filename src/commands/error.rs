@@ -67,6 +67,13 @@ impl CommandError {
     }
 }
 
+impl Attempt {
+    fn is_deletion(&self) -> bool {
+        use MessageType::{DeletePath, DeletePulseId};
+        matches!(self, Attempt::Request { kind, .. } if matches!(kind, DeletePath | DeletePulseId))
+    }
+}
+
 impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> CommandError {
         CommandError::Output(error)
@@ -99,6 +106,12 @@ impl fmt::Display for FailedRequest {
             RequestError::Connection(error) => {
                 write_connection(f, server, attempt, self.timeout, error)
             }
+            RequestError::Refused { .. } if attempt.is_deletion() => write!(
+                f,
+                "{server} refused to {attempt} (NOT_AUTHORIZED): it wants a login for deletions \
+                 (access.deletes; --auth digest or kerberos), does not allow this address \
+                 (access.deletes_from), or nothing so high up (access.deletes_below); its log says which"
+            ),
             RequestError::NoAddress(why) => {
                 let host = shown(&server.host);
                 write!(
@@ -224,6 +237,9 @@ impl fmt::Display for Attempt {
             MessageType::CreatePath => write!(f, "create {path}"),
             MessageType::GetAllNodesForPath => write!(f, "list {path}"),
             MessageType::GetPulse => write!(f, "get {path}"),
+            MessageType::Exists => write!(f, "look for {path}"),
+            MessageType::DeletePulseId => write!(f, "delete {path}"),
+            MessageType::DeletePath => write!(f, "delete {path} and all below it"),
             MessageType::GetAllPulseForPath => write!(f, "get all below {path}"),
             other => write!(f, "{} {path}", other.label()),
         }

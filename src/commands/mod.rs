@@ -1,4 +1,4 @@
-//! The commands for people: `ls`, `get`, `top`, `healthcheck`. They ask a running server, ours or Storm's,
+//! The commands for people: `ls`, `get`, `rm`, `top`, `healthcheck`. They ask a running server, ours or Storm's,
 //! over one blocking connection. The daemon uses nothing in here, and nothing in here uses the daemon.
 //!
 //! Exit codes: 0 done; 1 not done, or the answer is no; 2 wrong usage or configuration.
@@ -12,6 +12,7 @@ mod ls;
 mod man_and_completions;
 mod options;
 mod requests;
+mod rm;
 mod server;
 mod text;
 mod top;
@@ -28,6 +29,7 @@ use error::CommandError;
 pub(crate) enum Command {
     Ls(ls::Ls),
     Get(get::Get),
+    Rm(rm::Rm),
     Top(top::Top),
     Healthcheck(healthcheck::Healthcheck),
     Completions(man_and_completions::Completions),
@@ -44,6 +46,7 @@ pub(crate) fn run(
     let done = match command {
         Command::Ls(command) => command.run(sources),
         Command::Get(command) => command.run(sources),
+        Command::Rm(command) => command.run(sources),
         Command::Top(command) => command.run(sources),
         Command::Healthcheck(command) => command.run(sources),
         Command::Completions(command) => command.run(definition()),

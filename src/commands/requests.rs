@@ -75,6 +75,29 @@ impl Client {
         )
     }
 
+    /// How many of these paths are keys.
+    pub(super) fn existing(&mut self, paths: &[&str]) -> Result<usize, CommandError> {
+        let mut found = 0;
+        self.ask(MessageType::Exists, paths, &mut |_, data| match data {
+            Some(Data::Bool(exists)) => {
+                found += usize::from(exists);
+                Some(())
+            }
+            _ => None,
+        })?;
+        Ok(found)
+    }
+
+    /// Sends DELETE_PULSE_ID, which deletes one key.
+    pub(super) fn delete_key(&mut self, key: &str) -> Result<(), CommandError> {
+        self.ask(MessageType::DeletePulseId, &[key], &mut |_, _| Some(()))
+    }
+
+    /// Sends DELETE_PATH, which deletes a path and everything below it.
+    pub(super) fn delete_path(&mut self, path: &str) -> Result<(), CommandError> {
+        self.ask(MessageType::DeletePath, &[path], &mut |_, _| Some(()))
+    }
+
     /// Everything that is stored at and below a path. Returns false if the server does not answer with
     /// it: Storm's never does, and ours does not if the answer would be too large.
     pub(super) fn records(

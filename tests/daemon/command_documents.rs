@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use support::check_config::{Run, command};
 
-const COMMANDS: [&str; 4] = ["ls", "get", "top", "healthcheck"];
+const COMMANDS: [&str; 5] = ["ls", "get", "rm", "top", "healthcheck"];
 
 fn said(arguments: &[&str]) -> String {
     let run = Run::of(command(arguments));

@@ -39,6 +39,7 @@ mod monitoring;
 mod page;
 mod paused;
 mod reload;
+mod removing;
 mod slow_reader;
 mod socket_activation;
 mod stalled_peers;
