@@ -16,7 +16,12 @@ fn rm(server: SocketAddr, arguments: &[&str]) -> Run {
 
 /// The command does nothing, exits with 1, and what it says has these facts.
 fn fails(run: &Run, facts: &[&str]) {
-    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{}", run.stderr);
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (Some(1), ""),
+        "{}",
+        run.stderr
+    );
     for fact in facts {
         assert!(run.stderr.contains(fact), "{fact}: {}", run.stderr);
     }
@@ -90,8 +95,14 @@ fn at_a_terminal_it_says_how_many_and_asks() {
     for (answer, code) in [("\r", 1), ("n\r", 1), ("why\r", 1), ("y\r", 0)] {
         let arguments = ["rm", "-r", "--server", &server, TOPOLOGY];
         let mut pty = Pty::run(command(&arguments), 200, 24);
-        pty.wait_for(&format!("Delete 4 keys at and below {TOPOLOGY} on {server}?"), 0);
-        assert!(client.exists(&key("a-6700")), "it deletes before the answer");
+        pty.wait_for(
+            &format!("Delete 4 keys at and below {TOPOLOGY} on {server}?"),
+            0,
+        );
+        assert!(
+            client.exists(&key("a-6700")),
+            "it deletes before the answer"
+        );
         pty.press(answer);
         assert_eq!(pty.wait().code(), Some(code), "{}", pty.written());
         assert_eq!(client.exists(&key("a-6700")), code != 0, "{answer:?}");
@@ -106,7 +117,10 @@ fn a_server_that_forbids_deletions_is_named_with_its_settings() {
     client.put(&key("a-6700"), b"x");
     let run = rm(daemon.address(), &["-r", "--yes", "/workerbeats"]);
     let server = daemon.address().to_string();
-    fails(&run, &[&server, "delete /workerbeats", "access.deletes_below"]);
+    fails(
+        &run,
+        &[&server, "delete /workerbeats", "access.deletes_below"],
+    );
     assert!(client.exists(&key("a-6700")));
     daemon.stop();
 }
