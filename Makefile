@@ -15,10 +15,10 @@ KERBEROS = --features kerberos
 # Programs for use also have jemalloc: memory goes back to the system after a burst.
 RELEASED = --features kerberos,jemalloc
 
-.PHONY: run demo test check java every-test sockets-on-epoll floods real-storm high-availability load kernels kernels-brief package packaging-check image-full compare planes capacity prove abuse fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
+.PHONY: run demo test check java every-test sockets-on-epoll floods real-storm high-availability load kernels kernels-brief package packaging-check image-full compare planes capacity prove abuse outages fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
 .DEFAULT_GOAL := run
 
-# What `make demo`, `make compare`, `make planes`, `make capacity`, `make abuse` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
+# What `make demo`, `make compare`, `make planes`, `make capacity`, `make abuse`, `make outages` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
 OPTIONS ?=
 
 # What `make run` hands to the daemon, for example: make run ARGS="--port 7000 --shards 2"
@@ -171,3 +171,8 @@ prove:
 # An honest cluster beside an attacker of each kind, on our daemon and on Storm's: an hour.
 abuse:
 	tools/abuse $(OPTIONS)
+
+# Real clusters whose daemon is killed for 25 to 100 s, with reads that wait and without: what does Nimbus move? Twenty
+# minutes.
+outages:
+	tools/outages $(OPTIONS)

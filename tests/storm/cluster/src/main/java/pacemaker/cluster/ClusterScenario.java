@@ -26,7 +26,7 @@ import pacemaker.drive.Scenario;
  * and the test harder. With --brief there is no restart, and CHANGING, SEEN, REMOVED is all.
  */
 public final class ClusterScenario implements Scenario {
-    private static final String NAME = "counter";
+    static final String NAME = "counter";
     private static final int SUPERVISORS = 2;
     private static final int PORTS_PER_SUPERVISOR = 2;
     private static final int MONITOR_SECONDS = 2;
@@ -78,7 +78,7 @@ public final class ClusterScenario implements Scenario {
         return conf;
     }
 
-    private static LocalCluster start(Map<String, Object> conf) throws Exception {
+    static LocalCluster start(Map<String, Object> conf) throws Exception {
         return new LocalCluster.Builder()
             .withDaemonConf(conf)
             .withSupervisors(SUPERVISORS)
@@ -86,7 +86,7 @@ public final class ClusterScenario implements Scenario {
             .build();
     }
 
-    private static void submit(LocalCluster cluster, Map<String, Object> conf, int workers) throws Exception {
+    static void submit(LocalCluster cluster, Map<String, Object> conf, int workers) throws Exception {
         Map<String, Object> topologyConf = new HashMap<>(conf);
         topologyConf.put("topology.workers", workers);
         cluster.submitTopology(NAME, topologyConf, CounterTopology.build(workers));

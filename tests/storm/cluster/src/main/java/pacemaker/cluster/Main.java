@@ -17,6 +17,6 @@ public final class Main {
         Path scratch = Files.createTempDirectory("storm-cluster-");
         System.setProperty("java.io.tmpdir", scratch.toString());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> Scratch.delete(scratch)));
-        Program.run(arguments, new PoolConnector(), Map.of("cluster", new ClusterScenario()));
+        Program.run(arguments, new PoolConnector(), Map.of("cluster", new ClusterScenario(), "outages", new OutageScenario()));
     }
 }

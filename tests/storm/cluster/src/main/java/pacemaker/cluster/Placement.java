@@ -37,6 +37,20 @@ final class Placement {
         Expect.equal("starts of tasks", starts, CounterTopology.STARTS.get());
     }
 
+    /** How many executors are elsewhere, or have another start time. */
+    int moved() {
+        Map<String, String> now = assigned();
+        return (int) assigned.entrySet().stream().filter(before -> !before.getValue().equals(now.get(before.getKey()))).count();
+    }
+
+    int executors() {
+        return assigned.size();
+    }
+
+    int slots() {
+        return (int) assigned.values().stream().map(place -> place.split(" ")[0]).distinct().count();
+    }
+
     /** The executors report (through their pulses) the same places, and uptimes that never go back. */
     void checkUptimesGrow() throws Exception {
         Map<String, Integer> now = uptimes();
@@ -53,6 +67,9 @@ final class Placement {
     private Map<String, String> assigned() {
         Assignment assignment = cluster.getClusterState().assignmentInfo(topologyId, null);
         Map<String, String> found = new TreeMap<>();
+        if (assignment == null) {
+            return found;
+        }
         assignment.get_executor_node_port().forEach((executor, slot) -> found.put(executor.toString(),
             slot.get_node() + ":" + slot.get_port() + " since " + assignment.get_executor_start_time_secs().get(executor)));
         return found;
