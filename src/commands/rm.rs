@@ -50,7 +50,8 @@ Examples:
 
 impl Rm {
     pub(crate) fn run(self, sources: Sources) -> Result<(), CommandError> {
-        if !self.yes && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        let has_terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+        if !self.yes && !has_terminal {
             return Err(CommandError::Usage(
                 "rm asks before it deletes, and there is no terminal to ask at: --yes deletes without asking"
                     .to_owned(),
