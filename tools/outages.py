@@ -231,7 +231,8 @@ def title(warm_up):
 
 
 def summary(trials):
-    done = [trial for trial in trials if "moved" in trial]
+    # Without a read nothing could be moved: the machine was too late to start the daemon while the cluster was watched.
+    done = [trial for trial in trials if "moved" in trial and trial["first_read"] is not None]
     moved = [trial for trial in done if trial["moved"]]
     text = f"{len(moved)} of {len(done)} moved"
     if moved:
@@ -250,7 +251,8 @@ def summary_of_dead(trials):
 
 
 def others(trials):
-    lost = [trial.get("ended") or trial.get("failed") for trial in trials if "moved" not in trial]
+    lost = [trial.get("ended") or trial.get("failed") or "never read" for trial in trials
+            if "moved" not in trial or (not trial["dies"] and trial["first_read"] is None)]
     return "".join(f"; {why}" for why in lost)
 
 
