@@ -5,6 +5,7 @@ mod cluster_with_logins;
 mod day_in_the_life;
 mod high_availability;
 mod logins;
+mod outages;
 mod real_clients;
 mod sasl_logins;
 mod zookeeper_load;

@@ -225,6 +225,12 @@ impl Daemon {
         status.expect("it has ended")
     }
 
+    /// Ends it hard.
+    pub fn kill(mut self) {
+        self.child.kill().expect("our child");
+        self.child.wait().expect("our child");
+    }
+
     /// Sends SIGTERM, checks that it ends with exit code 0, and returns its log.
     pub fn stop(mut self) -> String {
         assert!(

@@ -21,14 +21,22 @@ impl JavaDaemon {
         Self::start_with(&[], "")
     }
 
+    /// Starts at the port of this address, which is free.
+    pub fn start_on(address: SocketAddr) -> JavaDaemon {
+        Self::spawn(address, &[], "")
+    }
+
     /// Starts with further settings of storm.yaml and further options of the JVM.
     pub fn start_with(settings: &[(&str, &str)], jvm_options: &str) -> JavaDaemon {
+        // It cannot choose a port by itself.
+        Self::spawn(free_address(), settings, jvm_options)
+    }
+
+    fn spawn(address: SocketAddr, settings: &[(&str, &str)], jvm_options: &str) -> JavaDaemon {
         // Its script would only exit; this names what is missing.
         super::storm::class_path("cluster-2.8.3");
         let script = super::repository().join("tests/storm/java-pacemaker");
         let directory = TempDir::new().expect("a directory for its logs");
-        // It cannot choose a port by itself.
-        let address = free_address();
         let settings = settings.iter().map(|(key, value)| format!("{key}={value}"));
         let child = Command::new(script)
             .arg(address.port().to_string())

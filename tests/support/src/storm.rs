@@ -35,6 +35,18 @@ impl StormProgram {
         Self::start(main, "cluster-2.8.3", "cluster", servers, options)
     }
 
+    /// A cluster whose server goes away for a while; see `OutageScenario.java`.
+    pub fn outages(server: SocketAddr) -> Self {
+        let main = "pacemaker.cluster.Main";
+        Self::start(
+            main,
+            "cluster-2.8.3",
+            "outages",
+            &[server],
+            &["--deadline-seconds", "600"],
+        )
+    }
+
     /// A cluster whose daemons log in, with the realm's settings.
     pub fn secured_cluster(server: SocketAddr, krb5_conf: &Path, options: &[&str]) -> Self {
         let mut command = java("cluster-2.8.3", Some(krb5_conf));
@@ -109,18 +121,25 @@ impl StormProgram {
 
     /// Waits for a line that begins with this word and returns the rest of it.
     pub fn expect(&mut self, word: &str) -> String {
+        self.expect_one_of(&[word]).1
+    }
+
+    /// Waits for a line that begins with one of these words, and returns that word and the rest of the line.
+    pub fn expect_one_of(&mut self, words: &[&str]) -> (String, String) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => {
                     let (first, rest) = line.split_once(' ').unwrap_or((&line, ""));
-                    if first == word {
-                        return rest.to_owned();
+                    if words.contains(&first) {
+                        return (first.to_owned(), rest.to_owned());
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => self.fail(&format!("no {word} in time")),
-                Err(RecvTimeoutError::Disconnected) => self.fail(&format!("it ended, no {word}")),
+                Err(RecvTimeoutError::Timeout) => self.fail(&format!("no {words:?} in time")),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.fail(&format!("it ended, no {words:?}"))
+                }
             }
         }
     }
