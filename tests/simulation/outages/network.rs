@@ -138,7 +138,7 @@ impl Network {
     pub fn turn(&mut self, now_ms: u64) {
         for daemon in &mut self.daemons {
             daemon.now_us = (now_ms - daemon.started_ms) * 1000 + 1;
-            if now_ms % TICK_MS == 0 {
+            if now_ms.is_multiple_of(TICK_MS) {
                 for shard in 0..daemon.shards.len() {
                     daemon.call(shard, |shard, cx| shard.tick(cx, |_| 0));
                 }
