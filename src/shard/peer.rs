@@ -71,7 +71,7 @@ pub(super) enum Reading {
     /// They wait, here and in the socket, until there is room for another request.
     Paused(PauseReason),
     /// The peer has sent its FIN while it was paused: what it had asked for before still waits.
-    Draining(PauseReason),
+    Finishing(PauseReason),
     /// The peer has sent its FIN, and every request of it has been taken.
     Finished,
 }
@@ -81,7 +81,7 @@ impl Reading {
     pub(super) fn paused(self, reason: PauseReason) -> Reading {
         match self {
             Reading::Open | Reading::Paused(_) => Reading::Paused(reason),
-            Reading::Draining(_) | Reading::Finished => Reading::Draining(reason),
+            Reading::Finishing(_) | Reading::Finished => Reading::Finishing(reason),
         }
     }
 
@@ -89,7 +89,7 @@ impl Reading {
     pub(super) fn resumed(self) -> Reading {
         match self {
             Reading::Open | Reading::Paused(_) => Reading::Open,
-            Reading::Draining(_) | Reading::Finished => Reading::Finished,
+            Reading::Finishing(_) | Reading::Finished => Reading::Finished,
         }
     }
 
@@ -97,7 +97,7 @@ impl Reading {
     pub(super) fn finished(self) -> Reading {
         match self {
             Reading::Open | Reading::Finished => Reading::Finished,
-            Reading::Paused(reason) | Reading::Draining(reason) => Reading::Draining(reason),
+            Reading::Paused(reason) | Reading::Finishing(reason) => Reading::Finishing(reason),
         }
     }
 }

@@ -272,7 +272,7 @@ impl Peers {
     /// Remembers that a peer waits until other shards have caught up.
     pub(super) fn note_congested(&mut self, id: ConnectionId) {
         if let Some(Slot { peer, .. }) = self.slots.get_mut(id)
-            && matches!(peer.reading, Reading::Paused(_) | Reading::Draining(_))
+            && matches!(peer.reading, Reading::Paused(_) | Reading::Finishing(_))
             && !std::mem::replace(&mut peer.is_congested, true)
         {
             self.congested.push(id);

@@ -268,7 +268,7 @@ fn serve_frames(
         Reading::Open if bytes.is_empty() => return Ok(0),
         Reading::Open => {}
         Reading::Finished => return Ok(0),
-        Reading::Paused(_) | Reading::Draining(_) => {
+        Reading::Paused(_) | Reading::Finishing(_) => {
             if congested || peer.pause_reason(&engine.limits, Room::Half).is_some() {
                 reader.push(bytes);
                 return Ok(0);
