@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub expectations: Vec<Expectation>,
     /// Do not delete the pulses at the end.
     pub keep: bool,
+    /// A RST while no request is under way is no error.
+    pub drains: bool,
     pub link_bits_per_second: Option<u64>,
     pub output: Output,
     pub hdr_log: Option<PathBuf>,

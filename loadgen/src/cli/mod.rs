@@ -212,6 +212,10 @@ struct Arguments {
     #[arg(long)]
     keep: bool,
 
+    /// The server drains during the run: a RST while no request is under way is counted as a move, and is no error
+    #[arg(long)]
+    drains: bool,
+
     /// A TOML file with settings; its keys are the names of these options
     #[arg(long, value_name = "FILE.toml")]
     scenario: Option<PathBuf>,

@@ -166,6 +166,7 @@ fn settings(arguments: Arguments, cores: &Cores) -> Result<Settings, String> {
         server_pid: arguments.server_pid,
         expectations: arguments.expect.map_or(Vec::new(), |list| list.0),
         keep: arguments.keep,
+        drains: arguments.drains,
         link_bits_per_second: arguments.link_speed,
         output: output(arguments.json),
         hdr_log: arguments.hdr_log,

@@ -52,8 +52,8 @@ pub(super) trait Clients {
     /// A frame that is not part of a login.
     fn answered(&mut self, owner: u32, body: &[u8], commands: &mut Commands);
 
-    /// A connection is gone, and with it the requests that were written to it.
-    fn lost(&mut self, owner: u32, connection: ConnectionId);
+    /// A connection is gone, and with it the requests that were written to it. Returns whether one was under way.
+    fn lost(&mut self, owner: u32, connection: ConnectionId) -> bool;
 
     fn dial_at(&mut self, owner: u32, at_us: u64);
 }
@@ -238,10 +238,11 @@ impl<C: Clients> Handler for Driver<C> {
         let Some(owner) = self.owner_of(id) else {
             return;
         };
+        let has_lost_request = self.clients.lost(owner, id);
         let (link, context) = self.clients.link(owner);
         let was_up = link.up().is_some();
-        let wait_us = link.closed(why, &mut context.record);
-        self.clients.lost(owner, id);
+        let is_move = context.shared.settings.drains && was_up && !has_lost_request;
+        let wait_us = link.closed(why, is_move, &mut context.record);
         if was_up {
             self.clients.down(owner);
         }

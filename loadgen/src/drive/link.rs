@@ -206,8 +206,13 @@ impl Link {
     }
 
     /// Counts the end of the connection, and returns the wait before dialling again, in microseconds. `None`:
-    /// Storm's client does not notice the end.
-    pub(super) fn closed(&mut self, why: Closed, record: &mut Record) -> Option<u64> {
+    /// Storm's client does not notice the end. `is_move`: a RST is no error.
+    pub(super) fn closed(
+        &mut self,
+        why: Closed,
+        is_move: bool,
+        record: &mut Record,
+    ) -> Option<u64> {
         match why {
             // The reason has been counted.
             Closed::ByUs if self.state == LinkState::Deaf => return None,
@@ -218,6 +223,7 @@ impl Link {
                     .errors
                     .add_with_reason(ErrorKind::LoginFailed, Reason::Login(why));
             }
+            Closed::Error(_) if is_move => record.moved += 1,
             Closed::Error(reason) => record
                 .errors
                 .add_with_reason(ErrorKind::ConnectionLost, Reason::Os(reason)),

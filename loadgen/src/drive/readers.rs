@@ -351,13 +351,17 @@ impl Readers {
         }
     }
 
-    fn lose(&mut self, connection: ConnectionId) {
+    /// Whether a request was under way on it.
+    fn lose(&mut self, connection: ConnectionId) -> bool {
+        let mut is_lost = false;
         for asker in &mut self.askers {
             if let Some(request) = &mut asker.question
                 && request.lose(connection)
             {
                 self.context.record.errors.add(ErrorKind::Abandoned);
+                is_lost = true;
             }
         }
+        is_lost
     }
 }

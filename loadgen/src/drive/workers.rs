@@ -295,12 +295,15 @@ impl Clients for Workers {
         self.take_answer(owner, body, commands);
     }
 
-    fn lost(&mut self, owner: u32, connection: ConnectionId) {
-        if let Some(request) = &mut self.workers[owner as usize].request
-            && request.lose(connection)
-        {
+    fn lost(&mut self, owner: u32, connection: ConnectionId) -> bool {
+        let request = &mut self.workers[owner as usize].request;
+        let is_lost = request
+            .as_mut()
+            .is_some_and(|request| request.lose(connection));
+        if is_lost {
             self.context.record.errors.add(ErrorKind::Abandoned);
         }
+        is_lost
     }
 
     fn dial_at(&mut self, owner: u32, at_us: u64) {

@@ -20,6 +20,8 @@ pub(crate) struct Record {
     pub bytes_received: u64,
     /// Connections established, over the whole run.
     pub connected: u64,
+    /// Connections that a draining server reset while no request was under way.
+    pub moved: u64,
     /// Requests repeated after a second without an answer, and the additional answers to them.
     pub resent: u64,
     pub answered_twice: u64,
@@ -43,6 +45,7 @@ impl Record {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.connected += other.connected;
+        self.moved += other.moved;
         self.resent += other.resent;
         self.answered_twice += other.answered_twice;
         for (times, more) in self.times.iter_mut().zip(&other.times) {

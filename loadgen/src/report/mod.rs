@@ -34,6 +34,8 @@ pub(crate) struct Report {
     pub errors: ErrorCounts,
     /// Connections established, over the whole run.
     pub connections: u64,
+    /// Those of them that a draining server reset while no request was under way.
+    pub moved: u64,
     pub generator: Vec<ThreadSummary>,
     pub server: Option<ServerSummary>,
     pub limits: Vec<Verdict>,
@@ -156,6 +158,7 @@ impl Report {
             times: Summaries::new(record),
             errors: ErrorCounts::new(&record.errors),
             connections: record.connected,
+            moved: record.moved,
             generator: shares(&measured.threads, measured.window_us),
             server: measured
                 .server

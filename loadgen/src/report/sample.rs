@@ -254,6 +254,7 @@ fn made_report(
         },
         errors: errors(&[]),
         connections: 12_000,
+        moved: 0,
         generator: [4, 5]
             .map(|core| ThreadSummary {
                 core,

@@ -108,8 +108,16 @@ fn row(summary: &Summary) -> String {
 
 fn write_errors(report: &Report, out: &mut String) -> std::fmt::Result {
     let errors = &report.errors;
+    let moved = match report.moved {
+        0 => String::new(),
+        moved => format!("; {moved} were reset by a draining server, with no request under way"),
+    };
     if errors.total == 0 {
-        return writeln!(out, "errors     none; {} connections", report.connections);
+        return writeln!(
+            out,
+            "errors     none; {} connections{moved}",
+            report.connections
+        );
     }
     let kinds = errors.kinds.iter().filter(|(_, count)| **count > 0);
     let kinds: Vec<String> = kinds
@@ -119,7 +127,7 @@ fn write_errors(report: &Report, out: &mut String) -> std::fmt::Result {
     for (reason, count) in &errors.reasons {
         writeln!(out, "           {count} x {reason}")?;
     }
-    writeln!(out, "           {} connections", report.connections)
+    writeln!(out, "           {} connections{moved}", report.connections)
 }
 
 fn write_sides(report: &Report, out: &mut String) -> std::fmt::Result {

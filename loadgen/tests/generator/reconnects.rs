@@ -16,12 +16,16 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const SLACK: Duration = Duration::from_secs(1);
 
 /// Plays a plan, ends every second connection in the middle of it, and tells when that was.
-fn with_half_of_them_ended(seconds: u32, end: impl Fn(&Stub)) -> ((Stub, Instant), Outcome) {
+fn with_half_of_them_ended(
+    seconds: u32,
+    options: &str,
+    end: impl Fn(&Stub),
+) -> ((Stub, Instant), Outcome) {
     until_valid(|| {
         let stub = Stub::honest();
         let line = format!(
             "--target {} --json --supervisors 5 --interval 500ms --warmup 0s --duration {seconds}s \
-             --nimbus off --keep",
+             --nimbus off --keep {options}",
             stub.address()
         );
         let run = start_loadgen(line);
@@ -75,7 +79,7 @@ fn others_go_on(seen: &Seen) {
 
 #[test]
 fn after_a_reset_workers_are_back_within_a_second_and_the_others_go_on() {
-    let ((stub, ended), outcome) = with_half_of_them_ended(4, |stub| stub.reset(is_ended));
+    let ((stub, ended), outcome) = with_half_of_them_ended(4, "", |stub| stub.reset(is_ended));
     let report = outcome.report();
     assert_eq!(report.errors("connection_lost"), 10, "{outcome:#?}");
     assert_eq!(report.count("/connections"), 30, "{outcome:#?}");
@@ -98,7 +102,7 @@ fn after_a_reset_workers_are_back_within_a_second_and_the_others_go_on() {
 
 #[test]
 fn after_a_fin_a_worker_is_blind_for_eleven_seconds_and_the_others_go_on() {
-    let ((stub, ended), outcome) = with_half_of_them_ended(14, |stub| stub.finish(is_ended));
+    let ((stub, ended), outcome) = with_half_of_them_ended(14, "", |stub| stub.finish(is_ended));
     let report = outcome.report();
     assert_eq!(outcome.code, Some(1));
     assert_eq!(report.errors("connection_lost"), 10, "{outcome:#?}");
@@ -118,4 +122,16 @@ fn after_a_fin_a_worker_is_blind_for_eleven_seconds_and_the_others_go_on() {
     let planned = report.count("/pulses/planned");
     let sent = report.count("/pulses/sent");
     assert_eq!(planned, sent + report.errors("unsent"));
+}
+
+#[test]
+fn where_the_server_drains_a_reset_between_two_requests_is_no_error() {
+    let (_, outcome) = with_half_of_them_ended(4, "--drains", |stub| stub.reset(is_ended));
+    let report = outcome.report();
+    let lost = report.errors("connection_lost");
+    // Only those that met a request.
+    assert_eq!(lost, report.errors("abandoned"), "{outcome:#?}");
+    assert_eq!(report.count("/moved") + lost, 10, "{outcome:#?}");
+    assert_eq!(report.count("/connections"), 30, "{outcome:#?}");
+    assert!(lost < 5, "{outcome:#?}");
 }

@@ -89,8 +89,8 @@ impl Clients for Readers {
         self.take_answer(owner as usize, body);
     }
 
-    fn lost(&mut self, _owner: u32, connection: ConnectionId) {
-        self.lose(connection);
+    fn lost(&mut self, _owner: u32, connection: ConnectionId) -> bool {
+        self.lose(connection)
     }
 
     fn dial_at(&mut self, owner: u32, at_us: u64) {
