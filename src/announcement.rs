@@ -1,4 +1,4 @@
-//! Where a running daemon says which address it serves, for `healthcheck` on the same host: in the name of a
+//! Where a running daemon says which address it serves, for `healthcheck` and `drain` on the same host: in the name of a
 //! socket. The kernel lists such names, and drops them when the process ends, however it ends. That needs no
 //! writable directory and no rights, so it works in a read-only container under any user; and it is true
 //! whatever the daemon's options were. A name can only be seen in the daemon's network namespace.
@@ -38,17 +38,34 @@ impl Announcement {
     }
 }
 
+/// A daemon that serves here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Announced {
+    pub(crate) process: u32,
+    pub(crate) address: SocketAddr,
+    /// The user that the process runs as.
+    pub(crate) user: u32,
+}
+
 /// The addresses that daemons of this user serve here. Names of other users' processes do not count: anybody
 /// may make some.
 pub(crate) fn announced() -> Vec<SocketAddr> {
-    let names = fs::read_to_string("/proc/net/unix").unwrap_or_default();
     let own = rustix::process::geteuid().as_raw();
-    let owner = |process: &str| Some(fs::metadata(format!("/proc/{process}")).ok()?.uid());
-    let addresses = addresses(&names);
-    addresses
-        .filter(|(process, _)| owner(process) == Some(own))
-        .map(|(_, address)| address)
-        .collect()
+    let daemons = daemons().into_iter().filter(|daemon| daemon.user == own);
+    daemons.map(|daemon| daemon.address).collect()
+}
+
+/// All daemons that serve here, or say so: see [`announced`].
+pub(crate) fn daemons() -> Vec<Announced> {
+    let names = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let daemons = addresses(&names).filter_map(|(process, address)| {
+        Some(Announced {
+            process: process.parse().ok()?,
+            address,
+            user: fs::metadata(format!("/proc/{process}")).ok()?.uid(),
+        })
+    });
+    daemons.collect()
 }
 
 /// Processes and addresses in the text of `/proc/net/unix`.

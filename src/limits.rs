@@ -183,6 +183,9 @@ pub(crate) const STALE_AFTER: RangeInclusive<Duration> = seconds(1)..=seconds(36
 /// How long a shutdown may take to answer what is in flight.
 pub(crate) const SHUTDOWN_DEADLINE: RangeInclusive<Duration> = Duration::ZERO..=seconds(60);
 
+/// How long a drain may take to move all clients. Their heartbeat period and a pass of Nimbus must fit.
+pub(crate) const DRAIN_DEADLINE: RangeInclusive<Duration> = seconds(1)..=seconds(600);
+
 /// How long a pulse may wait for others (see `shard::pace`).
 pub const MINIMUM_WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_millis(100);
 

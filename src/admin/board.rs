@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::shard::{ScannedKeys, Snapshot};
+use crate::shard::{Clients, ScannedKeys, Snapshot};
 
 #[derive(Debug)]
 pub(crate) struct Board {
@@ -13,6 +13,9 @@ pub(crate) struct Board {
     epoch: Instant,
     entries: Box<[ShardEntry]>,
     stopping: AtomicBool,
+    draining: AtomicBool,
+    /// Clients that a drain has not moved yet.
+    clients_left: Mutex<Option<Clients>>,
     /// Shards scan their keys until then, in milliseconds since the epoch.
     watched_until_ms: AtomicU64,
 }
@@ -52,6 +55,8 @@ impl Board {
             epoch: Instant::now(),
             entries: std::iter::repeat_with(entry).take(shards).collect(),
             stopping: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            clients_left: Mutex::new(None),
             watched_until_ms: AtomicU64::new(0),
         }
     }
@@ -80,6 +85,24 @@ impl Board {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Records that clients are being moved to another server.
+    pub(crate) fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Records whom a drain has not moved yet. None: it has not counted them yet.
+    pub(crate) fn set_clients_left(&self, left: Option<Clients>) {
+        *lock(&self.clients_left) = left;
+    }
+
+    pub(crate) fn clients_left(&self) -> Option<Clients> {
+        *lock(&self.clients_left)
     }
 
     /// Makes shards scan their keys for at least `time`.

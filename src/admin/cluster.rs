@@ -105,6 +105,8 @@ impl Cluster {
             stored_keys: reports.iter().map(|shard| shard.usage.keys).sum(),
             warm_up: reports.iter().map(|shard| shard.warm_up).sum(),
             waiting_reads: reports.iter().map(|shard| shard.kept_reads).sum(),
+            is_draining: self.board.is_draining(),
+            clients_left: self.board.clients_left(),
         };
         document::json(&summary, &keys, self.most_bytes)
     }

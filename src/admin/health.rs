@@ -24,6 +24,9 @@ pub(super) fn readiness(board: &Board) -> Result<&'static str, String> {
     if board.is_stopping() {
         return Err("shutting down\n".to_owned());
     }
+    if board.is_draining() {
+        return Err("draining\n".to_owned());
+    }
     Ok("ready\n")
 }
 
@@ -76,6 +79,8 @@ mod tests {
     fn it_is_ready_until_the_shutdown_begins() {
         let board = Board::new(1);
         assert!(readiness(&board).is_ok());
+        board.begin_drain();
+        assert_lines_say(&readiness(&board).unwrap_err(), &[("", &["draining"])]);
         board.stop();
         assert_lines_say(&readiness(&board).unwrap_err(), &[("", &["shutting down"])]);
     }

@@ -54,6 +54,12 @@ pub(super) fn document(facts: &Facts, board: &Board) -> Value {
             .duration_since(facts.started)
             .unwrap_or_default()
             .as_secs(),
+        "process": std::process::id(),
+        "draining": board.is_draining(),
+        "clients_left": board.clients_left().map(|left| json!({
+            "writers": left.writers,
+            "readers": left.readers,
+        })),
         "stopping": board.is_stopping(),
         "login_method": facts.login_method,
         "warm_up": {

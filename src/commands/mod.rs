@@ -1,9 +1,11 @@
 //! The commands for people: `ls`, `get`, `rm`, `top`, `healthcheck`. They ask a running server, ours or Storm's,
-//! over one blocking connection. The daemon uses nothing in here, and nothing in here uses the daemon.
+//! over one blocking connection; `drain` signals the daemon. The daemon uses nothing in here, and nothing in
+//! here uses the daemon.
 //!
 //! Exit codes: 0 done; 1 not done, or the answer is no; 2 wrong usage or configuration.
 
 mod client;
+mod drain;
 mod error;
 mod get;
 mod healthcheck;
@@ -32,6 +34,7 @@ pub(crate) enum Command {
     Rm(rm::Rm),
     Top(top::Top),
     Healthcheck(healthcheck::Healthcheck),
+    Drain(drain::Drain),
     Completions(man_and_completions::Completions),
     Man(man_and_completions::Man),
 }
@@ -49,6 +52,7 @@ pub(crate) fn run(
         Command::Rm(command) => command.run(sources),
         Command::Top(command) => command.run(sources),
         Command::Healthcheck(command) => command.run(sources),
+        Command::Drain(command) => command.run(sources),
         Command::Completions(command) => command.run(definition()),
         Command::Man(command) => command.run(definition()),
     };

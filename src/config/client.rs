@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::diagnostics::{ConfigErrors, Diagnostics};
-use super::keys::{BIND, FRAME_SIZE, KRB5_CONF, PORT};
+use super::keys::{ADMIN_ADDRESS, BIND, FRAME_SIZE, KRB5_CONF, PORT};
 use super::load::{Sources, resolve};
 use super::logins;
 use super::resolve::Resolved;
@@ -73,6 +73,22 @@ pub(crate) fn load_without_login(sources: &Sources) -> Result<ClientConfig, Conf
     let (resolved, _) = resolve(sources, &mut diagnostics);
     diagnostics.into_notes()?;
     Ok(ClientConfig::of(&resolved, ClientLogin::None))
+}
+
+/// Where a daemon with this configuration has its admin endpoint, as seen from its host. None: it has none, or the
+/// configuration is wrong.
+pub(crate) fn load_admin_address(sources: &Sources) -> Option<SocketAddr> {
+    let mut diagnostics = Diagnostics::default();
+    let (resolved, _) = resolve(sources, &mut diagnostics);
+    diagnostics.into_notes().ok()?;
+    let mut address = resolved.get(&ADMIN_ADDRESS)?;
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        _ => {}
+    }
+    Some(address)
 }
 
 /// Where the daemon listens, as seen from its host. A daemon on the wildcard address also listens on

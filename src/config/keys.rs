@@ -31,6 +31,8 @@ settings! {
     IO: Io = Key::choice("server.io");
     PIN: Pin = Key::choice("server.pin");
     SHUTDOWN_DEADLINE: Duration = Key::time("server.shutdown_deadline", limits::SHUTDOWN_DEADLINE);
+    DRAIN_DEADLINE: Duration = Key::time("server.drain_deadline", limits::DRAIN_DEADLINE);
+    DRAIN_ON_STOP: bool = Key::flag("server.drain_on_stop");
     MINIMUM_WAIT: Duration = Key::time("server.minimum_wait", limits::MINIMUM_WAIT);
     WARM_UP: Duration = Key::time("server.warm_up", limits::WARM_UP);
 

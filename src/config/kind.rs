@@ -19,6 +19,8 @@ pub(super) enum Kind {
     /// An address and a port to listen on; empty means none.
     Listen,
     Port,
+    /// true or false.
+    Flag,
     Count(RangeInclusive<u64>),
     AutoOrCount(RangeInclusive<u64>),
     /// Bytes.
@@ -79,6 +81,10 @@ impl Kind {
                 Some(Ok(port)) => Ok(SettingValue::Count(port.into())),
                 _ => Err(Refusal::WrongType),
             },
+            Kind::Flag => raw
+                .boolean()
+                .map(SettingValue::Flag)
+                .ok_or(Refusal::WrongType),
             Kind::AutoOrCount(_) if raw.text() == Some("auto") => Ok(SettingValue::Auto),
             Kind::Count(range) | Kind::AutoOrCount(range) => {
                 let number = raw.integer().ok_or(Refusal::WrongType)?;
@@ -135,6 +141,7 @@ impl Kind {
                 "an address such as 127.0.0.1:6698 or [::1]:6698, or \"\" for none".to_owned(),
             ),
             Kind::Port => ("a port number", range),
+            Kind::Flag => ("a truth value", "true or false, without quotes".to_owned()),
             Kind::Count(_) => ("a whole number", range),
             Kind::AutoOrCount(_) => (
                 "a whole number or \"auto\"",

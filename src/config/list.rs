@@ -33,7 +33,9 @@ pub(super) fn items(raw: &RawValue) -> Option<Cow<'_, [RawValue]>> {
             }
             Some(text.split(',').map(item).collect())
         }
-        RawValue::Integer(_) | RawValue::Text(_) | RawValue::Other(_) => None,
+        RawValue::Integer(_) | RawValue::Boolean(_) | RawValue::Text(_) | RawValue::Other(_) => {
+            None
+        }
     }
 }
 

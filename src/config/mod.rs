@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use client::ClientLogin;
-pub(crate) use client::{ClientConfig, load_for_client, load_without_login};
+pub(crate) use client::{ClientConfig, load_admin_address, load_for_client, load_without_login};
 pub use cores::Cores;
 pub use diagnostics::ConfigErrors;
 pub use diagnostics::Note;
@@ -82,6 +82,9 @@ pub struct ServerConfig {
     /// Whether each shard stays on its core; "auto" is already resolved.
     pub is_pinned: bool,
     pub shutdown_deadline: Duration,
+    pub drain_deadline: Duration,
+    /// SIGTERM and SIGINT drain first.
+    pub drain_on_stop: bool,
     /// Zero: off.
     pub minimum_wait: Duration,
     /// Zero: off.
@@ -219,6 +222,8 @@ impl ServerConfig {
                 Pin::Off => false,
             },
             shutdown_deadline: resolved.get(&keys::SHUTDOWN_DEADLINE),
+            drain_deadline: resolved.get(&keys::DRAIN_DEADLINE),
+            drain_on_stop: resolved.get(&keys::DRAIN_ON_STOP),
             minimum_wait: resolved.get(&keys::MINIMUM_WAIT),
             warm_up: resolved.get(&keys::WARM_UP),
         }

@@ -6,13 +6,14 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum RawValue {
     Integer(i128),
+    Boolean(bool),
     Text(String),
     /// From the command line, which does not tell numbers from text: the setting decides.
     Untyped(String),
     /// YAML's null. Storm takes it for "not set" where a key may be unset.
     Null,
     List(Vec<RawValue>),
-    /// What no setting accepts: floats, booleans, dates, tables. The text is for messages.
+    /// What no setting accepts: floats, dates, tables. The text is for messages.
     Other(String),
 }
 
@@ -21,7 +22,19 @@ impl RawValue {
         match self {
             RawValue::Integer(number) => Some(*number),
             RawValue::Untyped(text) => text.parse().ok(),
-            RawValue::Text(_) | RawValue::Null | RawValue::List(_) | RawValue::Other(_) => None,
+            RawValue::Boolean(_)
+            | RawValue::Text(_)
+            | RawValue::Null
+            | RawValue::List(_)
+            | RawValue::Other(_) => None,
+        }
+    }
+
+    pub(super) fn boolean(&self) -> Option<bool> {
+        match self {
+            RawValue::Boolean(value) => Some(*value),
+            RawValue::Untyped(text) => text.parse().ok(),
+            _ => None,
         }
     }
 
@@ -36,7 +49,10 @@ impl RawValue {
                 Some(quoted.unwrap_or(text))
             }
             RawValue::Null => Some(""),
-            RawValue::Integer(_) | RawValue::List(_) | RawValue::Other(_) => None,
+            RawValue::Integer(_)
+            | RawValue::Boolean(_)
+            | RawValue::List(_)
+            | RawValue::Other(_) => None,
         }
     }
 }
@@ -45,6 +61,7 @@ impl fmt::Display for RawValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RawValue::Integer(number) => write!(formatter, "{number}"),
+            RawValue::Boolean(value) => write!(formatter, "{value}"),
             RawValue::Untyped(text) if self.integer().is_some() => formatter.write_str(text),
             RawValue::Text(text) | RawValue::Untyped(text) => write!(formatter, "{text:?}"),
             RawValue::Null => formatter.write_str("null"),

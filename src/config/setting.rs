@@ -107,6 +107,7 @@ macro_rules! constructors {
 
 constructors! {
     u16: port => Kind::Port;
+    bool: flag => Kind::Flag;
     IpAddr: address => Kind::Address;
     Option<SocketAddr>: listen => Kind::Listen;
     Option<String>: text => Kind::Text;
@@ -179,6 +180,7 @@ whole!(u8, u16, u32, u64, usize);
 from_value! {
     Option<u64>: SettingValue::Auto => None, SettingValue::Count(count) => Some(*count);
     Duration: SettingValue::Time(time) => *time;
+    bool: SettingValue::Flag(is_on) => *is_on;
     IpAddr: SettingValue::Address(address) => *address;
     Option<SocketAddr>: SettingValue::Listen(address) => *address;
     Option<String>: SettingValue::Text(text) => (!text.is_empty()).then(|| text.clone());

@@ -225,7 +225,7 @@ fn is_damaged(raw: &RawValue) -> bool {
             yaml::is_damaged(text)
         }
         RawValue::List(items) => items.iter().any(is_damaged),
-        RawValue::Integer(_) | RawValue::Null => false,
+        RawValue::Integer(_) | RawValue::Boolean(_) | RawValue::Null => false,
     }
 }
 

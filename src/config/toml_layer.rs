@@ -115,7 +115,7 @@ fn raw(value: &Spanned<DeValue<'_>>) -> RawValue {
             Err(_) => RawValue::Other(number.to_string()),
         },
         DeValue::Float(number) => RawValue::Other(number.to_string()),
-        DeValue::Boolean(boolean) => RawValue::Other(boolean.to_string()),
+        DeValue::Boolean(boolean) => RawValue::Boolean(*boolean),
         DeValue::Datetime(date) => RawValue::Other(date.to_string()),
         DeValue::Array(items) => RawValue::List(items.iter().map(raw).collect()),
         DeValue::Table(_) => RawValue::Other("a table".to_owned()),

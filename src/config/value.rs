@@ -16,6 +16,7 @@ pub(super) enum SettingValue {
     Listen(Option<SocketAddr>),
     Count(u64),
     Auto,
+    Flag(bool),
     /// Bytes.
     Size(u64),
     Time(Duration),
@@ -32,6 +33,7 @@ impl fmt::Display for SettingValue {
             SettingValue::Listen(Some(address)) => write!(formatter, "{address}"),
             SettingValue::Listen(None) => formatter.write_str("\"\""),
             SettingValue::Count(count) => write!(formatter, "{count}"),
+            SettingValue::Flag(is_on) => write!(formatter, "{is_on}"),
             SettingValue::Auto => formatter.write_str("auto"),
             SettingValue::Size(bytes) => write!(formatter, "{}", Size(*bytes)),
             SettingValue::Time(time) => write!(formatter, "{}", Time(*time)),

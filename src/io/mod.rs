@@ -201,6 +201,11 @@ impl EventLoop {
         with_plane!(self, plane => plane.state().unacknowledged_bytes(id))
     }
 
+    /// Whether the peer's host has acknowledged all that was sent to it, and nothing of the peer is unread.
+    pub(crate) fn is_quiet(&mut self, id: ConnectionId) -> bool {
+        with_plane!(self, plane => plane.state().is_quiet(id))
+    }
+
     /// Whether all that was handed over for sending has reached the peers.
     pub(crate) fn all_delivered(&mut self) -> bool {
         with_plane!(self, plane => plane.state().all_delivered())

@@ -122,6 +122,16 @@ impl<P: PlaneState> LoopState<P> {
         })
     }
 
+    /// To be asked between turns: then the handler has all bytes that were taken out of the socket.
+    pub(super) fn is_quiet(&mut self, id: ConnectionId) -> bool {
+        self.connections.get(id).is_some_and(|connection| {
+            !connection.pending_send
+                && connection.blocked.is_none()
+                && socket::unread_bytes(&connection.socket) == 0
+                && socket::unacknowledged_bytes(&connection.socket) == 0
+        })
+    }
+
     pub(super) fn all_delivered(&self) -> bool {
         self.pending_send.is_empty()
             && self.connections.iter().all(|connection| {

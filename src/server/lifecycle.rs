@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use super::drain::{DrainState, Successor};
 use super::shards::StartFailure;
 
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(super) struct Lifecycle {
     shards_done: AtomicUsize,
     start: Mutex<StartProgress>,
     start_changed: Condvar,
+    drain: DrainState,
 }
 
 /// A shard's report of how its start went. A shard that drops it unsent has failed to start.
@@ -93,6 +95,7 @@ impl Lifecycle {
             shards_done: AtomicUsize::new(0),
             start: Mutex::default(),
             start_changed: Condvar::new(),
+            drain: DrainState::new(shards),
         }
     }
 
@@ -157,6 +160,17 @@ impl Lifecycle {
                 .wait(start)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    // ── Drain ────────────────────────────────────────────────────────────────────────────────────
+
+    /// Makes all shards move their clients away. They serve on, until `begin`.
+    pub(super) fn begin_drain(&self, successor: Successor) {
+        self.drain.begin(successor);
+    }
+
+    pub(super) fn drain(&self) -> &DrainState {
+        &self.drain
     }
 
     // ── Shutdown ────────────────────────────────────────────────────────────────────────────────────

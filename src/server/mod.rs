@@ -1,6 +1,7 @@
 //! Start, run, stop: from a validated configuration to listening shards, and from a signal to a clean
 //! end. Only this module starts threads for shards and signals.
 
+mod drain;
 #[cfg(not(target_env = "musl"))]
 mod executor;
 mod housekeeping;
@@ -14,7 +15,10 @@ mod publisher;
 mod reload;
 mod shard_thread;
 mod shards;
+mod signals;
 mod systemd;
+
+pub use signals::signals;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -23,8 +27,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ahash::RandomState;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::{Signals, SignalsInfo};
+use signal_hook::iterator::SignalsInfo;
 use tracing::info;
 
 use crate::admin::board::Board;
@@ -35,6 +38,7 @@ use crate::io::{Bells, DataPlane, ring_all};
 use crate::limits::Limits;
 use crate::shard::{Common, Policy, Settings};
 use crate::units::Size;
+use drain::{Drain, Successor};
 use housekeeping::{CompactionRequests, Housekeeping};
 use incident_log::IncidentLog;
 use lifecycle::Lifecycle;
@@ -43,6 +47,7 @@ use policy_mailbox::PolicyMailbox;
 use reload::Reloader;
 use shard_thread::{Parts, Shared};
 use shards::{Shards, StartFailure};
+use signals::Asked;
 
 /// Why the daemon did not start or had to stop.
 #[derive(Debug)]
@@ -75,15 +80,6 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Catches the signals that the daemon acts on; those that arrive before [`serve`] wait for it. Call this
-/// before anything that takes time. It starts no thread.
-///
-/// # Errors
-/// The operating system refuses to install a signal handler.
-pub fn signals() -> io::Result<SignalsInfo> {
-    Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT])
-}
-
 /// What `check-config` says of the data plane that a start here would use.
 ///
 /// # Errors
@@ -98,7 +94,8 @@ pub(crate) fn data_plane(config: &Config) -> Result<Vec<Note>, StartError> {
 }
 
 /// Serves until SIGTERM or SIGINT, then answers the requests in flight, resets all connections and
-/// returns. SIGHUP loads the configuration again from `sources`, and SIGQUIT logs what `/status` tells. Logs
+/// returns. SIGUSR1 does the same after it has moved the clients one at a time; with `server.drain_on_stop` every
+/// stop does. SIGHUP loads the configuration again from `sources`, and SIGQUIT logs what `/status` tells. Logs
 /// the notes of `loaded`.
 ///
 /// # Errors
@@ -171,9 +168,22 @@ pub fn serve(
     // Without it, healthcheck asks the configured address.
     let _announcement = Announcement::of(facts.address).ok();
     let line = report_ready(&address, shards);
+    let (drain_deadline, drain_on_stop) =
+        (config.server.drain_deadline, config.server.drain_on_stop);
     let reloader = Reloader::start(sources, config, policy_mailbox, log, line)
         .map_err(internal("starting the reloader"))?;
-    wait_for_stop(&mut signals, &reloader, || admin::status(&facts, &board));
+    let drain = Drain {
+        lifecycle: &shared.lifecycle,
+        bells: &shared.bells,
+        board: &board,
+        deadline: drain_deadline,
+    };
+    match wait_for_stop(&mut signals, &reloader, drain_on_stop, || {
+        admin::status(&facts, &board)
+    }) {
+        Stop::Now => {}
+        Stop::Drain(successor) => drain.run(successor, &mut signals),
+    }
     systemd::notify_stopping();
     board.stop();
     shared.lifecycle.begin();
@@ -287,19 +297,39 @@ fn report_ready(address: &str, shards: usize) -> String {
     line
 }
 
+/// How the daemon stops.
+enum Stop {
+    /// Clients are reset at once, when their requests are answered.
+    Now,
+    /// Clients are moved first, one at a time.
+    Drain(Successor),
+}
+
 /// Reloads at every SIGHUP and logs the status at every SIGQUIT, until another signal comes.
-fn wait_for_stop(signals: &mut SignalsInfo, reloader: &Reloader, status: impl Fn() -> String) {
+fn wait_for_stop(
+    signals: &mut SignalsInfo,
+    reloader: &Reloader,
+    drain_on_stop: bool,
+    status: impl Fn() -> String,
+) -> Stop {
     for signal in signals.forever() {
-        match signal {
-            SIGHUP => reloader.request(),
-            // A JVM prints its threads and goes on; scripts rely on that.
-            SIGQUIT => info!(target: logging::ASKED_FOR, "status: {}", status()),
-            _ => {
-                info!("stopping: received {}", signal_name(signal));
-                break;
+        match signals::asked(signal) {
+            Asked::Reload => reloader.request(),
+            Asked::Status => info!(target: logging::ASKED_FOR, "status: {}", status()),
+            Asked::Drain => {
+                info!("draining: received SIGUSR1");
+                return Stop::Drain(Successor::Elsewhere);
+            }
+            Asked::Stop(signal) => {
+                info!("stopping: received {signal}");
+                if drain_on_stop {
+                    return Stop::Drain(Successor::Elsewhere);
+                }
+                return Stop::Now;
             }
         }
     }
+    Stop::Now
 }
 
 fn settings(config: &Config, connections: u64) -> Settings {
@@ -365,14 +395,6 @@ fn log_notes(notes: &[Note]) {
             Severity::Info => tracing::info!("{}", note.text),
             Severity::Warning => tracing::warn!("{}", note.text),
         }
-    }
-}
-
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        SIGTERM => "SIGTERM",
-        SIGINT => "SIGINT",
-        _ => "a signal",
     }
 }
 

@@ -45,6 +45,11 @@ impl Publisher {
         }
     }
 
+    /// Shards of the process.
+    pub(super) fn shards(&self) -> usize {
+        self.board.entries().len()
+    }
+
     fn entry(&self) -> &ShardEntry {
         self.board.entry(self.shard)
     }

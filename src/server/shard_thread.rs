@@ -1,6 +1,8 @@
 //! One shard's thread: drives the event loop, carries calls between it and the shard, and lets the
 //! executor's background tasks run.
 
+mod drain;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::admin::board::Board;
 use crate::connection::{Closed, Command, Commands, ConnectionId, Ending, Outbox};
 use crate::io::{Bells, EventLoop, Handler};
 use crate::shard::{Context, Shard};
+use drain::ShardDrain;
 
 /// Background tasks and timers run this often while there is work, and at every wake while there is
 /// none.
@@ -87,6 +90,7 @@ pub(super) struct RunningShard {
     thread: ShardThread,
     event_loop: EventLoop,
     lifecycle: Arc<Lifecycle>,
+    drain: Option<ShardDrain>,
 }
 
 impl RunningShard {
@@ -111,7 +115,8 @@ impl RunningShard {
     fn serve_for(&mut self, microseconds: u64) -> io::Result<()> {
         let until_us = self.thread.now_us.saturating_add(microseconds);
         while self.thread.now_us < until_us && !self.lifecycle.has_begun() {
-            self.thread.turn(&mut self.event_loop, Duration::MAX)?;
+            let at_most = self.drain()?;
+            self.thread.turn(&mut self.event_loop, at_most)?;
         }
         Ok(())
     }
@@ -173,6 +178,7 @@ impl ShardThread {
             thread,
             event_loop,
             lifecycle,
+            drain: None,
         })
     }
 

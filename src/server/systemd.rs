@@ -1,6 +1,8 @@
 //! Tells the service manager that the daemon is ready, reloads or stops (`NOTIFY_SOCKET`, sd_notify(3)).
 //! Without a service manager these functions do nothing.
 
+use std::time::Duration;
+
 use sd_notify::NotifyState;
 use tracing::warn;
 
@@ -15,6 +17,15 @@ pub(super) fn notify_reloading() {
     // Type=notify-reload wants the time as well. It is absent only if the clock cannot be read.
     states.extend(NotifyState::monotonic_usec_now());
     notify(&states);
+}
+
+/// The daemon is being drained, and says so again within this time. A stop that has begun waits that long.
+pub(super) fn notify_draining(status: &str, within: Duration) {
+    let microseconds = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
+    notify(&[
+        NotifyState::ExtendTimeoutUsec(microseconds),
+        NotifyState::Status(status),
+    ]);
 }
 
 pub(super) fn notify_stopping() {

@@ -9,6 +9,7 @@ mod ageing;
 mod answer;
 mod buffers;
 mod counters;
+mod drain;
 mod engine;
 mod histogram;
 mod key_scan;
@@ -29,6 +30,7 @@ mod work;
 
 pub use address_accounts::AddressAccounts;
 pub use counters::Counters;
+pub use drain::{Clients, DRAIN_STEP, Drain};
 pub use histogram::Histogram;
 #[cfg(test)]
 pub(crate) use key_scan::KeySlice;
@@ -102,10 +104,11 @@ impl Shard {
     pub fn opened(&mut self, id: ConnectionId, address: SocketAddr, cx: &mut Context<'_>) {
         let Shard { peers, engine } = self;
         engine.counters.connections_opened += 1;
-        let slot = Slot {
+        let mut slot = Slot {
             reader: FrameReader::new(engine.limits.frame_bytes), // `serve_frames` sets the limit
             peer: Peer::new(id, logins::canonical(address), peers.logins.new_session()),
         };
+        slot.peer.received_us = cx.now_us;
         let admitted = peers.open(slot, cx.now_us);
         if let (Err(fault), Some(slot)) = (admitted, peers.slots.get_mut(id)) {
             peers::end(&slot.peer, fault, engine, cx);

@@ -7,6 +7,7 @@ use super::logins::DeferredLogin;
 use super::mailbox::{ReplyTarget, RequestMeta};
 use super::scans::{ScanStage, WaitingScan};
 use super::warm_up::Pass;
+use crate::access::RequestKind;
 use crate::connection::{ConnectionId, Outbox};
 use crate::limits::Limits;
 use crate::session::Session;
@@ -43,8 +44,9 @@ pub(super) struct Peer {
     /// Its reads that may be kept until their pulses come.
     pub(super) open_reads: usize,
     pub(super) pass: Pass,
-    /// When its bytes last arrived.
+    /// When its bytes last arrived, or it was opened.
     pub(super) received_us: u64,
+    pub(super) last_request: Option<RequestKind>,
     /// Set while it does not take its answers as fast as they are sent.
     pub(super) blocked: Option<Blocked>,
     /// It is one of its address's unauthenticated connections.
@@ -173,6 +175,7 @@ impl Peer {
             open_reads: 0,
             pass: Pass::default(),
             received_us: 0,
+            last_request: None,
             blocked: None,
             counts_as_unauthenticated: false,
             login_deadline_us: None,

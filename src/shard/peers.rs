@@ -346,6 +346,18 @@ impl Slots {
         }
     }
 
+    /// The connections of the slots from one to before another, as far as there are slots.
+    pub(super) fn between(&self, from: usize, to: usize) -> impl Iterator<Item = &Slot> {
+        let to = to.min(self.0.len());
+        let slots = self.0.get(from..to).unwrap_or_default();
+        slots.iter().flatten().map(|slot| &**slot)
+    }
+
+    /// The slot behind the last one.
+    pub(super) fn end(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
         self.0.iter().flatten().map(|slot| &**slot)
     }

@@ -375,6 +375,7 @@ pub(super) fn serve_frame(
     };
     engine.wake.note_details(request.details.len());
     engine.requests.count(request.kind);
+    peer.last_request = Some(request.kind);
     if request.kind.is_read() {
         engine.pace.note_read(cx.now_us);
     }

@@ -13,6 +13,7 @@ mod configuration;
 mod configuration_errors;
 mod conformance_scripts;
 mod data_planes;
+mod drain;
 mod forwarded_requests;
 mod fuzz_corpus;
 mod golden_bytes;

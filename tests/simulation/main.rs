@@ -5,6 +5,7 @@
 //! A failure prints its seed: SIMULATION_SEED=N runs that seed again.
 
 mod attackers;
+mod drain;
 mod memory;
 mod outages;
 
@@ -61,6 +62,21 @@ struct Peer {
     keys: BTreeMap<String, Vec<u8>>,
 }
 
+impl Peer {
+    /// What it expects are answers to requests of which no byte has left it.
+    fn assert_nothing_is_under_way(&self) {
+        let mut unsent = FrameReader::new(FRAME_BYTES);
+        unsent.push(&self.to_send.iter().copied().collect::<Vec<u8>>());
+        let mut requests = 0;
+        while let Some(frame) = unsent.next() {
+            frame.expect("only whole requests are left");
+            requests += 1;
+        }
+        assert_eq!(unsent.buffered_bytes(), 0, "a request has begun to leave");
+        assert_eq!(requests, self.expected.len(), "a request is not answered");
+    }
+}
+
 struct World {
     random: Random,
     shards: Vec<Shard>,
@@ -69,6 +85,8 @@ struct World {
     common: Common,
     now_us: u64,
     planted: Planted,
+    /// A peer that is closed now was moved by a drain.
+    draining: bool,
 }
 
 impl World {
@@ -114,6 +132,7 @@ impl World {
             common,
             now_us: 1,
             planted,
+            draining: false,
         }
     }
 
@@ -153,8 +172,11 @@ impl World {
             Command::Close(id, _) => {
                 if let Some(peer) = of(&mut self.peers, id) {
                     self.peers[peer].closed = true;
+                    if self.draining {
+                        self.peers[peer].assert_nothing_is_under_way();
+                    }
                     assert!(
-                        !self.peers[peer].good,
+                        !self.peers[peer].good || self.draining,
                         "a good peer was closed: {:?}",
                         self.faults.0.last()
                     );

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::limits::{Ageing, SHARDS};
-use crate::shard::{KeyRow, ScannedKeys, WarmUpProgress};
+use crate::shard::{Clients, KeyRow, ScannedKeys, WarmUpProgress};
 
 /// Bytes of the document without its rows, at most.
 const ENVELOPE_BYTES: usize = 4096;
@@ -26,6 +26,8 @@ pub(super) struct Summary {
     pub(super) stored_keys: u64,
     pub(super) warm_up: WarmUpProgress,
     pub(super) waiting_reads: u64,
+    pub(super) is_draining: bool,
+    pub(super) clients_left: Option<Clients>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +45,11 @@ struct Document<'a> {
     complete: bool,
     /// Shards whose keys are missing, because they did not answer in time.
     missing_shards: Vec<usize>,
+    /// Whether the daemon moves its clients to another server.
+    draining: bool,
+    /// Whom it has not moved yet. Null: it has not counted them yet.
+    writers_left: Option<u64>,
+    readers_left: Option<u64>,
     topologies: Vec<Topology<'a>>,
     others: Vec<Row<'a>>,
 }
@@ -95,6 +102,9 @@ pub(super) fn json(summary: &Summary, shards: &[Option<&ScannedKeys>], max_bytes
         missing_shards: (0..shards.len())
             .filter(|shard| shards[*shard].is_none())
             .collect(),
+        draining: summary.is_draining,
+        writers_left: summary.clients_left.map(|left| left.writers),
+        readers_left: summary.clients_left.map(|left| left.readers),
         topologies: rows
             .topologies
             .into_iter()

@@ -63,6 +63,14 @@ impl ShardMetrics {
             "Shards; each is one thread",
             [([], entries.len() as u64)],
         )?;
+        let draining = u64::from(self.board.is_draining());
+        let help = "1 while the daemon moves its clients to another server, else 0";
+        out.gauge("draining", None, help, [([], draining)])?;
+        let left = self.board.clients_left().unwrap_or_default();
+        let left = [("writer", left.writers), ("reader", left.readers)];
+        let left = left.map(|(role, clients)| ([("role", role.to_owned())], clients));
+        let help = "Clients that a drain has not moved yet; 0 unless the daemon is draining";
+        out.gauge("clients_left", None, help, left)?;
         let now_ms = self.board.now_ms();
         let silences = entries.iter().enumerate().filter_map(|(shard, entry)| {
             Some((shard_label(shard), entry.silence(now_ms)?.as_secs_f64()))

@@ -119,6 +119,10 @@ function showState() {
     alert = `The daemon does not answer (${failure}). The data below is old.`;
   } else if (data !== null && old) {
     alert = "The data is old: this page was in the background, or the daemon is slow to answer.";
+  } else if (data !== null && data.answer.draining) {
+    const {writers_left: writers, readers_left: readers} = data.answer;
+    const left = writers === null ? "" : ` ${writers} workers and ${readers} readers are left.`;
+    alert = `This daemon is draining: its clients move to another server.${left}`;
   } else if (missing.length > 0) {
     alert = `These shards do not answer: ${missing.join(", ")}. Their keys are missing below.`;
   } else if (data !== null && !data.answer.complete) {

@@ -39,6 +39,7 @@ fn described(raw: &RawValue) -> String {
         RawValue::Integer(number) => format!("i:{number}"),
         RawValue::Text(text) | RawValue::Untyped(text) => format!("t:{text}"),
         RawValue::Null => "null".to_owned(),
+        RawValue::Boolean(_) => "other".to_owned(), // of TOML alone
         RawValue::List(items) => {
             let item = |item: &RawValue| format!("={} ", STANDARD.encode(described(item)));
             format!("[{}]", items.iter().map(item).collect::<String>())

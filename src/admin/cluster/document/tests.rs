@@ -21,6 +21,11 @@ const SUMMARY: Summary = Summary {
         found_keys: u64::MAX,
     },
     waiting_reads: u64::MAX,
+    is_draining: false,
+    clients_left: Some(Clients {
+        writers: u64::MAX,
+        readers: u64::MAX,
+    }),
 };
 
 /// The keys of one shard: all that a scan may have collected of these paths.
