@@ -14,6 +14,8 @@ pub(crate) struct Board {
     entries: Box<[ShardEntry]>,
     stopping: AtomicBool,
     draining: AtomicBool,
+    /// Another server may take the address.
+    leaving: AtomicBool,
     /// Clients that a drain has not moved yet.
     clients_left: Mutex<Option<Clients>>,
     /// Shards scan their keys until then, in milliseconds since the epoch.
@@ -56,6 +58,7 @@ impl Board {
             entries: std::iter::repeat_with(entry).take(shards).collect(),
             stopping: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             clients_left: Mutex::new(None),
             watched_until_ms: AtomicU64::new(0),
         }
@@ -94,6 +97,15 @@ impl Board {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Records that another server may take the address now.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// Records whom a drain has not moved yet. None: it has not counted them yet.

@@ -24,7 +24,7 @@ pub(super) fn readiness(board: &Board) -> Result<&'static str, String> {
     if board.is_stopping() {
         return Err("shutting down\n".to_owned());
     }
-    if board.is_draining() {
+    if board.is_leaving() {
         return Err("draining\n".to_owned());
     }
     Ok("ready\n")
@@ -80,6 +80,8 @@ mod tests {
         let board = Board::new(1);
         assert!(readiness(&board).is_ok());
         board.begin_drain();
+        assert!(readiness(&board).is_ok());
+        board.leave();
         assert_lines_say(&readiness(&board).unwrap_err(), &[("", &["draining"])]);
         board.stop();
         assert_lines_say(&readiness(&board).unwrap_err(), &[("", &["shutting down"])]);

@@ -11,7 +11,7 @@ use crate::access::{Addresses, Need, PageRule};
 use crate::limits;
 
 use super::setting::{Choice, Key, Setting};
-use super::{AuthMethod, Io, LogFormat, Pin};
+use super::{AuthMethod, DrainFor, Io, LogFormat, Pin};
 
 macro_rules! settings {
     ($($key:ident: $type:ty = $declaration:expr;)*) => {
@@ -32,6 +32,7 @@ settings! {
     PIN: Pin = Key::choice("server.pin");
     SHUTDOWN_DEADLINE: Duration = Key::time("server.shutdown_deadline", limits::SHUTDOWN_DEADLINE);
     DRAIN_DEADLINE: Duration = Key::time("server.drain_deadline", limits::DRAIN_DEADLINE);
+    DRAIN_FOR: DrainFor = Key::choice("server.drain_for");
     DRAIN_ON_STOP: bool = Key::flag("server.drain_on_stop");
     MINIMUM_WAIT: Duration = Key::time("server.minimum_wait", limits::MINIMUM_WAIT);
     WARM_UP: Duration = Key::time("server.warm_up", limits::WARM_UP);
@@ -119,6 +120,12 @@ impl Choice for Pin {
     const WHAT: &'static str = "a rule for pinning";
     const CHOICES: &'static [(&'static str, Pin)] =
         &[("auto", Pin::Auto), ("on", Pin::On), ("off", Pin::Off)];
+}
+
+impl Choice for DrainFor {
+    const WHAT: &'static str = "a successor";
+    const CHOICES: &'static [(&'static str, DrainFor)] =
+        &[("service", DrainFor::Service), ("vip", DrainFor::Vip)];
 }
 
 impl Choice for Need {

@@ -83,6 +83,7 @@ pub struct ServerConfig {
     pub is_pinned: bool,
     pub shutdown_deadline: Duration,
     pub drain_deadline: Duration,
+    pub drain_for: DrainFor,
     /// SIGTERM and SIGINT drain first.
     pub drain_on_stop: bool,
     /// Zero: off.
@@ -98,6 +99,15 @@ pub enum Io {
     Auto,
     IoUring,
     Epoll,
+}
+
+/// Who takes the clients of a daemon that is drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrainFor {
+    /// Another server behind a Service or load balancer, which leaves open connections where they are.
+    Service,
+    /// Another host, which takes the address over.
+    Vip,
 }
 
 /// Whether each shard is bound to one core.
@@ -222,6 +232,7 @@ impl ServerConfig {
                 Pin::Off => false,
             },
             shutdown_deadline: resolved.get(&keys::SHUTDOWN_DEADLINE),
+            drain_for: resolved.get(&keys::DRAIN_FOR),
             drain_deadline: resolved.get(&keys::DRAIN_DEADLINE),
             drain_on_stop: resolved.get(&keys::DRAIN_ON_STOP),
             minimum_wait: resolved.get(&keys::MINIMUM_WAIT),

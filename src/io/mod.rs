@@ -142,6 +142,11 @@ impl EventLoop {
         with_plane!(self, plane => plane.stop_listening())
     }
 
+    /// Leaves dials without any answer from now on: neither accepted nor refused. A client tries again after a second.
+    pub(crate) fn ignore_dials(&mut self) -> io::Result<()> {
+        with_plane!(self, plane => plane.ignore_dials())
+    }
+
     /// Dials out, from the source address if one is given. `opened` or `closed` follows.
     pub fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<ConnectionId> {
         with_plane!(self, plane => plane.connect(to, from))

@@ -60,9 +60,59 @@ pub(crate) fn adopt_listener(socket: &OwnedFd, unacknowledged: Duration) -> io::
             "it does not listen",
         ));
     }
+    notice_dials(socket);
     set_connection_options(socket, unacknowledged)?;
     // On a listening socket this sets the backlog, and nothing else.
     Ok(listen(socket, BACKLOG)?)
+}
+
+/// Makes the kernel drop what arrives at a listening socket: a dial gets no answer, not even a refusal. Connections
+/// that it has accepted go on. All holders of the socket see the change, until `adopt_listener`.
+#[allow(unsafe_code)] // no crate at hand has SO_ATTACH_FILTER
+pub(super) fn ignore_dials(socket: &OwnedFd) -> io::Result<()> {
+    // One instruction: take no byte of any packet.
+    let mut program = [libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: 0,
+    }];
+    let filter = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: the option takes a sock_fprog that points to `len` instructions; both outlive the call, and the kernel
+    // copies them. The descriptor is open.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const filter).cast(),
+            size_of_val(&filter) as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Takes back what `ignore_dials` did, perhaps in an earlier process.
+#[allow(unsafe_code)] // no crate at hand has SO_DETACH_FILTER
+fn notice_dials(socket: &OwnedFd) {
+    let unused: libc::c_int = 0;
+    // SAFETY: the option takes a c_int, which outlives the call; the descriptor is open. It fails without a filter.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_DETACH_FILTER,
+            (&raw const unused).cast(),
+            size_of_val(&unused) as libc::socklen_t,
+        );
+    }
 }
 
 /// Options of connections; a listening socket hands them down.

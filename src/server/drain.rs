@@ -13,8 +13,9 @@ use super::lifecycle::Lifecycle;
 use super::signals::{self, Asked};
 use super::systemd;
 use crate::admin::board::Board;
+use crate::config::DrainFor;
 use crate::io::{Bells, ring_all};
-use crate::shard::Clients;
+use crate::shard::{Clients, MayGo};
 use crate::units::Time;
 
 /// How often the main thread looks at the shards and for signals.
@@ -23,9 +24,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The time between two lines of the log.
 const LINE_EVERY: Duration = Duration::from_secs(3);
 
-/// Readers wait for writers this long at most: a silent connection goes after 4 s, and 100 000 take ten more. What
-/// is left then are hosts that no longer answer.
-const WRITERS_AT_MOST: Duration = Duration::from_secs(15);
+/// Those who go last wait this long at most. Of writers, a silent one goes after 4 s, and 100 000 take ten more. What
+/// is left then are hosts that no longer answer. Of readers, it is a pass over as many workers.
+const OTHERS_AT_MOST: Duration = Duration::from_secs(15);
+
+/// A check of /readyz every second that must fail twice, and keepalived's move of the address, with a reserve.
+const ADDRESS_MOVES_WITHIN: Duration = Duration::from_secs(5);
 
 /// A client comes back 0.1 s after a RST. Where it may still dial us, nobody must have done so for this long.
 const NOBODY_FOR: Duration = Duration::from_secs(1);
@@ -34,15 +38,57 @@ const NOBODY_FOR: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Successor {
     /// A process that holds the same listening sockets and serves already: ours close at once.
+    #[allow(dead_code)] // an upgrade in place has such a successor
     SameSockets,
     /// Another host or pod, or nobody: we listen on, and a client that comes back is served and moved again.
     Elsewhere,
+    /// A host that takes the address over when we are not ready any more. A client that dials before gets no answer
+    /// and tries again: a refusal would cost it 13 s, and so would a connection that the move breaks.
+    MovedAddress,
+}
+
+impl Successor {
+    /// Who may go, by who is left after that time. Readers go last, because they find everything once the writers
+    /// have written there. Where the address moves they go first: it moves when the writers are gone, and must not
+    /// wait for a pass. Nimbus then dials in its pause, and what it reads waits for the pulses.
+    fn may_go(self, left: Option<Clients>, after: Duration) -> MayGo {
+        let have_gone = |who: fn(Clients) -> u64| left.is_some_and(|left| who(left) == 0);
+        match self {
+            Successor::SameSockets | Successor::Elsewhere => MayGo {
+                writers: true,
+                readers: have_gone(|left| left.writers) || after >= OTHERS_AT_MOST,
+            },
+            Successor::MovedAddress => MayGo {
+                writers: have_gone(|left| left.readers) || after >= OTHERS_AT_MOST,
+                readers: true,
+            },
+        }
+    }
+
+    /// How long the process stays when nobody is left.
+    fn stays_for(self) -> Duration {
+        match self {
+            Successor::SameSockets => Duration::ZERO,
+            Successor::Elsewhere => NOBODY_FOR,
+            Successor::MovedAddress => ADDRESS_MOVES_WITHIN,
+        }
+    }
+}
+
+impl From<DrainFor> for Successor {
+    fn from(taker: DrainFor) -> Successor {
+        match taker {
+            DrainFor::Service => Successor::Elsewhere,
+            DrainFor::Vip => Successor::MovedAddress,
+        }
+    }
 }
 
 /// What shards and main thread tell each other of a drain.
 #[derive(Debug)]
 pub(super) struct DrainState {
     successor: OnceLock<Successor>,
+    writers_may_go: AtomicBool,
     readers_may_go: AtomicBool,
     /// Clients that each shard still has. None: it has not looked at all of them yet.
     left: Box<[Mutex<Option<Clients>>]>,
@@ -53,6 +99,7 @@ impl DrainState {
     pub(super) fn new(shards: usize) -> DrainState {
         DrainState {
             successor: OnceLock::new(),
+            writers_may_go: AtomicBool::new(false),
             readers_may_go: AtomicBool::new(false),
             left: (0..shards).map(|_| Mutex::new(None)).collect(),
             moved: AtomicU64::new(0),
@@ -68,8 +115,16 @@ impl DrainState {
         self.successor.get().copied()
     }
 
-    pub(super) fn readers_may_go(&self) -> bool {
-        self.readers_may_go.load(Ordering::Relaxed)
+    pub(super) fn may_go(&self) -> MayGo {
+        MayGo {
+            writers: self.writers_may_go.load(Ordering::Relaxed),
+            readers: self.readers_may_go.load(Ordering::Relaxed),
+        }
+    }
+
+    fn let_go(&self, may_go: MayGo) {
+        self.writers_may_go.store(may_go.writers, Ordering::Relaxed);
+        self.readers_may_go.store(may_go.readers, Ordering::Relaxed);
     }
 
     /// A shard reports who is left, and how many it has moved since its last report.
@@ -116,6 +171,9 @@ impl Drain<'_> {
     pub(super) fn run(&self, successor: Successor, signals: &mut SignalsInfo) {
         let began = Instant::now();
         self.board.begin_drain();
+        if successor != Successor::MovedAddress {
+            self.board.leave();
+        }
         self.lifecycle.begin_drain(successor);
         // Without a bell a shard notices it after its longest sleep.
         let _ = ring_all(self.bells);
@@ -155,22 +213,24 @@ impl Drain<'_> {
             }
             let left = state.left();
             self.board.set_clients_left(left);
-            let writers_are_gone = left.is_some_and(|left| left.writers == 0);
-            let readers_may_go = writers_are_gone || began.elapsed() >= WRITERS_AT_MOST;
-            state
-                .readers_may_go
-                .store(readers_may_go, Ordering::Relaxed);
+            state.let_go(successor.may_go(left, began.elapsed()));
             if left == Some(Clients::default()) {
                 let since = *nobody_since.get_or_insert_with(Instant::now);
-                let may_come_back = successor == Successor::Elsewhere;
-                if !may_come_back || since.elapsed() >= NOBODY_FOR {
+                self.board.leave();
+                if since.elapsed() >= successor.stays_for() {
                     return Ended::NobodyLeft;
                 }
             } else {
                 nobody_since = None;
             }
-            if began.elapsed() >= self.deadline {
-                return Ended::Deadline;
+            let beyond = began.elapsed().checked_sub(self.deadline);
+            if let Some(beyond) = beyond
+                && nobody_since.is_none()
+            {
+                self.board.leave();
+                if successor != Successor::MovedAddress || beyond >= ADDRESS_MOVES_WITHIN {
+                    return Ended::Deadline;
+                }
             }
             if Instant::now() >= next_line {
                 next_line += LINE_EVERY;

@@ -170,6 +170,7 @@ pub fn serve(
     let line = report_ready(&address, shards);
     let (drain_deadline, drain_on_stop) =
         (config.server.drain_deadline, config.server.drain_on_stop);
+    let drain_for = config.server.drain_for.into();
     let reloader = Reloader::start(sources, config, policy_mailbox, log, line)
         .map_err(internal("starting the reloader"))?;
     let drain = Drain {
@@ -178,7 +179,7 @@ pub fn serve(
         board: &board,
         deadline: drain_deadline,
     };
-    match wait_for_stop(&mut signals, &reloader, drain_on_stop, || {
+    match wait_for_stop(&mut signals, &reloader, drain_on_stop, drain_for, || {
         admin::status(&facts, &board)
     }) {
         Stop::Now => {}
@@ -310,6 +311,7 @@ fn wait_for_stop(
     signals: &mut SignalsInfo,
     reloader: &Reloader,
     drain_on_stop: bool,
+    successor: Successor,
     status: impl Fn() -> String,
 ) -> Stop {
     for signal in signals.forever() {
@@ -318,12 +320,12 @@ fn wait_for_stop(
             Asked::Status => info!(target: logging::ASKED_FOR, "status: {}", status()),
             Asked::Drain => {
                 info!("draining: received SIGUSR1");
-                return Stop::Drain(Successor::Elsewhere);
+                return Stop::Drain(successor);
             }
             Asked::Stop(signal) => {
                 info!("stopping: received {signal}");
                 if drain_on_stop {
-                    return Stop::Drain(Successor::Elsewhere);
+                    return Stop::Drain(successor);
                 }
                 return Stop::Now;
             }

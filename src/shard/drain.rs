@@ -43,6 +43,13 @@ pub struct Clients {
     pub readers: u64,
 }
 
+/// Which clients may go now.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct MayGo {
+    pub writers: bool,
+    pub readers: bool,
+}
+
 /// How far a shard's drain has come.
 #[derive(Debug)]
 pub struct Drain {
@@ -81,7 +88,7 @@ impl Drain {
     }
 
     /// Whether now is the moment to move a client.
-    fn may_move(&self, slot: &Slot, role: Role, readers_too: bool, now_us: u64) -> bool {
+    fn may_move(&self, slot: &Slot, role: Role, may_go: MayGo, now_us: u64) -> bool {
         let Slot { reader, peer } = slot;
         let nothing_is_under_way =
             peer.is_settled() && reader.buffered_bytes() == 0 && peer.login_deadline_us.is_none();
@@ -92,10 +99,11 @@ impl Drain {
         let silent_us = now_us.saturating_sub(peer.received_us.max(self.began_us));
         match role {
             Role::Writer => {
-                (SETTLED_US..=NEXT_PULSE_US).contains(&quiet_us) || silent_us >= SILENT_US
+                let is_between_pulses = (SETTLED_US..=NEXT_PULSE_US).contains(&quiet_us);
+                may_go.writers && (is_between_pulses || silent_us >= SILENT_US)
             }
-            Role::Silent => silent_us >= SILENT_US,
-            Role::Reader => readers_too && quiet_us >= READER_PAUSE_US,
+            Role::Silent => may_go.writers && silent_us >= SILENT_US,
+            Role::Reader => may_go.readers && quiet_us >= READER_PAUSE_US,
         }
     }
 }
@@ -130,13 +138,12 @@ impl Role {
 }
 
 impl Shard {
-    /// One step of a drain: resets clients that may go. Readers go only with `readers_too`: they find
-    /// everything at the successor once the writers have written there. `is_quiet` tells whether nothing that was
+    /// One step of a drain: resets clients that may go. `is_quiet` tells whether nothing that was
     /// sent to a connection is unacknowledged, and nothing of it unread.
     pub fn continue_drain(
         &mut self,
         drain: &mut Drain,
-        readers_too: bool,
+        may_go: MayGo,
         cx: &mut Context<'_>,
         mut is_quiet: impl FnMut(ConnectionId) -> bool,
     ) {
@@ -145,7 +152,7 @@ impl Shard {
         for slot in self.peers.slots.between(drain.next_slot, end) {
             let (id, role) = (slot.peer.id, Role::of(slot.peer.last_request));
             if resets < drain.resets_a_step
-                && drain.may_move(slot, role, readers_too, cx.now_us)
+                && drain.may_move(slot, role, may_go, cx.now_us)
                 && is_quiet(id)
             {
                 cx.commands.push(Command::Close(id, Ending::Reset));

@@ -30,7 +30,7 @@ mod work;
 
 pub use address_accounts::AddressAccounts;
 pub use counters::Counters;
-pub use drain::{Clients, DRAIN_STEP, Drain};
+pub use drain::{Clients, DRAIN_STEP, Drain, MayGo};
 pub use histogram::Histogram;
 #[cfg(test)]
 pub(crate) use key_scan::KeySlice;

@@ -3,6 +3,8 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -274,6 +276,14 @@ fn the_command_says_why_it_cannot() {
     let run = Run::of(command(&["drain", "--pid", &pid]));
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains(&pid), "{}", run.stderr);
+    // A daemon that is too old would be killed by the signal, as this process would.
+    let name = format!("storm-pacemaker/{pid}/127.0.0.1:9");
+    let name = UnixAddress::from_abstract_name(name).expect("a name");
+    let announced = UnixListener::bind_addr(&name).expect("a socket");
+    let run = Run::of(command(&["drain", "--pid", &pid]));
+    drop(announced);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("older"), "{}", run.stderr);
     let run = Run::of(command(&["drain", "--pid", "x"]));
     assert_eq!(run.code, Some(2), "{}", run.stderr);
 }

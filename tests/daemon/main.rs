@@ -14,6 +14,7 @@ mod configuration_errors;
 mod conformance_scripts;
 mod data_planes;
 mod drain;
+mod drain_vip;
 mod forwarded_requests;
 mod fuzz_corpus;
 mod golden_bytes;

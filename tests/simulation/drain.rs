@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use storm_pacemaker::shard::{DRAIN_STEP, Drain};
+use storm_pacemaker::shard::{DRAIN_STEP, Drain, MayGo};
 
 use super::{Planted, World};
 
@@ -54,7 +54,10 @@ impl World {
         let left = drains
             .iter()
             .try_fold(0, |sum, drain| Some(sum + drain.left()?.writers));
-        let readers_too = left == Some(0);
+        let may_go = MayGo {
+            writers: true,
+            readers: left == Some(0),
+        };
         self.draining = true;
         for (index, drain) in drains.iter_mut().enumerate() {
             let peers = &self.peers;
@@ -64,7 +67,7 @@ impl World {
                 .map(|peer| peer.id)
                 .collect();
             self.call(index, |shard, cx| {
-                shard.continue_drain(drain, readers_too, cx, |id| quiet.contains(&id));
+                shard.continue_drain(drain, may_go, cx, |id| quiet.contains(&id));
             });
         }
         self.draining = false;

@@ -62,6 +62,11 @@ impl EpollLoop {
         Ok(())
     }
 
+    pub(in crate::io) fn ignore_dials(&mut self) -> io::Result<()> {
+        let mut listeners = self.listeners.iter().flatten();
+        listeners.try_for_each(|listener| socket::ignore_dials(&listener.socket))
+    }
+
     pub(in crate::io) fn stop_listening(&mut self) -> io::Result<()> {
         for listener in self.listeners.iter_mut().filter_map(Option::take) {
             if listener.paused_until.is_none() {

@@ -44,6 +44,11 @@ impl RingLoop {
         self.arm_accept(self.listeners.len() - 1)
     }
 
+    pub(in crate::io) fn ignore_dials(&mut self) -> io::Result<()> {
+        let mut listeners = self.listeners.iter().flatten();
+        listeners.try_for_each(|listener| socket::ignore_dials(&listener.socket))
+    }
+
     pub(in crate::io) fn stop_listening(&mut self) -> io::Result<()> {
         for index in 0..self.listeners.len() {
             let entry = &mut self.listeners[index];

@@ -22,8 +22,12 @@ impl RunningShard {
             return Ok(Duration::MAX);
         };
         let now_us = self.thread.now_us;
-        if self.drain.is_none() && successor == Successor::SameSockets {
-            self.event_loop.stop_listening()?;
+        if self.drain.is_none() {
+            match successor {
+                Successor::SameSockets => self.event_loop.stop_listening()?,
+                Successor::Elsewhere => {}
+                Successor::MovedAddress => self.event_loop.ignore_dials()?,
+            }
         }
         let shards = self.thread.publisher.shards();
         let under_way = self.drain.get_or_insert_with(|| ShardDrain {
@@ -33,12 +37,12 @@ impl RunningShard {
         });
         if now_us >= under_way.next_step_us {
             under_way.next_step_us = now_us + DRAIN_STEP.as_micros() as u64;
-            let readers_too = self.lifecycle.drain().readers_may_go();
+            let may_go = self.lifecycle.drain().may_go();
             let mut commands = Commands::default();
             let event_loop = &mut self.event_loop;
             self.thread.call(&mut commands, |shard, cx| {
                 let is_quiet = |id| event_loop.is_quiet(id);
-                shard.continue_drain(&mut under_way.drain, readers_too, cx, is_quiet);
+                shard.continue_drain(&mut under_way.drain, may_go, cx, is_quiet);
             });
             event_loop.apply_commands(&mut self.thread, &mut commands)?;
             let moved = under_way.drain.moved();
