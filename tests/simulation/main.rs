@@ -87,6 +87,8 @@ struct World {
     planted: Planted,
     /// A peer that is closed now was moved by a drain.
     draining: bool,
+    /// Whom the drain may move now, by their sockets.
+    quiet: Vec<ConnectionId>,
 }
 
 impl World {
@@ -133,6 +135,7 @@ impl World {
             now_us: 1,
             planted,
             draining: false,
+            quiet: Vec::new(),
         }
     }
 
@@ -173,6 +176,7 @@ impl World {
                 if let Some(peer) = of(&mut self.peers, id) {
                     self.peers[peer].closed = true;
                     if self.draining {
+                        assert!(self.quiet.contains(&id), "its answer is on its way");
                         self.peers[peer].assert_nothing_is_under_way();
                     }
                     assert!(

@@ -18,6 +18,8 @@ on_both_planes! {
     ids_are_never_used_again
     late_commands_for_a_connection_that_is_gone_do_nothing
     what_is_not_accepted_is_reset_when_the_loop_stops_listening
+    a_connection_is_quiet_when_nothing_is_unread_or_unacknowledged
+    a_dial_may_be_left_without_an_answer
 }
 
 /// Whether the connection ended with a RST; false: with a FIN.
@@ -208,4 +210,47 @@ fn a_dropped_epoll_loop_resets_its_connections() {
     let (mut peer, _) = server.accept();
     drop(server);
     assert!(is_reset(&mut peer));
+}
+
+fn a_connection_is_quiet_when_nothing_is_unread_or_unacknowledged(plane: DataPlane) {
+    let mut server = Server::new(plane);
+    let (mut peer, id) = server.accept();
+    assert!(server.event_loop.is_quiet(id));
+    peer.write_all(b"pulse").unwrap();
+    assert!(!server.event_loop.is_quiet(id), "it is unread");
+    server.turn_until(|recorder| recorder.received.contains_key(&id));
+    assert!(server.event_loop.is_quiet(id));
+    // More than the kernel takes while the peer does not read.
+    let answer = vec![7; 8 << 20];
+    server.send(id, &answer);
+    assert!(!server.event_loop.is_quiet(id), "it is not sent");
+    server.turn_until(|recorder| !recorder.blocked.is_empty());
+    assert!(!server.event_loop.is_quiet(id), "it is not acknowledged");
+    let reader = std::thread::spawn(move || {
+        peer.read_exact(&mut vec![0; 8 << 20]).unwrap();
+        peer
+    });
+    let deadline = Instant::now() + PATIENCE;
+    while !server.event_loop.is_quiet(id) {
+        assert!(Instant::now() < deadline, "waited in vain");
+        server.turn(Duration::from_millis(5));
+    }
+    assert_eq!(server.recorder.sent[&id], answer.len());
+    drop(reader.join().unwrap());
+}
+
+fn a_dial_may_be_left_without_an_answer(plane: DataPlane) {
+    let mut server = Server::new(plane);
+    let (mut peer, id) = server.accept();
+    server.event_loop.ignore_dials().unwrap();
+    let dial = TcpStream::connect_timeout(&server.address, Duration::from_millis(100));
+    assert_eq!(dial.unwrap_err().kind(), ErrorKind::TimedOut);
+    // The open one goes on.
+    peer.write_all(b"pulse").unwrap();
+    server.turn_until(|recorder| recorder.received.contains_key(&id));
+    server.send(id, b"answer");
+    server.turn(Duration::from_millis(5));
+    let mut answer = [0; 6];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"answer");
 }
