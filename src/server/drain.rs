@@ -48,18 +48,30 @@ pub(super) enum Successor {
 }
 
 impl Successor {
-    /// Who may go, by who is left after that time. Readers go last, because they find everything once the writers
-    /// have written there. Where the address moves they go first: it moves when the writers are gone, and must not
-    /// wait for a pass. Nimbus then dials in its pause, and what it reads waits for the pulses.
-    fn may_go(self, left: Option<Clients>, after: Duration) -> MayGo {
+    /// Who may go, by who is left after that time. `writers_since`: from when on writers may.
+    ///
+    /// Writers go while Nimbus pauses, or it would read what they have written before. Readers go last, because they
+    /// find everything once the writers have written there. Where the address moves readers go first: it moves when
+    /// the writers are gone, and must not wait for a pass. Nimbus then dials in its pause, and what it reads waits
+    /// for the pulses.
+    fn may_go(
+        self,
+        left: Option<Clients>,
+        after: Duration,
+        writers_since: Option<Duration>,
+    ) -> MayGo {
         let have_gone = |who: fn(Clients) -> u64| left.is_some_and(|left| who(left) == 0);
+        let is_late = |since: Duration| after.saturating_sub(since) >= OTHERS_AT_MOST;
         match self {
             Successor::SameSockets | Successor::Elsewhere => MayGo {
-                writers: true,
-                readers: have_gone(|left| left.writers) || after >= OTHERS_AT_MOST,
+                writers: writers_since.is_some()
+                    || have_gone(|left| left.reading)
+                    || is_late(Duration::ZERO),
+                readers: writers_since
+                    .is_some_and(|since| have_gone(|left| left.writers) || is_late(since)),
             },
             Successor::MovedAddress => MayGo {
-                writers: have_gone(|left| left.readers) || after >= OTHERS_AT_MOST,
+                writers: have_gone(|left| left.readers) || is_late(Duration::ZERO),
                 readers: true,
             },
         }
@@ -140,6 +152,7 @@ impl DrainState {
             Some(Clients {
                 writers: sum.writers + left.writers,
                 readers: sum.readers + left.readers,
+                reading: sum.reading + left.reading,
             })
         })
     }
@@ -179,7 +192,7 @@ impl Drain<'_> {
         let _ = ring_all(self.bells);
         info!(
             deadline = %Time(self.deadline),
-            "draining: clients are reset one at a time, writers after a pulse and readers last"
+            "draining: clients are reset one at a time, workers after a pulse and Nimbus after a pass"
         );
         let ended = self.wait(successor, began, signals);
         let moved = self.lifecycle.drain().moved.load(Ordering::Relaxed);
@@ -204,6 +217,7 @@ impl Drain<'_> {
         let state = self.lifecycle.drain();
         let mut next_line = began + LINE_EVERY;
         let mut nobody_since = None;
+        let mut writers_since = None;
         loop {
             for asked in signals.pending().map(signals::asked) {
                 match asked {
@@ -213,7 +227,11 @@ impl Drain<'_> {
             }
             let left = state.left();
             self.board.set_clients_left(left);
-            state.let_go(successor.may_go(left, began.elapsed()));
+            let may_go = successor.may_go(left, began.elapsed(), writers_since);
+            if may_go.writers {
+                writers_since.get_or_insert(began.elapsed());
+            }
+            state.let_go(may_go);
             if left == Some(Clients::default()) {
                 let since = *nobody_since.get_or_insert_with(Instant::now);
                 self.board.leave();
@@ -241,7 +259,9 @@ impl Drain<'_> {
     }
 
     fn tell(&self, left: Clients) {
-        let Clients { writers, readers } = left;
+        let Clients {
+            writers, readers, ..
+        } = left;
         let line = format!("draining: {writers} writers and {readers} readers are left");
         info!("{line}");
         systemd::notify_draining(&line, 2 * LINE_EVERY);

@@ -41,6 +41,8 @@ pub struct Clients {
     /// Those whose last request was a pulse, and those that have made none.
     pub writers: u64,
     pub readers: u64,
+    /// Those of the readers that are in a pass, and not in the pause after it.
+    pub reading: u64,
 }
 
 /// Which clients may go now.
@@ -89,12 +91,10 @@ impl Drain {
 
     /// Whether now is the moment to move a client.
     fn may_move(&self, slot: &Slot, role: Role, may_go: MayGo, now_us: u64) -> bool {
-        let Slot { reader, peer } = slot;
-        let nothing_is_under_way =
-            peer.is_settled() && reader.buffered_bytes() == 0 && peer.login_deadline_us.is_none();
-        if !nothing_is_under_way {
+        if !is_idle(slot) {
             return false;
         }
+        let peer = &slot.peer;
         let quiet_us = now_us.saturating_sub(peer.received_us);
         let silent_us = now_us.saturating_sub(peer.received_us.max(self.began_us));
         match role {
@@ -106,6 +106,12 @@ impl Drain {
             Role::Reader => may_go.readers && quiet_us >= READER_PAUSE_US,
         }
     }
+}
+
+/// Whether the connection has no request and no login under way, as far as we have received them.
+fn is_idle(slot: &Slot) -> bool {
+    let Slot { reader, peer } = slot;
+    peer.is_settled() && reader.buffered_bytes() == 0 && peer.login_deadline_us.is_none()
 }
 
 /// What a client is, by its last request.
@@ -161,7 +167,12 @@ impl Shard {
             }
             match role {
                 Role::Writer | Role::Silent => drain.met.writers += 1,
-                Role::Reader => drain.met.readers += 1,
+                Role::Reader => {
+                    let quiet_us = cx.now_us.saturating_sub(slot.peer.received_us);
+                    let is_reading = !is_idle(slot) || quiet_us < READER_PAUSE_US;
+                    drain.met.readers += 1;
+                    drain.met.reading += u64::from(is_reading);
+                }
             }
         }
         drain.moved += resets as u64;

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,9 @@ use support::{Client, Daemon, Ended, http, wait_until};
 
 /// Shorter than a worker's 3 s, so that the test is; long enough that a RST does not meet the next pulse.
 const PULSE_EVERY: Duration = Duration::from_millis(800);
+
+/// Between two passes of Nimbus: 10 s in a cluster. All writers go in it.
+const PAUSE: Duration = Duration::from_secs(4);
 
 /// How long Storm's client takes to dial again after a RST.
 const DIAL_AFTER: Duration = Duration::from_millis(100);
@@ -76,18 +80,21 @@ fn work(mut worker: Moving, key: &str, end: &AtomicBool) -> Instant {
 }
 
 /// Reads all keys in passes with pauses in between, as Nimbus does, until it has made a pass at the successor. Each
-/// pass must find every key. Returns when it was moved.
-fn read(mut nimbus: Moving, keys: &[String]) -> Instant {
+/// pass must find every key. Returns when it was moved, and when it made its passes.
+fn read(mut nimbus: Moving, keys: &[String]) -> (Instant, Vec<Range<Instant>>) {
+    let mut passes = Vec::new();
     loop {
         let is_last = nimbus.moved.is_some();
+        let begun = Instant::now();
         for key in keys.iter().cycle().take(10 * keys.len()) {
             assert!(nimbus.client.get(key).is_some(), "{key} is missing");
             thread::sleep(Duration::from_millis(5));
         }
         if is_last {
-            return nimbus.moved.expect("it was moved");
+            return (nimbus.moved.expect("it was moved"), passes);
         }
-        nimbus.idle_for(Duration::from_secs(1));
+        passes.push(begun..Instant::now());
+        nimbus.idle_for(PAUSE);
     }
 }
 
@@ -133,11 +140,13 @@ fn assert_moves_all(daemon: &mut Daemon, successor: &Daemon, signal: Signal) {
         // Both asked for nothing else.
         unheard.expect_reset();
         silent.expect_reset();
-        let reader_moved = reader.join().expect("the reader");
+        let (reader_moved, passes) = reader.join().expect("the reader");
         end.store(true, Ordering::Relaxed);
         for writer in writers {
             let writer_moved = writer.join().expect("a worker");
             assert!(writer_moved < reader_moved, "the reader was not the last");
+            let in_pass = passes.iter().any(|pass| pass.contains(&writer_moved));
+            assert!(!in_pass, "it was moved while Nimbus read");
         }
     });
     let status = daemon.wait();

@@ -32,7 +32,10 @@ fn the_address_moves_while_nobody_is_connected() {
         worker.put("/workerbeats/t/1", b"alive");
         assert!(nimbus.get("/workerbeats/t/1").is_some());
         daemon.signal(Signal::USR1);
-        wait_until("it drains", || daemon.log().contains("one at a time"));
+        wait_until("every shard drains", || {
+            let status = http::get(admin, "/status").json();
+            status["clients_left"]["writers"].as_u64() == Some(1)
+        });
         assert_dial_gets_no_answer(address);
         // As long as Nimbus is in a pass, workers are served as before.
         let start = Instant::now();

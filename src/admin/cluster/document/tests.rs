@@ -25,6 +25,7 @@ const SUMMARY: Summary = Summary {
     clients_left: Some(Clients {
         writers: u64::MAX,
         readers: u64::MAX,
+        reading: 0,
     }),
 };
 
