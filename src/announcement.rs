@@ -1,4 +1,4 @@
-//! Where a running daemon says which address it serves, for `healthcheck` and `drain` on the same host: in the name of a
+//! Where a running daemon says which address it serves, for commands on the same host: in the name of a
 //! socket. The kernel lists such names, and drops them when the process ends, however it ends. That needs no
 //! writable directory and no rights, so it works in a read-only container under any user; and it is true
 //! whatever the daemon's options were. A name can only be seen in the daemon's network namespace.
@@ -14,6 +14,9 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, 
 /// Names are `storm-pacemaker/PROCESS/ADDRESS` in the abstract namespace (unix(7)).
 const PREFIX: &str = "storm-pacemaker/";
 
+/// The variable that tells a new process which one it replaces: that of this number, its parent.
+pub(crate) const REPLACES: &str = "STORM_PACEMAKER_REPLACES";
+
 /// The name is there as long as this value.
 #[derive(Debug)]
 pub(crate) struct Announcement {
@@ -27,14 +30,40 @@ impl Announcement {
     /// The operating system refuses.
     pub(crate) fn of(address: SocketAddr) -> io::Result<Announcement> {
         let name = format!("{PREFIX}{}/{address}", std::process::id());
-        let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
-        // It does not listen, so nobody can connect to it.
-        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
-        bind(
-            &socket,
-            &SocketAddrUnix::new_abstract_name(name.as_bytes())?,
-        )?;
-        Ok(Announcement { _socket: socket })
+        Ok(Announcement {
+            _socket: named_socket(&name)?,
+        })
+    }
+}
+
+/// Failed upgrades are counted in names `storm-pacemaker-upgrade/PROCESS/FAILURES`.
+const FAILED_PREFIX: &str = "storm-pacemaker-upgrade/";
+
+/// How many upgrades of this process have failed, for the command that asked for one. As an [`Announcement`].
+#[derive(Debug)]
+pub(crate) struct FailedUpgrades {
+    _socket: OwnedFd,
+}
+
+impl FailedUpgrades {
+    /// # Errors
+    /// The operating system refuses.
+    pub(crate) fn announce(count: u32) -> io::Result<FailedUpgrades> {
+        let name = format!("{FAILED_PREFIX}{}/{count}", std::process::id());
+        Ok(FailedUpgrades {
+            _socket: named_socket(&name)?,
+        })
+    }
+
+    /// Those of a process.
+    pub(crate) fn of(process: u32) -> u32 {
+        let names = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+        let prefix = format!("{FAILED_PREFIX}{process}/");
+        let counts = abstract_names(&names).filter_map(|name| name.strip_prefix(&prefix));
+        counts
+            .filter_map(|count| count.parse().ok())
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -70,13 +99,29 @@ pub(crate) fn daemons() -> Vec<Announced> {
 
 /// Processes and addresses in the text of `/proc/net/unix`.
 fn addresses(names: &str) -> impl Iterator<Item = (&str, SocketAddr)> {
-    names.lines().filter_map(|line| {
-        // Abstract names are shown with an @.
-        let name = line.split_whitespace().next_back()?.strip_prefix('@')?;
+    abstract_names(names).filter_map(|name| {
         let (process, address) = name.strip_prefix(PREFIX)?.split_once('/')?;
         let process = Some(process).filter(|text| text.parse::<u32>().is_ok())?;
         Some((process, address.parse().ok()?))
     })
+}
+
+/// Abstract names are shown with an @.
+fn abstract_names(names: &str) -> impl Iterator<Item = &str> {
+    names
+        .lines()
+        .filter_map(|line| line.split_whitespace().next_back()?.strip_prefix('@'))
+}
+
+/// It does not listen, so nobody can connect to it.
+fn named_socket(name: &str) -> io::Result<OwnedFd> {
+    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    bind(
+        &socket,
+        &SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+    )?;
+    Ok(socket)
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ const MOST_BYTES: u64 = 1024 * 1024;
 
 impl Drain {
     pub(crate) fn run(self, sources: Sources) -> Result<(), CommandError> {
-        let daemon = self.daemon()?;
+        let daemon = running_daemon(self.pid)?;
         let process = daemon.process;
         let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| unreachable_process(&daemon, Errno::SRCH))?;
@@ -95,40 +95,40 @@ impl Drain {
         )?;
         Ok(())
     }
+}
 
-    /// The daemon that is meant.
-    fn daemon(&self) -> Result<Announced, CommandError> {
-        let mut daemons = announcement::daemons();
-        // A name that somebody else made does not count twice.
-        daemons.sort_by_key(|daemon| daemon.process);
-        daemons.dedup_by_key(|daemon| daemon.process);
-        if let Some(pid) = self.pid {
-            let found = daemons.into_iter().find(|daemon| daemon.process == pid);
-            return found.ok_or_else(|| {
-                CommandError::No(format!(
-                    "process {pid} is not a storm-pacemaker that serves on this host: look for it with \
-                     pgrep storm-pacemaker"
-                ))
-            });
-        }
-        let own = rustix::process::geteuid();
-        let mine = |daemon: &Announced| {
-            daemon.user == own.as_raw() || (own.is_root() && is_daemon(daemon.process))
-        };
-        let (mine, others): (Vec<_>, Vec<_>) = daemons.into_iter().partition(mine);
-        match (&mine[..], &others[..]) {
-            ([daemon], _) => Ok(*daemon),
-            ([], []) => Err(CommandError::No(
-                "no daemon runs on this host (or it runs in another network namespace, such as a container: run this \
-                 command there)"
-                    .to_owned(),
-            )),
-            ([], [other, ..]) => Err(unreachable_process(other, Errno::PERM)),
-            (several, _) => Err(CommandError::No(format!(
-                "several daemons run on this host; name one with --pid: {}",
-                listed(several)
-            ))),
-        }
+/// The daemon of this process or, without one, the daemon that runs here.
+pub(super) fn running_daemon(pid: Option<u32>) -> Result<Announced, CommandError> {
+    let mut daemons = announcement::daemons();
+    // A name that somebody else made does not count twice.
+    daemons.sort_by_key(|daemon| daemon.process);
+    daemons.dedup_by_key(|daemon| daemon.process);
+    if let Some(pid) = pid {
+        let found = daemons.into_iter().find(|daemon| daemon.process == pid);
+        return found.ok_or_else(|| {
+            CommandError::No(format!(
+                "process {pid} is not a storm-pacemaker that serves on this host: look for it with \
+                 pgrep storm-pacemaker"
+            ))
+        });
+    }
+    let own = rustix::process::geteuid();
+    let mine = |daemon: &Announced| {
+        daemon.user == own.as_raw() || (own.is_root() && is_daemon(daemon.process))
+    };
+    let (mine, others): (Vec<_>, Vec<_>) = daemons.into_iter().partition(mine);
+    match (&mine[..], &others[..]) {
+        ([daemon], _) => Ok(*daemon),
+        ([], []) => Err(CommandError::No(
+            "no daemon runs on this host (or it runs in another network namespace, such as a container: run this \
+             command there)"
+                .to_owned(),
+        )),
+        ([], [other, ..]) => Err(unreachable_process(other, Errno::PERM)),
+        (several, _) => Err(CommandError::No(format!(
+            "several daemons run on this host; name one with --pid: {}",
+            listed(several)
+        ))),
     }
 }
 
@@ -142,7 +142,7 @@ fn listed(daemons: &[Announced]) -> String {
     daemons.collect::<Vec<_>>().join(", ")
 }
 
-fn unreachable_process(daemon: &Announced, error: Errno) -> CommandError {
+pub(super) fn unreachable_process(daemon: &Announced, error: Errno) -> CommandError {
     let Announced {
         process,
         address,
@@ -159,7 +159,7 @@ fn unreachable_process(daemon: &Announced, error: Errno) -> CommandError {
 }
 
 /// Whether the process has ended; its parent may not know yet.
-fn has_ended(process: u32) -> bool {
+pub(super) fn has_ended(process: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) else {
         return true;
     };
@@ -176,7 +176,7 @@ fn is_daemon(process: u32) -> bool {
 }
 
 /// Whether the process has a handler for the signal. Without one the signal ends it.
-fn catches(process: u32, signal: Signal) -> bool {
+pub(super) fn catches(process: u32, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let mask = status
         .lines()

@@ -1,6 +1,6 @@
 //! The commands for people: `ls`, `get`, `rm`, `top`, `healthcheck`. They ask a running server, ours or Storm's,
-//! over one blocking connection; `drain` signals the daemon. The daemon uses nothing in here, and nothing in
-//! here uses the daemon.
+//! over one blocking connection; `drain` and `upgrade` signal the daemon. The daemon uses nothing in here, and nothing
+//! in here uses the daemon.
 //!
 //! Exit codes: 0 done; 1 not done, or the answer is no; 2 wrong usage or configuration.
 
@@ -18,6 +18,7 @@ mod rm;
 mod server;
 mod text;
 mod top;
+mod upgrade;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Top(top::Top),
     Healthcheck(healthcheck::Healthcheck),
     Drain(drain::Drain),
+    Upgrade(upgrade::Upgrade),
     Completions(man_and_completions::Completions),
     Man(man_and_completions::Man),
 }
@@ -53,6 +55,7 @@ pub(crate) fn run(
         Command::Top(command) => command.run(sources),
         Command::Healthcheck(command) => command.run(sources),
         Command::Drain(command) => command.run(sources),
+        Command::Upgrade(command) => command.run(),
         Command::Completions(command) => command.run(definition()),
         Command::Man(command) => command.run(definition()),
     };

@@ -147,6 +147,15 @@ impl EventLoop {
         with_plane!(self, plane => plane.ignore_dials())
     }
 
+    /// Stops accepting, because another process accepts from the same sockets. What is accepted already is served.
+    pub(crate) fn hand_over_listeners(&mut self) -> io::Result<()> {
+        match &mut self.plane {
+            Plane::Ring(plane) => plane.hand_over_listeners(),
+            // It has no accept under way.
+            Plane::Epoll(plane) => plane.stop_listening(),
+        }
+    }
+
     /// Dials out, from the source address if one is given. `opened` or `closed` follows.
     pub fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<ConnectionId> {
         with_plane!(self, plane => plane.connect(to, from))

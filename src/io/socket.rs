@@ -208,6 +208,17 @@ pub(super) fn set_nonblocking(socket: &OwnedFd, on: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets an accept on a socket without O_NONBLOCK wait for the shortest time that there is, a tick of the kernel.
+/// Accepted sockets inherit the bound; receives that do not wait ignore it.
+pub(super) fn bound_accept(socket: &OwnedFd) -> io::Result<()> {
+    let shortest = Some(Duration::from_micros(1));
+    Ok(sockopt::set_socket_timeout(
+        socket,
+        sockopt::Timeout::Recv,
+        shortest,
+    )?)
+}
+
 /// Starts to dial, from the source address if one is given. The socket becomes writable when the
 /// connection is open or has failed; `dialled` tells which. It does not block (O_NONBLOCK).
 pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<OwnedFd> {

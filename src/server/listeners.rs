@@ -1,5 +1,6 @@
 //! The listening sockets. The daemon opens one for each shard, all at one address. With socket activation
-//! the service manager opens and keeps them, so that clients can connect while the daemon restarts.
+//! the service manager opens and keeps them, so that clients can connect while the daemon restarts. An upgrade in
+//! place hands them from process to process.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -12,6 +13,8 @@ use listenfd::ListenFd;
 use tracing::{info, warn};
 
 use super::StartError;
+use super::handover::Opener;
+use super::predecessor::is_meant;
 use super::preflight::explain_bind_error;
 use crate::io::{EventLoop, adopt_listener, listen_at, local_address, own_descriptors};
 
@@ -25,8 +28,21 @@ pub(super) struct Listeners {
     /// Each address once. Port 0 is replaced by the port that the kernel chose.
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) sockets: Vec<OwnedFd>,
-    /// The service manager opened the sockets.
-    is_adopted: bool,
+    pub(super) opener: Opener,
+}
+
+/// Sockets of the process that this one replaces.
+#[derive(Debug)]
+pub(super) struct Handed {
+    pub(super) sockets: Vec<OwnedFd>,
+    pub(super) opener: Opener,
+    pub(super) process: u32,
+}
+
+/// Where the sockets come from, if not from this process.
+pub(super) enum Inherited {
+    FromManager(ListenFd),
+    FromPredecessor(Handed),
 }
 
 /// How each shard gets its sockets. The descriptors belong to [`Listeners`], which must stay open until
@@ -43,7 +59,8 @@ impl Listeners {
         SharedListeners {
             descriptors: self.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
             shards,
-            is_adopted: self.is_adopted,
+            // Before this process was started, another had set the options of the predecessor's sockets.
+            is_adopted: self.opener == Opener::ServiceManager,
         }
     }
 }
@@ -78,11 +95,17 @@ pub(super) fn from_service_manager() -> ListenFd {
 /// # Errors
 /// The address cannot be bound, or an inherited descriptor is not a listening TCP socket.
 pub(super) fn open(
-    inherited: ListenFd,
+    inherited: Inherited,
     wanted: SocketAddr,
     shards: usize,
     unacknowledged: Duration,
 ) -> Result<Listeners, StartError> {
+    let inherited = match inherited {
+        Inherited::FromPredecessor(handed) => {
+            return take_over(handed, wanted, shards, unacknowledged).map_err(StartError::Bind);
+        }
+        Inherited::FromManager(inherited) => inherited,
+    };
     if inherited.len() == 0 {
         return listen(wanted, shards, unacknowledged)
             .map_err(|error| StartError::Bind(explain_bind_error(wanted, &error)));
@@ -92,13 +115,70 @@ pub(super) fn open(
         "using the listening sockets of the service manager (LISTEN_FDS); server.bind and server.port \
          ({wanted}) have no effect"
     );
-    let sockets = listeners.sockets.len();
+    warn_of_shared(listeners.sockets.len(), shards);
+    Ok(listeners)
+}
+
+fn warn_of_shared(sockets: usize, shards: usize) {
     if sockets < shards {
         warn!(
             "the service manager opened {sockets} listening sockets for {shards} shards: where shards share \
              a socket, one of them gets almost all connections. Repeat ListenStream= {shards} times with \
              ReusePort=yes in storm-pacemaker.socket, or set server.shards={sockets}"
         );
+    }
+}
+
+/// Goes on with the sockets of the process that this one replaces. All of them: connections wait in each.
+fn take_over(
+    handed: Handed,
+    wanted: SocketAddr,
+    shards: usize,
+    unacknowledged: Duration,
+) -> Result<Listeners, String> {
+    let Handed {
+        sockets,
+        opener,
+        process,
+    } = handed;
+    let mut addresses = Vec::new();
+    for socket in &sockets {
+        let address = adopt_listener(socket, unacknowledged).and_then(|()| local_address(socket));
+        let address = address.map_err(|error| {
+            format!("a listening socket of process {process}, which is replaced: {error}")
+        })?;
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    let Some(&address) = addresses.first() else {
+        return Err(format!(
+            "process {process}, which is replaced, has handed over no socket"
+        ));
+    };
+    let mut listeners = Listeners {
+        addresses,
+        sockets,
+        opener,
+    };
+    let count = listeners.sockets.len();
+    info!("took over the {count} listening sockets of process {process}");
+    if opener == Opener::ServiceManager {
+        warn_of_shared(count, shards);
+        return Ok(listeners);
+    }
+    if !is_meant(wanted, address) {
+        warn!(
+            "server.bind and server.port name {wanted}, but an upgrade in place keeps the address {address}: restart \
+             to change it"
+        );
+    }
+    // The kernel lets a socket of the same user join those that share an address.
+    for _ in count..shards {
+        let socket = listen_at(address, true, unacknowledged);
+        listeners
+            .sockets
+            .push(socket.map_err(|error| explain_bind_error(address, &error))?);
     }
     Ok(listeners)
 }
@@ -131,7 +211,7 @@ fn adopt(mut inherited: ListenFd, unacknowledged: Duration) -> Result<Listeners,
     let mut listeners = Listeners {
         addresses: vec![],
         sockets: vec![],
-        is_adopted: true,
+        opener: Opener::ServiceManager,
     };
     for index in 0..inherited.len() {
         let (socket, address) = take(&mut inherited, index, unacknowledged).map_err(|error| {
@@ -177,7 +257,7 @@ fn listen(wanted: SocketAddr, shards: usize, unacknowledged: Duration) -> io::Re
     Ok(Listeners {
         addresses: vec![address],
         sockets,
-        is_adopted: false,
+        opener: Opener::Daemon,
     })
 }
 

@@ -4,25 +4,30 @@
 mod drain;
 #[cfg(not(target_env = "musl"))]
 mod executor;
+mod handover;
 mod housekeeping;
 mod incident_log;
 mod lifecycle;
 mod listeners;
 mod logging;
 mod policy_mailbox;
+mod predecessor;
 mod preflight;
+mod program;
 mod publisher;
 mod reload;
 mod shard_thread;
 mod shards;
 mod signals;
 mod systemd;
+mod upgrade;
 
 pub use signals::signals;
 
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -33,21 +38,25 @@ use tracing::info;
 use crate::admin::board::Board;
 use crate::admin::{self, Admin, Facts};
 use crate::announcement::Announcement;
-use crate::config::{Config, Loaded, Note, Severity, Sources};
+use crate::config::{Config, Io, Loaded, Note, Severity, Sources};
 use crate::io::{Bells, DataPlane, ring_all};
 use crate::limits::Limits;
 use crate::shard::{Common, Policy, Settings};
 use crate::units::Size;
 use drain::{Drain, Successor};
+use handover::Handover;
 use housekeeping::{CompactionRequests, Housekeeping};
 use incident_log::IncidentLog;
 use lifecycle::Lifecycle;
+use listeners::Inherited;
 use logging::Log;
 use policy_mailbox::PolicyMailbox;
+use predecessor::Predecessor;
 use reload::Reloader;
 use shard_thread::{Parts, Shared};
 use shards::{Shards, StartFailure};
 use signals::Asked;
+use upgrade::Upgrader;
 
 /// Why the daemon did not start or had to stop.
 #[derive(Debug)]
@@ -55,6 +64,10 @@ pub enum StartError {
     /// The credentials for logins cannot be used.
     Credentials(String),
     Preflight(preflight::PreflightError),
+    /// The process that this one replaces uses io_uring, and this one cannot.
+    LosesRing(preflight::PreflightError),
+    /// The process that this one replaces does not hand its sockets over.
+    TakeOver(io::Error),
     Bind(String),
     /// The admin endpoint cannot listen.
     Admin(SocketAddr, io::Error),
@@ -73,6 +86,15 @@ impl fmt::Display for StartError {
             ),
             StartError::Credentials(why) => write!(f, "logins cannot work: {why}"),
             StartError::Preflight(error) => write!(f, "{error}"),
+            StartError::LosesRing(error) => write!(
+                f,
+                "the process that is to be replaced uses io_uring, and this one cannot while both run: {error}. Or \
+                 restart, or set server.io to \"epoll\""
+            ),
+            StartError::TakeOver(error) => write!(
+                f,
+                "the process that is to be replaced does not hand its sockets over: {error}"
+            ),
             StartError::Internal(what, error) => write!(f, "{what}: {error}"),
         }
     }
@@ -95,8 +117,8 @@ pub(crate) fn data_plane(config: &Config) -> Result<Vec<Note>, StartError> {
 
 /// Serves until SIGTERM or SIGINT, then answers the requests in flight, resets all connections and
 /// returns. SIGUSR1 does the same after it has moved the clients one at a time; with `server.drain_on_stop` every
-/// stop does. SIGHUP loads the configuration again from `sources`, and SIGQUIT logs what `/status` tells. Logs
-/// the notes of `loaded`.
+/// stop does. SIGUSR2 does so after a new process has taken the sockets over. SIGHUP loads the configuration again
+/// from `sources`, and SIGQUIT logs what `/status` tells. Logs the notes of `loaded`.
 ///
 /// # Errors
 /// The machine cannot run the daemon, a socket cannot listen, the credentials cannot be used, or a
@@ -106,11 +128,22 @@ pub fn serve(
     sources: &Sources,
     mut signals: SignalsInfo,
 ) -> Result<(), StartError> {
-    let Loaded { config, notes } = loaded;
+    let Loaded { mut config, notes } = loaded;
+    let program = program::path();
+    let mut predecessor = Predecessor::of_this_process().map_err(StartError::TakeOver)?;
     // Changes the environment, so it comes before any thread.
-    let inherited = listeners::from_service_manager();
+    let inherited = match &mut predecessor {
+        Some(predecessor) => Inherited::FromPredecessor(predecessor.take_listeners()),
+        None => Inherited::FromManager(listeners::from_service_manager()),
+    };
     let (log, _writer) = Log::start(&config.log);
-    let preflight = preflight::check(&config).map_err(StartError::Preflight)?;
+    let keeps_ring = keep_ring(&mut config, predecessor.as_ref());
+    let refused = |error| match error {
+        StartError::Preflight(error) if keeps_ring => StartError::LosesRing(error),
+        error => error,
+    };
+    let preflight =
+        preflight::check(&config).map_err(|error| refused(StartError::Preflight(error)))?;
     log_notes(&notes);
     log_notes(&preflight.notes);
 
@@ -123,7 +156,8 @@ pub fn serve(
     let listeners = listeners::open(inherited, wanted, shards, unacknowledged)?;
     let address = listeners.addresses.iter().map(ToString::to_string);
     let address = address.collect::<Vec<_>>().join(" and ");
-    let admin_listener = listen_for_admin(&config)?;
+    let admin_listener = listen_for_admin(&config, predecessor.as_mut())?;
+    let admin_copy = copy_of(admin_listener.as_ref())?;
     let board = Arc::new(Board::new(shards));
     let settings = settings(&config, preflight.connections);
     let parts = Parts {
@@ -141,13 +175,21 @@ pub fn serve(
             // A shard may still be about to duplicate these sockets, so they must stay open. They close
             // when the process exits, which is next.
             std::mem::forget(listeners.sockets);
-            return Err(error);
+            return Err(refused(error));
         }
     };
-    // Each shard has its own duplicate by now. Once it closes the duplicate, the socket must stop listening.
-    drop(listeners.sockets);
-
     let plane = shared.bells.plane();
+    // Each shard has its own duplicates by now.
+    let upgrader = Upgrader::new(
+        program,
+        Handover {
+            listeners: listeners.sockets,
+            opener: listeners.opener,
+            admin: admin_copy,
+            log: None,
+            io: plane.name().to_owned(),
+        },
+    );
     log_start(&config, &preflight, plane, &address);
     let facts = facts(
         &config,
@@ -164,10 +206,10 @@ pub fn serve(
     housekeeping
         .start()
         .map_err(internal("starting the housekeeping"))?;
-    let admin = start_admin(admin_listener, &facts, &board)?;
+    let mut admin = start_admin(admin_listener, &facts, &board)?;
     // Without it, healthcheck asks the configured address.
-    let _announcement = Announcement::of(facts.address).ok();
-    let line = report_ready(&address, shards);
+    let announcement = Announcement::of(facts.address).ok();
+    let line = report_ready(&address, shards, predecessor);
     let (drain_deadline, drain_on_stop) =
         (config.server.drain_deadline, config.server.drain_on_stop);
     let drain_for = config.server.drain_for.into();
@@ -179,11 +221,28 @@ pub fn serve(
         board: &board,
         deadline: drain_deadline,
     };
-    match wait_for_stop(&mut signals, &reloader, drain_on_stop, drain_for, || {
-        admin::status(&facts, &board)
-    }) {
+    let stop = wait_for_stop(
+        &mut signals,
+        &reloader,
+        &upgrader,
+        drain_on_stop,
+        drain_for,
+        || admin::status(&facts, &board),
+    );
+    // From here on the shards alone hold the sockets: once they close them, nothing listens.
+    upgrader.end();
+    match stop {
         Stop::Now => {}
-        Stop::Drain(successor) => drain.run(successor, &mut signals),
+        Stop::Drain(successor) => {
+            if successor == Successor::SameSockets {
+                // The new process answers there now, and says where it serves.
+                if let Some(admin) = admin.take() {
+                    admin.stop();
+                }
+                drop(announcement);
+            }
+            drain.run(successor, &mut signals);
+        }
     }
     systemd::notify_stopping();
     board.stop();
@@ -198,12 +257,34 @@ pub fn serve(
     Ok(())
 }
 
-fn listen_for_admin(config: &Config) -> Result<Option<TcpListener>, StartError> {
+/// Has a process that replaces one on io_uring use it, too, and returns whether that was necessary. Both processes' rings
+/// count against the limit on locked memory, and epoll would stay when the old one has ended.
+fn keep_ring(config: &mut Config, predecessor: Option<&Predecessor>) -> bool {
+    let may_lose =
+        config.server.io == Io::Auto && predecessor.is_some_and(Predecessor::uses_io_uring);
+    if may_lose {
+        config.server.io = Io::IoUring;
+    }
+    may_lose
+}
+
+fn copy_of(listener: Option<&TcpListener>) -> Result<Option<OwnedFd>, StartError> {
+    let copy = listener.map(|listener| listener.try_clone().map(OwnedFd::from));
+    copy.transpose().map_err(internal("copying a socket"))
+}
+
+fn listen_for_admin(
+    config: &Config,
+    predecessor: Option<&mut Predecessor>,
+) -> Result<Option<TcpListener>, StartError> {
     let Some(address) = config.admin.address else {
         return Ok(None);
     };
-    let listener = admin::listen(listeners::with_families_of_host(address));
-    listener
+    let wanted = listeners::with_families_of_host(address);
+    if let Some(taken) = predecessor.and_then(|old| old.take_admin(wanted)) {
+        return Ok(Some(taken));
+    }
+    admin::listen(wanted)
         .map(Some)
         .map_err(|error| StartError::Admin(address, error))
 }
@@ -287,14 +368,18 @@ fn log_start(config: &Config, preflight: &preflight::Preflight, plane: DataPlane
 }
 
 /// Says that clients can connect, and returns the line that says so.
-fn report_ready(address: &str, shards: usize) -> String {
+fn report_ready(address: &str, shards: usize, predecessor: Option<Predecessor>) -> String {
     // The readiness line, for people and for programs that start the daemon on port 0. A closed standard
     // output is no error.
     let plural = if shards == 1 { "" } else { "s" };
     let line = format!("listening on {address} with {shards} shard{plural}");
     let _ = writeln!(io::stdout(), "{line}");
     let _ = io::stdout().flush();
-    systemd::notify_ready(&line);
+    match predecessor {
+        // It tells the service manager, too.
+        Some(predecessor) => predecessor.tell_serving(&line),
+        None => systemd::notify_ready(&line),
+    }
     line
 }
 
@@ -310,6 +395,7 @@ enum Stop {
 fn wait_for_stop(
     signals: &mut SignalsInfo,
     reloader: &Reloader,
+    upgrader: &Upgrader,
     drain_on_stop: bool,
     successor: Successor,
     status: impl Fn() -> String,
@@ -318,6 +404,11 @@ fn wait_for_stop(
         match signals::asked(signal) {
             Asked::Reload => reloader.request(),
             Asked::Status => info!(target: logging::ASKED_FOR, "status: {}", status()),
+            Asked::Upgrade => {
+                if upgrader.request() {
+                    return Stop::Drain(Successor::SameSockets);
+                }
+            }
             Asked::Drain => {
                 info!("draining: received SIGUSR1");
                 return Stop::Drain(successor);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::{Signals, SignalsInfo};
 
 /// Catches the signals that the daemon acts on; those that arrive before [`serve`](super::serve) wait for it. Call
@@ -12,7 +12,7 @@ use signal_hook::iterator::{Signals, SignalsInfo};
 /// # Errors
 /// The operating system refuses to install a signal handler.
 pub fn signals() -> io::Result<SignalsInfo> {
-    Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1])
+    Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])
 }
 
 /// What a signal asks for.
@@ -22,6 +22,8 @@ pub(super) enum Asked {
     /// A line with the status. A JVM prints its threads on SIGQUIT and goes on; scripts rely on that.
     Status,
     Drain,
+    /// The program that is installed now takes over.
+    Upgrade,
     /// The end, by the signal of this name.
     Stop(&'static str),
 }
@@ -31,6 +33,7 @@ pub(super) fn asked(signal: i32) -> Asked {
         SIGHUP => Asked::Reload,
         SIGQUIT => Asked::Status,
         SIGUSR1 => Asked::Drain,
+        SIGUSR2 => Asked::Upgrade,
         SIGTERM => Asked::Stop("SIGTERM"),
         SIGINT => Asked::Stop("SIGINT"),
         _ => Asked::Stop("a signal"),
@@ -43,6 +46,7 @@ impl fmt::Display for Asked {
             Asked::Reload => "a reload",
             Asked::Status => "a status line",
             Asked::Drain => "another drain",
+            Asked::Upgrade => "an upgrade",
             Asked::Stop(signal) => signal,
         })
     }

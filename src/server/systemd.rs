@@ -1,10 +1,20 @@
 //! Tells the service manager that the daemon is ready, reloads or stops (`NOTIFY_SOCKET`, sd_notify(3)).
 //! Without a service manager these functions do nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tracing::warn;
+
+/// Another process is the service's main process: systemd takes messages from that one alone (`NotifyAccess=main`).
+static HANDED_OVER: AtomicBool = AtomicBool::new(false);
+
+/// Process `successor` serves instead of this one. It cannot say so itself before this.
+pub(super) fn hand_over(successor: u32, status: &str) {
+    notify(&[NotifyState::MainPid(successor), NotifyState::Status(status)]);
+    HANDED_OVER.store(true, Ordering::Relaxed);
+}
 
 /// The daemon serves. `systemctl status` shows the status line.
 pub(super) fn notify_ready(status: &str) {
@@ -33,6 +43,9 @@ pub(super) fn notify_stopping() {
 }
 
 fn notify(states: &[NotifyState<'_>]) {
+    if HANDED_OVER.load(Ordering::Relaxed) {
+        return;
+    }
     if let Err(error) = sd_notify::notify(states) {
         warn!("cannot send {states:?} to the service manager (NOTIFY_SOCKET): {error}");
     }

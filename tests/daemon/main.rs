@@ -51,4 +51,5 @@ mod storm_yaml_cross_check;
 mod storms_options;
 mod thrift_cross_check;
 mod top;
+mod upgrade;
 mod warm_up;

@@ -14,7 +14,7 @@ use support::{Client, Daemon, Ended, PATIENCE};
 use tempfile::TempDir;
 
 /// Listening sockets at one address, as systemd's ReusePort=yes opens them.
-fn sockets_at_one_address(count: usize) -> (SocketAddr, Vec<OwnedFd>) {
+pub(super) fn sockets_at_one_address(count: usize) -> (SocketAddr, Vec<OwnedFd>) {
     let mut address = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut open = || {
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");

@@ -42,6 +42,8 @@ impl EpollLoop {
     pub(in crate::io) fn listen(&mut self, socket: OwnedFd, adopted: bool) -> io::Result<()> {
         // Another shard may take the connection that we were woken for.
         socket::set_nonblocking(&socket, true)?;
+        // A process on io_uring that takes the socket over clears that flag, which both share.
+        socket::bound_accept(&socket)?;
         self.listeners.push(Some(Listener {
             socket,
             adopted,

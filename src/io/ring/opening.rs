@@ -28,14 +28,21 @@ enum Accept {
     Armed,
     /// Try again then.
     PausedUntil(Instant),
-    /// The armed accept is being cancelled.
+    /// The armed accept is being cancelled; what it has accepted meanwhile is reset.
     Stopping,
+    /// As `Stopping`, and what it has accepted meanwhile is served.
+    HandingOver,
+}
+
+impl Listener {
+    /// Whether a connection that the kernel has accepted is served.
+    fn is_wanted(&self) -> bool {
+        matches!(self.state, Accept::Armed | Accept::HandingOver)
+    }
 }
 
 impl RingLoop {
     pub(in crate::io) fn listen(&mut self, socket: OwnedFd, adopted: bool) -> io::Result<()> {
-        // The ring waits itself; with O_NONBLOCK it would not.
-        socket::set_nonblocking(&socket, false)?;
         self.listeners.push(Some(Listener {
             socket,
             adopted,
@@ -50,16 +57,24 @@ impl RingLoop {
     }
 
     pub(in crate::io) fn stop_listening(&mut self) -> io::Result<()> {
+        self.end_listening(Accept::Stopping)
+    }
+
+    pub(in crate::io) fn hand_over_listeners(&mut self) -> io::Result<()> {
+        self.end_listening(Accept::HandingOver)
+    }
+
+    fn end_listening(&mut self, state: Accept) -> io::Result<()> {
         for index in 0..self.listeners.len() {
             let entry = &mut self.listeners[index];
             let Some(listener) = entry else { continue };
             match listener.state {
                 Accept::Armed => {
-                    listener.state = Accept::Stopping;
+                    listener.state = state;
                     self.cancel(accept_of(index))?;
                 }
                 Accept::PausedUntil(_) => *entry = None,
-                Accept::Stopping => {}
+                Accept::Stopping | Accept::HandingOver => listener.state = state,
             }
         }
         Ok(())
@@ -86,6 +101,8 @@ impl RingLoop {
             return Ok(());
         };
         listener.state = Accept::Armed;
+        // The ring waits itself; with O_NONBLOCK it would not. Another process that has the socket may have set it.
+        socket::set_nonblocking(&listener.socket, false)?;
         let entry = opcode::AcceptMulti::new(Fd(listener.socket.as_raw_fd()))
             .flags(libc::SOCK_CLOEXEC)
             .build()
@@ -119,9 +136,9 @@ impl RingLoop {
             let wanted = match &self.listeners[index] {
                 Some(listener) if listener.adopted => {
                     socket::complete_options(&socket, &listener.socket);
-                    listener.state == Accept::Armed
+                    listener.is_wanted()
                 }
-                Some(listener) => listener.state == Accept::Armed,
+                Some(listener) => listener.is_wanted(),
                 None => false,
             };
             // A peer that is gone already has no address, and needs no service. A peer that arrives
@@ -138,7 +155,7 @@ impl RingLoop {
         let Some(listener) = entry else {
             return Ok(());
         };
-        if listener.state == Accept::Stopping {
+        if matches!(listener.state, Accept::Stopping | Accept::HandingOver) {
             *entry = None;
             return Ok(());
         }

@@ -24,7 +24,7 @@ impl RunningShard {
         let now_us = self.thread.now_us;
         if self.drain.is_none() {
             match successor {
-                Successor::SameSockets => self.event_loop.stop_listening()?,
+                Successor::SameSockets => self.event_loop.hand_over_listeners()?,
                 Successor::Elsewhere => {}
                 Successor::MovedAddress => self.event_loop.ignore_dials()?,
             }

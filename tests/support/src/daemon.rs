@@ -86,7 +86,16 @@ impl Daemon {
 
     /// Starts with listening sockets from the outside, as a service manager hands them over.
     pub fn start_handed(sockets: &[impl AsFd], arguments: &[&str]) -> Daemon {
-        let (command, inherited) = command_handed(sockets);
+        Self::start_program_handed(binary(), sockets, arguments)
+    }
+
+    /// As `start_handed`, with another program that is the daemon.
+    pub fn start_program_handed(
+        program: &Path,
+        sockets: &[impl AsFd],
+        arguments: &[&str],
+    ) -> Daemon {
+        let (command, inherited) = command_handed(program, sockets);
         let daemon = Self::spawn(command, loopback(0), arguments);
         drop(inherited);
         daemon
@@ -176,7 +185,7 @@ impl Daemon {
 
     /// As `run`, with sockets from the outside.
     pub fn run_handed(sockets: &[impl AsFd], arguments: &[&str]) -> Output {
-        let (mut command, inherited) = command_handed(sockets);
+        let (mut command, inherited) = command_handed(binary(), sockets);
         prepare(&mut command, loopback(0), arguments);
         let _rings = Rings::take(shards(arguments));
         let output = machine::on_few_cores(|| command.output());
@@ -337,7 +346,7 @@ pub fn binary() -> &'static Path {
 /// A command that runs the daemon with copies of these sockets as descriptors 3 and up, and the copies
 /// that it inherits, which are to be closed once it runs. Only the process itself knows its id, so a
 /// shell sets `LISTEN_PID` and becomes the daemon.
-fn command_handed(sockets: &[impl AsFd]) -> (Command, Vec<OwnedFd>) {
+fn command_handed(program: &Path, sockets: &[impl AsFd]) -> (Command, Vec<OwnedFd>) {
     let inherit = |socket| {
         // Out of the way of 3 and up.
         let copy = fcntl_dupfd_cloexec(socket, 100).expect("a descriptor");
@@ -353,7 +362,7 @@ fn command_handed(sockets: &[impl AsFd]) -> (Command, Vec<OwnedFd>) {
     let count = copies.len();
     let script = format!(r#"exec {moves}; LISTEN_PID=$$ LISTEN_FDS={count} exec "$0" "$@""#);
     let mut command = Command::new("bash");
-    command.args(["-c", &script]).arg(binary());
+    command.args(["-c", &script]).arg(program);
     (command, copies)
 }
 
