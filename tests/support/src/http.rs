@@ -72,11 +72,12 @@ pub fn read(stream: &mut TcpStream) -> Option<Response> {
     })
 }
 
-/// Whatever goes on, the admin endpoint answers soon, and the shards at once.
+/// Whatever goes on, the admin endpoint answers soon, and the shards at once. Its thread gets what others leave of the
+/// machine: a tenth of a core, when clusters of tests run beside it.
 pub fn assert_all_is_served(daemon: &Daemon, admin: SocketAddr) {
     let start = Instant::now();
     assert_eq!(get(admin, "/healthz").status, 200);
     let took = start.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
     assert_good_client_is_served(daemon.address());
 }
