@@ -9,16 +9,19 @@ use support::storm::StormProgram;
 #[ignore = "needs a JDK and Storm's jars: make java"]
 fn a_cluster_lives_on_our_daemon() {
     let _alone = crate::alone();
-    let daemon = Daemon::start(&["--shards", "2"]);
+    // Reads wait, as without a configuration. A worker that dials while nothing listens is back after 13 s, and
+    // its next pulse comes 3 s later.
+    let arguments = ["--shards", "2", "-c", "server.warm_up=20s"];
+    let daemon = Daemon::start(&arguments);
     let address = daemon.address();
-    let mut cluster = StormProgram::cluster(&[address], &[]);
+    let mut cluster = StormProgram::cluster(&[address], &["--within-ms", "17000"]);
     let workers = cluster.expect("WORKERS");
     cluster.expect("CHANGING");
     cluster.expect("READY");
     cluster.say("RESTARTING");
     cluster.expect("QUIET");
     daemon.stop();
-    let daemon = Daemon::start_on(address, &["--shards", "2"]);
+    let daemon = Daemon::start_on(address, &arguments);
     cluster.say("UP");
     let back = cluster.expect("BACK");
     let removed = cluster.expect("REMOVED");

@@ -1,11 +1,11 @@
 //! Storm's own programs against the daemon: its published clients, and whole clusters.
 
+mod away;
 mod cluster;
 mod cluster_with_logins;
 mod day_in_the_life;
 mod high_availability;
 mod logins;
-mod outages;
 mod real_clients;
 mod sasl_logins;
 mod zookeeper_load;

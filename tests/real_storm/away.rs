@@ -48,10 +48,13 @@ fn start(server: SocketAddr) -> Cluster {
 #[test]
 #[ignore = "needs a JDK and Storm's jars: make java"]
 fn an_outage_longer_than_nimbus_waits_moves_no_executor() {
+    // Clusters start one after the other. Afterwards this one mostly waits.
+    let alone = crate::alone();
     let daemon = Daemon::start(&OURS);
     let address = daemon.address();
     let mut cluster = start(address);
     cluster.watch(OUTAGE + WATCH);
+    drop(alone);
     daemon.kill();
     // The outage itself: there is no event to wait for.
     thread::sleep(OUTAGE.saturating_sub(cluster.watched_from.elapsed()));
@@ -66,10 +69,12 @@ fn an_outage_longer_than_nimbus_waits_moves_no_executor() {
 #[test]
 #[ignore = "needs a JDK and Storm's jars: make java"]
 fn a_cluster_goes_from_storms_daemon_to_ours_and_back() {
+    let alone = crate::alone();
     let storms = JavaDaemon::start();
     let address = storms.address();
     let mut cluster = start(address);
     cluster.watch(WATCH);
+    drop(alone);
     drop(storms);
     let ours = Daemon::start_on(address, &OURS);
     cluster.moves_nothing("from Storm's daemon to ours");
