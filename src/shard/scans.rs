@@ -8,14 +8,17 @@
 //!
 //! What a scan holds is on its peer's account. A scan whose peer is gone is dropped at its next slice.
 
+mod assembly;
 mod part;
+mod run;
 mod turns;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub(super) use part::{Assembly, Part, PartScan, Slice};
+pub(super) use assembly::Assembly;
+pub(super) use part::{Part, PartScan, Slice};
 
 use super::mailbox::RequestMeta;
 use super::work::Scan;
