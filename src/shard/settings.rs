@@ -57,3 +57,22 @@ impl Common {
         }
     }
 }
+
+#[cfg(test)]
+impl Settings {
+    /// For shards without sockets: the same hashes in each run, nothing expires, and nothing waits.
+    pub(crate) fn for_tests(shards: usize, limits: Limits) -> Settings {
+        Settings {
+            shards,
+            key_hasher: RandomState::with_seeds(1, 2, 3, 4),
+            ageing: Ageing {
+                stale_after: Duration::from_secs(30),
+                expire_after: Duration::ZERO,
+            },
+            minimum_wait: Duration::ZERO,
+            warm_up: Duration::ZERO,
+            common: Common::new(&limits, shards),
+            limits,
+        }
+    }
+}

@@ -82,12 +82,11 @@ impl WakeWork {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::time::Duration;
 
     use super::*;
     use crate::connection::{Closed, Commands};
-    use crate::limits::{Ageing, KIB, Limits};
-    use crate::shard::{Common, Context, Incident, Incidents, Mailbox, Settings, Shard};
+    use crate::limits::{KIB, Limits};
+    use crate::shard::{Context, Incident, Incidents, Mailbox, Settings, Shard};
     use crate::wire::message::{FRAME_PREFIX_BYTES, MessageType, encode_path};
 
     struct Quiet;
@@ -99,19 +98,7 @@ mod tests {
     }
 
     fn shard() -> Shard {
-        let limits = Limits::wide();
-        let settings = Settings {
-            shards: 1,
-            key_hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
-            ageing: Ageing {
-                stale_after: Duration::from_secs(30),
-                expire_after: Duration::ZERO,
-            },
-            minimum_wait: Duration::ZERO,
-            warm_up: Duration::ZERO,
-            common: Common::new(&limits, 1),
-            limits,
-        };
+        let settings = Settings::for_tests(1, Limits::wide());
         let mailbox = Mailbox::for_shards(1).pop().expect("one");
         Shard::new(0, settings, mailbox)
     }

@@ -2,12 +2,11 @@
 //! frames, and sees whose connections are ended.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use crate::connection::{Closed, Command, Commands, ConnectionId};
-use crate::limits::{Ageing, Limits};
+use crate::limits::Limits;
 use crate::shard::mailbox::FORWARDED_BYTES;
-use crate::shard::{Common, Context, Incident, Incidents, Mailbox, Settings, Shard};
+use crate::shard::{Context, Incident, Incidents, Mailbox, Settings, Shard};
 use crate::wire::message::{MessageType, encode_path, encode_pulse};
 
 const FRAME_BYTES: u32 = 64 << 10;
@@ -44,18 +43,7 @@ impl World {
             buffered_bytes,
             ..Limits::wide()
         };
-        let settings = Settings {
-            shards,
-            key_hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
-            ageing: Ageing {
-                stale_after: Duration::from_secs(30),
-                expire_after: Duration::ZERO,
-            },
-            minimum_wait: Duration::ZERO,
-            warm_up: Duration::ZERO,
-            common: Common::new(&limits, shards),
-            limits,
-        };
+        let settings = Settings::for_tests(shards, limits);
         let mailboxes = Mailbox::for_shards(shards).into_iter().enumerate();
         World {
             shards: mailboxes
