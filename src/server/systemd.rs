@@ -7,7 +7,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::warn;
 
-/// Another process is the service's main process: systemd takes messages from that one alone (`NotifyAccess=main`).
+/// Another process is the service's main process: systemd takes messages from that process alone (`NotifyAccess=main`).
 static HANDED_OVER: AtomicBool = AtomicBool::new(false);
 
 /// Process `successor` serves instead of this one. It cannot say so itself before this.

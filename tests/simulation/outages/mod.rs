@@ -32,10 +32,10 @@ const NOTICED_AFTER_MS: u64 = 90_000;
 /// What happens to the daemon.
 #[derive(Clone, Copy, Debug)]
 enum Replacement {
-    /// It is killed, and comes back after so many milliseconds: the kernel resets its connections, and refuses
+    /// It is killed, and comes back after this time in milliseconds: the kernel resets its connections, and refuses
     /// others meanwhile.
     Outage(u64),
-    /// It lives, but nothing reaches it for so many milliseconds.
+    /// It lives, but for this time in milliseconds nothing reaches it.
     Isolation(u64),
 }
 
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    /// Everything goes on for so many milliseconds.
+    /// Lets everything go on for this time in milliseconds.
     fn pass(&mut self, milliseconds: u64) {
         let until_ms = self.now_ms + milliseconds;
         while self.now_ms < until_ms {
@@ -135,7 +135,7 @@ impl World {
             Replacement::Isolation(milliseconds) => {
                 self.network.cut();
                 self.pass(milliseconds);
-                self.network.mend(self.now_ms);
+                self.network.restore(self.now_ms);
             }
         }
     }

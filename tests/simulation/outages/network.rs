@@ -124,7 +124,7 @@ impl Network {
     }
 
     /// The daemon is reached again: by new connections.
-    pub fn mend(&mut self, now_ms: u64) {
+    pub fn restore(&mut self, now_ms: u64) {
         self.is_listening = true;
         self.reached_ms = now_ms;
     }

@@ -162,7 +162,7 @@ impl Pair {
 
     /// The packaged configuration for two addresses, one at home on each host.
     pub fn of_two_addresses(arguments: &[&str]) -> Pair {
-        // Whoever started first has both, until the other one's has come home.
+        // The one that started first has both, until the other one's has come home.
         let first = packaged("two-addresses.conf").replace("preempt_delay 120", "preempt_delay 2");
         let second = first
             .replace("priority 150", "priority OTHER")
