@@ -15,7 +15,7 @@ KERBEROS = --features kerberos
 # Programs for use also have jemalloc: memory goes back to the system after a burst.
 RELEASED = --features kerberos,jemalloc
 
-.PHONY: run demo test check java every-test sockets-on-epoll floods real-storm high-availability load kernels kernels-brief package packaging-check image-full compare planes capacity prove abuse outages fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
+.PHONY: run demo test check java every-test sockets-on-epoll floods real-storm high-availability two-hosts load kernels kernels-brief package packaging-check image-full compare planes capacity prove abuse outages fuzz release tarballs setup-run setup-test setup-package setup-release setup-tarballs
 .DEFAULT_GOAL := run
 
 # What `make demo`, `make compare`, `make planes`, `make capacity`, `make abuse`, `make outages` and `make fuzz` are told: make compare OPTIONS="--rounds 5"
@@ -50,7 +50,7 @@ test: setup-test java
 	$(BESIDE) every-test release setup-package
 	$(BESIDE) sockets-on-epoll floods real-storm
 	$(BESIDE) load check
-	$(BESIDE) kernels-brief packaging-check
+	$(BESIDE) two-hosts kernels-brief packaging-check
 
 # Formatting, lints with and without Kerberos, licences. In a directory of their own: Cargo locks it while it compiles, and
 # tests would wait.
@@ -61,9 +61,9 @@ check: setup-test
 	$(BEHIND) cargo clippy --workspace --all-targets --quiet -- -D warnings
 	.make/cargo-deny/bin/cargo-deny --log-level warn check licenses bans sources
 
-# All that `cargo test` runs, and what is ignored there; but for the floods.
+# All that `cargo test` runs, and what is ignored there; but for the floods, and for two hosts.
 every-test: setup-test
-	cargo test --workspace $(KERBEROS) --quiet -- --include-ignored --skip measure_ --skip ten_thousand
+	cargo test --workspace $(KERBEROS) --quiet -- --include-ignored --skip measure_ --skip ten_thousand --skip high_availability
 
 # What may depend on the data plane, on the second one.
 sockets-on-epoll: setup-test
@@ -82,9 +82,12 @@ real-storm: java
 
 # Two hosts behind one address, in network namespaces, as root: what each break costs, and with a real cluster that no
 # executor moves. Five minutes; the first part is also in `make test`.
-high-availability: java
-	cargo test --workspace $(KERBEROS) --quiet --test daemon high_availability -- --include-ignored --nocapture
+high-availability: java two-hosts
 	cargo test --workspace $(KERBEROS) --quiet --test real_storm keepalived -- --include-ignored --nocapture
+
+# The first part. Its clients and keepalived have clocks to keep, so nothing of importance runs beside it.
+two-hosts: setup-test
+	cargo test --workspace $(KERBEROS) --quiet --test daemon high_availability -- --include-ignored --nocapture
 
 # Storm's published clients, compiled with our programs that drive them.
 java: setup-test
@@ -96,7 +99,7 @@ load: setup-test release
 
 # The daemon on real kernels of Debian, in emulated machines.
 kernels-brief: setup-test
-	tools/kernels --brief
+	$(BEHIND) tools/kernels --brief
 
 # On real kernels of Debian, in emulated machines: with the client of Storm, five minutes.
 kernels: java
@@ -111,7 +114,7 @@ package: setup-package release
 # All that `make package` makes, and the Helm chart: built, installed and run, as root. A minute, and two more the first
 # time.
 packaging-check: setup-package release
-	packaging/check
+	$(BEHIND) packaging/check
 
 # The image as `docker build` makes it: compiled in its build stage.
 image-full: setup-package

@@ -12,8 +12,9 @@ const WORKERS: usize = 24;
 /// A client that meets a break waits for up to 13 s. It had its last pulse 3 s before, and the address takes its time.
 const LONGEST_WITHOUT_PULSE: Duration = Duration::from_secs(22);
 
-/// One thread for each daemon: several tests run at a time.
-const DAEMON: [&str; 2] = ["--shards", "1"];
+/// One thread for each daemon: several tests run at a time. Reads wait, as without a configuration: a Nimbus that read
+/// some seconds before the workers are back would find nothing new for 30 s.
+const DAEMON: [&str; 4] = ["--shards", "1", "-c", "server.warm_up=20s"];
 
 /// After a break: every worker is back, and Nimbus has seen it.
 fn outcome_after(what: &str, broke: Instant, cluster: &Cluster) -> Outcome {
